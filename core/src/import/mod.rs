@@ -1,0 +1,215 @@
+//! From foreign files to sessions: one file per format behind one small trait.
+//!
+//! Importers are pure: they read bytes that somebody else opened. A bad record is skipped, counted
+//! and named; what was good before it is kept. Unknown keys are dropped and counted, because they
+//! may hold content.
+
+mod atr;
+mod kv_cache_tester;
+mod mini_swe_agent;
+mod mooncake;
+pub mod tokens;
+
+use crate::trace::{Session, Transcript, fold};
+use std::io::BufRead;
+use tokens::TokenCounter;
+
+/// What an importer is told besides the bytes.
+pub struct Source<'a> {
+    /// Name of the file without its folder: becomes the session's id where the file has none.
+    pub name: &'a str,
+    /// Counts tokens of text where the source has no counts.
+    pub counter: &'a dyn TokenCounter,
+    /// Whether the caller wants texts too (the inspector on a dropped file).
+    pub keep_text: bool,
+}
+
+/// One record that could not be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The file.
+    pub file: String,
+    /// What was wrong, with line or record, what was expected and what was found.
+    pub why: String,
+}
+
+/// What came out of one or more files. Sessions are unfolded until [`Imported::finish`].
+#[derive(Default)]
+pub struct Imported {
+    /// The sessions, in file order.
+    pub sessions: Vec<Session>,
+    /// Texts by session, only where they were asked for and the source has them.
+    pub transcripts: Vec<Transcript>,
+    /// Records left out.
+    pub skipped: Vec<Skipped>,
+    /// Keys of the source that no importer knows; they are dropped.
+    pub unknown_keys: u64,
+    /// The format that the files were read as.
+    pub format: &'static str,
+    /// Whether the sessions are folded already (our own format).
+    pub folded: bool,
+}
+
+impl Imported {
+    /// Notes a record that could not be used.
+    pub fn skip(&mut self, source: &Source<'_>, why: impl ToString) {
+        self.skipped.push(Skipped { file: source.name.to_owned(), why: why.to_string() });
+    }
+
+    /// Folds the set and marks duplicates. Call once, after the last file.
+    pub fn finish(&mut self) {
+        if !self.folded {
+            fold::fold(&mut self.sessions);
+            self.folded = true;
+        }
+        mark_duplicates(&mut self.sessions);
+    }
+}
+
+/// Why a whole file gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    /// Nothing in it.
+    #[error("{file}: the file is empty, expected a trace")]
+    Empty {
+        /// The file.
+        file: String,
+    },
+    /// No importer knows it.
+    #[error("{file}: no known trace format; found {found}, expected one of: {known}")]
+    Unknown {
+        /// The file.
+        file: String,
+        /// How it begins.
+        found: String,
+        /// The formats.
+        known: String,
+    },
+    /// The named format does not exist.
+    #[error("unknown format `{name}`, expected one of: {known}")]
+    NoSuchFormat {
+        /// What was asked for.
+        name: String,
+        /// The formats.
+        known: String,
+    },
+    /// The bytes end early or are not what the format says.
+    #[error("{file}: {why}")]
+    Malformed {
+        /// The file.
+        file: String,
+        /// What was expected and what was found, with its place.
+        why: String,
+    },
+}
+
+/// One foreign format.
+pub trait Importer: Sync {
+    /// Name on the command line and in [`Session::source`].
+    fn name(&self) -> &'static str;
+    /// One line for help texts.
+    fn about(&self) -> &'static str;
+    /// Whether a file that begins with `head` (up to 64 KiB) is of this format.
+    fn detect(&self, head: &[u8]) -> bool;
+    /// Reads a file and adds its sessions to `into`. Chunks are not folded yet.
+    ///
+    /// # Errors
+    /// When nothing of the file can be used. Single bad records go to `into.skipped` instead.
+    fn read(
+        &self,
+        input: &mut dyn BufRead,
+        source: &Source<'_>,
+        into: &mut Imported,
+    ) -> Result<(), ImportError>;
+}
+
+/// All importers, in the order in which they are asked to detect.
+pub const IMPORTERS: &[&dyn Importer] =
+    &[&atr::Atr, &kv_cache_tester::KvCacheTester, &mini_swe_agent::MiniSweAgent, &mooncake::Mooncake];
+
+/// How many bytes of a file an importer may look at to detect its format.
+pub const HEAD_BYTES: usize = 64 * 1024;
+
+fn known() -> String {
+    IMPORTERS.iter().map(|importer| importer.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// The importer called `name`.
+///
+/// # Errors
+/// When there is none.
+pub fn by_name(name: &str) -> Result<&'static dyn Importer, ImportError> {
+    IMPORTERS
+        .iter()
+        .find(|importer| importer.name() == name)
+        .copied()
+        .ok_or_else(|| ImportError::NoSuchFormat { name: name.to_owned(), known: known() })
+}
+
+/// The importer for a file that begins with `head`.
+///
+/// # Errors
+/// When the file is empty or no importer knows it.
+pub fn detect(file: &str, head: &[u8]) -> Result<&'static dyn Importer, ImportError> {
+    if head.iter().all(u8::is_ascii_whitespace) {
+        return Err(ImportError::Empty { file: file.to_owned() });
+    }
+    IMPORTERS.iter().find(|importer| importer.detect(head)).copied().ok_or_else(|| ImportError::Unknown {
+        file: file.to_owned(),
+        found: describe_head(head),
+        known: known(),
+    })
+}
+
+/// What the beginning of an unknown file looks like, without repeating its content at length.
+fn describe_head(head: &[u8]) -> String {
+    if head.starts_with(&[0x1f, 0x8b]) {
+        return "gzip data".to_owned();
+    }
+    if head.iter().take(512).any(|byte| *byte == 0) {
+        return "binary data".to_owned();
+    }
+    crate::trace::ndjson::excerpt(&String::from_utf8_lossy(head))
+}
+
+/// Reads one file that lies in memory, detecting its format.
+///
+/// # Errors
+/// Those of [`detect`] and of the importer.
+pub fn read_bytes(bytes: &[u8], source: &Source<'_>) -> Result<Imported, ImportError> {
+    let importer = detect(source.name, &bytes[..bytes.len().min(HEAD_BYTES)])?;
+    let mut into = Imported { format: importer.name(), ..Imported::default() };
+    let mut input = bytes;
+    importer.read(&mut input, source, &mut into)?;
+    into.finish();
+    Ok(into)
+}
+
+/// Marks every session that equals an earlier one in prompt runs, sizes and outputs, whatever its id.
+fn mark_duplicates(sessions: &mut [Session]) {
+    use crate::trace::Mark;
+    use std::collections::HashSet;
+    let mut seen = HashSet::new();
+    for session in sessions.iter_mut().filter(|s| !s.has(Mark::Sessionless)) {
+        let shape: Vec<(u32, u32, Vec<[u32; 2]>, Vec<u64>)> = session
+            .calls
+            .iter()
+            .map(|call| {
+                let runs = call.prompt.iter().map(|&run| run.into()).collect();
+                let ids = if session.scope == crate::trace::Scope::Set {
+                    call.prompt
+                        .iter()
+                        .flat_map(|run| run.indices())
+                        .map(|i| session.segments[i as usize].id)
+                        .collect()
+                } else {
+                    Vec::new()
+                };
+                (call.prompt_tokens, call.output_tokens, runs, ids)
+            })
+            .collect();
+        if !seen.insert(shape) {
+            session.mark(Mark::Duplicate);
+        }
+    }
+}

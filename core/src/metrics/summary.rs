@@ -1,0 +1,202 @@
+//! The row of figures that `simulate` and `replay` print for one policy.
+
+use crate::trace::{CallOutcome, CallStatus, Outcome, Workload};
+use serde::{Deserialize, Serialize};
+
+/// Mean and percentiles of one quantity, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
+}
+
+/// What one policy did with a workload. Figures cover the calls that every compared policy
+/// admitted, unless a field says otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyMetrics {
+    /// The policy.
+    pub name: String,
+    /// Calls that all compared policies finished.
+    pub calls: u64,
+    /// Calls that this policy did not finish: rejected or skipped.
+    pub failed: u64,
+    /// Of these, calls larger than a replica or the model's context.
+    pub rejected: u64,
+    /// Of these, calls whose session had ended.
+    pub skipped: u64,
+    /// Cached over prompt tokens; null when no prompt token was sent.
+    pub hit_rate: Option<f64>,
+    /// The hit rate of an infinite shared cache under the simulator's rules.
+    pub ceiling_hit_rate: Option<f64>,
+    /// Time to first token, from schedule.
+    pub ttft_ms: Option<Spread>,
+    /// Time per further token; over calls with at least two tokens.
+    pub tpot_ms: Option<Spread>,
+    /// From schedule to the last token.
+    pub e2e_ms: Option<Spread>,
+    /// Waiting before a replica began.
+    pub queue_ms: Option<Spread>,
+    /// First schedule to last end of a session, tool time included; null without sessions.
+    pub job_ms: Option<Spread>,
+    /// Prompt tokens sent.
+    pub prompt_tokens: u64,
+    /// Prompt tokens computed.
+    pub prefill_tokens: u64,
+    /// Tokens generated.
+    pub output_tokens: u64,
+    /// First schedule to last end, over everything that was sent.
+    pub makespan_ms: f64,
+    /// Preemptions, over everything that was sent.
+    pub preemptions: u64,
+    /// Length predictions that were too short and too long, where lengths were predicted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predictions: Option<Predictions>,
+}
+
+/// How a length predictor did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Predictions {
+    /// Calls longer than predicted.
+    pub under: u64,
+    /// Calls not longer than predicted.
+    pub covered: u64,
+    /// Tokens reserved beyond what was generated.
+    pub wasted_tokens: u64,
+}
+
+/// Linear interpolation between order statistics of a sorted sample; `q` in 0..=1.
+pub fn percentile(sorted: &[f64], q: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let rank = q * last as f64;
+    let low = libm::floor(rank) as usize;
+    let high = (low + 1).min(last);
+    Some(sorted[low] + (sorted[high] - sorted[low]) * (rank - low as f64))
+}
+
+impl Spread {
+    /// Of microsecond values; `None` of nothing.
+    pub fn of_us(mut values: Vec<u64>) -> Option<Spread> {
+        if values.is_empty() {
+            return None;
+        }
+        values.sort_unstable();
+        let sum: u128 = values.iter().map(|&us| u128::from(us)).sum();
+        let ms: Vec<f64> = values.iter().map(|&us| us as f64 / 1_000.0).collect();
+        Spread::with_mean(sum as f64 / values.len() as f64 / 1_000.0, &ms)
+    }
+
+    /// Of millisecond values; `None` of nothing.
+    pub fn of_ms(mut values: Vec<f64>) -> Option<Spread> {
+        values.sort_unstable_by(f64::total_cmp);
+        Spread::with_mean(values.iter().sum::<f64>() / values.len() as f64, &values)
+    }
+
+    fn with_mean(mean: f64, sorted: &[f64]) -> Option<Spread> {
+        let at = |q| percentile(sorted, q);
+        Some(Spread { mean, p50: at(0.5)?, p90: at(0.9)?, p95: at(0.95)?, p99: at(0.99)? })
+    }
+}
+
+/// For each source call, whether every outcome finished it. Calls without a source count as
+/// finished nowhere else, so they take part in their own policy's sums only through makespan.
+pub fn common_calls(runs: &[(&Workload, &Outcome)]) -> Vec<bool> {
+    let Some((first, _)) = runs.first() else { return Vec::new() };
+    let slots = first.calls.len();
+    let mut common = vec![true; slots];
+    for (_, outcome) in runs {
+        for (slot, call) in common.iter_mut().zip(&outcome.calls) {
+            *slot &= call.status == CallStatus::Ok;
+        }
+    }
+    common
+}
+
+/// Sums one outcome up over the calls that `common` allows.
+pub fn summarise(name: &str, workload: &Workload, outcome: &Outcome, common: &[bool]) -> PolicyMetrics {
+    let chosen = || {
+        workload.calls.iter().zip(&outcome.calls).zip(common).filter(|(_, take)| **take).map(|(pair, _)| pair)
+    };
+    let spread = |f: &dyn Fn(&CallOutcome) -> Option<u64>| {
+        Spread::of_us(chosen().filter_map(|(_, call)| f(call)).collect())
+    };
+    let sum = |f: &dyn Fn(&CallOutcome) -> u64| chosen().map(|(_, call)| f(call)).sum::<u64>();
+    let count = |status| outcome.calls.iter().filter(|call| call.status == status).count() as u64;
+    let prompt_tokens: u64 = chosen().map(|(asked, _)| u64::from(asked.prompt_tokens)).sum();
+    let rate = |tokens: u64| (prompt_tokens > 0).then(|| tokens as f64 / prompt_tokens as f64);
+    let (rejected, skipped) = (count(CallStatus::Rejected), count(CallStatus::Skipped));
+    let tpot = chosen().filter_map(|(_, call)| tpot_ms(call)).collect();
+    PolicyMetrics {
+        name: name.to_owned(),
+        calls: chosen().count() as u64,
+        failed: rejected + skipped,
+        rejected,
+        skipped,
+        hit_rate: rate(sum(&|call| call.cached_tokens.device + call.cached_tokens.host)),
+        ceiling_hit_rate: rate(sum(&|call| call.ceiling_tokens)),
+        ttft_ms: spread(&|call| Some(call.first_token_us? - call.scheduled_us)),
+        tpot_ms: Spread::of_ms_checked(tpot),
+        e2e_ms: spread(&|call| Some(call.finished_us? - call.scheduled_us)),
+        queue_ms: spread(&|call| Some(call.admitted_us? - call.scheduled_us)),
+        job_ms: Spread::of_us(job_times(workload, outcome)),
+        prompt_tokens,
+        prefill_tokens: sum(&|call| call.computed_tokens),
+        output_tokens: sum(&|call| call.output_tokens),
+        makespan_ms: makespan_us(outcome) as f64 / 1_000.0,
+        preemptions: outcome.counters.preemptions,
+        predictions: predictions(outcome),
+    }
+}
+
+impl Spread {
+    fn of_ms_checked(values: Vec<f64>) -> Option<Spread> {
+        if values.is_empty() { None } else { Spread::of_ms(values) }
+    }
+}
+
+fn tpot_ms(call: &CallOutcome) -> Option<f64> {
+    let further = call.output_tokens.checked_sub(1).filter(|&n| n > 0)?;
+    Some((call.finished_us? - call.first_token_us?) as f64 / 1_000.0 / further as f64)
+}
+
+/// Completion times of the sessions that finished all their calls.
+fn job_times(workload: &Workload, outcome: &Outcome) -> Vec<u64> {
+    let jobs = workload.sessions.iter().filter(|session| !session.sessionless);
+    jobs.filter_map(|session| {
+        let calls = &outcome.calls[session.calls.first as usize..][..session.calls.count as usize];
+        let start = calls.iter().map(|call| call.scheduled_us).min()?;
+        let ends: Option<Vec<u64>> = calls.iter().map(|call| call.finished_us).collect();
+        Some(ends?.into_iter().max()? - start)
+    })
+    .collect()
+}
+
+fn makespan_us(outcome: &Outcome) -> u64 {
+    let sent = outcome.calls.iter().filter(|call| call.status == CallStatus::Ok);
+    let start = sent.clone().map(|call| call.scheduled_us).min().unwrap_or(0);
+    sent.filter_map(|call| call.finished_us).max().map_or(0, |end| end - start)
+}
+
+fn predictions(outcome: &Outcome) -> Option<Predictions> {
+    let asked = outcome.calls.iter().filter(|call| call.status == CallStatus::Ok);
+    asked.filter_map(|call| Some((call.predicted_tokens?, call.output_tokens))).fold(
+        None,
+        |sum, (guess, real)| {
+            let mut sum = sum.unwrap_or(Predictions::default());
+            if real > guess {
+                sum.under += 1;
+            } else {
+                sum.covered += 1;
+                sum.wasted_tokens += guess - real;
+            }
+            Some(sum)
+        },
+    )
+}

@@ -1,0 +1,172 @@
+//! A complete simulated set-up: what is asked of which cluster, and how it arrives.
+
+use serde::{Deserialize, Serialize};
+
+/// How sessions (or, for sources without sessions, calls) arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// At the recorded times; sessions whose clocks all begin at 0 then start together.
+    Recorded,
+    /// Independent, at a mean rate.
+    Poisson {
+        /// Sessions per second.
+        per_s: f64,
+    },
+    /// A fixed number at a time: the next session starts when one ends.
+    Concurrency {
+        /// How many at a time.
+        sessions: u32,
+    },
+}
+
+/// What decides when the next call of a session starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replay {
+    /// The recorded delay after the calls it waits for (closed loop).
+    Delays,
+    /// The recorded time since the session's start (open loop).
+    Times,
+}
+
+/// A complete simulated set-up. `None` means: the default of the trace or of the profile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scenario {
+    /// Names of policies, in the order of the result.
+    pub policies: Vec<String>,
+    /// Replaces each policy's own router, in all but naive.
+    pub router: Option<String>,
+    /// Replaces the context strategy of prompt-compaction.
+    pub context: Option<String>,
+    /// Engines.
+    pub replicas: u32,
+    /// KV capacity of one replica, in tokens.
+    pub kv_tokens: Option<u64>,
+    /// Tokens in a cache block.
+    pub block_tokens: Option<u32>,
+    /// A profile's name, or `linear:a_ms,b_ms,c_ms`.
+    pub profile: String,
+    /// Most calls in a step.
+    pub max_batch: u32,
+    /// Most prompt tokens computed in a step.
+    pub step_tokens: u32,
+    /// The output cap that clients ask for.
+    pub max_tokens: u32,
+    /// How sessions arrive; `None`: 16 at a time, or as recorded where there are no sessions.
+    pub arrivals: Option<Arrivals>,
+    /// What starts the next call; `None`: delays, or times where there are no sessions.
+    pub replay: Option<Replay>,
+    /// Recorded times and delays are divided by it.
+    pub speed: f64,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Whether an admitted call reserves room for its predicted or requested output at once.
+    pub reserve: bool,
+    /// Keep the token curve of every call (for the race).
+    pub curves: bool,
+    /// Advance step by step instead of in closed form: slow, for checking.
+    pub stepwise: bool,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Scenario {
+            policies: super::NAMES.iter().map(|name| (*name).to_owned()).collect(),
+            router: None,
+            context: None,
+            replicas: 1,
+            kv_tokens: None,
+            block_tokens: None,
+            profile: "h200-qwen3-4b".to_owned(),
+            max_batch: 256,
+            step_tokens: 8_192,
+            max_tokens: 16_384,
+            arrivals: None,
+            replay: None,
+            speed: 1.0,
+            seed: 1,
+            reserve: false,
+            curves: false,
+            stepwise: false,
+        }
+    }
+}
+
+/// Why a scenario cannot be run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ScenarioError {
+    /// A name that no registry knows.
+    #[error("unknown {what} `{found}`, expected one of: {known}")]
+    Unknown {
+        /// What kind of name.
+        what: &'static str,
+        /// The name.
+        found: String,
+        /// The accepted ones.
+        known: String,
+    },
+    /// A number outside of its range.
+    #[error("`{key}` is {found}, expected {expected}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        found: String,
+        /// What is accepted.
+        expected: String,
+    },
+    /// A policy that exists by name only.
+    #[error("policy `{name}` is not trained yet; leave it out or train it first")]
+    NotTrained {
+        /// The policy.
+        name: String,
+    },
+    /// Nothing to simulate.
+    #[error("the trace has no sessions")]
+    NoSessions,
+}
+
+impl ScenarioError {
+    /// A range error for `key`.
+    pub fn range(key: &'static str, found: impl ToString, expected: impl Into<String>) -> Self {
+        ScenarioError::Range { key, found: found.to_string(), expected: expected.into() }
+    }
+}
+
+impl Scenario {
+    /// Checks every number on its own; names are checked where they are looked up.
+    ///
+    /// # Errors
+    /// The first key that is out of range.
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        let positive = |key, value: u64| {
+            if value == 0 { Err(ScenarioError::range(key, value, "at least 1")) } else { Ok(()) }
+        };
+        positive("replicas", self.replicas.into())?;
+        if self.replicas > MAX_REPLICAS {
+            return Err(ScenarioError::range("replicas", self.replicas, format!("at most {MAX_REPLICAS}")));
+        }
+        positive("kv_tokens", self.kv_tokens.unwrap_or(1))?;
+        positive("block_tokens", self.block_tokens.unwrap_or(1).into())?;
+        positive("max_batch", self.max_batch.into())?;
+        positive("step_tokens", self.step_tokens.into())?;
+        positive("max_tokens", self.max_tokens.into())?;
+        if !(self.speed.is_finite() && self.speed > 0.0) {
+            return Err(ScenarioError::range("speed", self.speed, "a finite number above 0"));
+        }
+        match self.arrivals {
+            Some(Arrivals::Poisson { per_s }) if !(per_s.is_finite() && per_s > 0.0) => {
+                Err(ScenarioError::range("arrivals", format!("poisson:{per_s}"), "a finite rate above 0"))
+            }
+            Some(Arrivals::Concurrency { sessions: 0 }) => {
+                Err(ScenarioError::range("arrivals", "concurrency:0", "at least 1 session at a time"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Most replicas one scenario may have.
+pub const MAX_REPLICAS: u32 = 1_024;

@@ -1,0 +1,169 @@
+//! Our own file format: a header line, then one session a line.
+
+use super::{SCHEMA, Session, validate};
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufRead, Write};
+
+/// Where a set comes from and how it was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Name and version of the format.
+    pub schema: String,
+    /// Short name of the set.
+    pub name: String,
+    /// Where the raw data was published.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// Its revision there.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub revision: String,
+    /// Licence of the raw data.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub licence: String,
+    /// The command that derived the set.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
+    /// `real` or `synthetic`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+}
+
+impl Header {
+    /// A header with the current schema and a name.
+    pub fn named(name: &str) -> Self {
+        Header { schema: SCHEMA.to_owned(), name: name.to_owned(), ..Header::default() }
+    }
+}
+
+/// Writes a set.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write<'a>(
+    out: &mut dyn Write,
+    header: &Header,
+    sessions: impl IntoIterator<Item = &'a Session>,
+) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, header)?;
+    out.write_all(b"\n")?;
+    for session in sessions {
+        serde_json::to_writer(&mut *out, session)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// Why a file is not a trace of ours, or a line of it not a session.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// The file could not be read on.
+    #[error("line {line}: {source}")]
+    Read {
+        /// Where.
+        line: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The first line is no header.
+    #[error("line 1: expected a header with `\"schema\":\"{SCHEMA}\"`, found {found}")]
+    Header {
+        /// What stands there.
+        found: String,
+    },
+    /// A line is no session.
+    #[error("line {line}: expected a session, {source}")]
+    Json {
+        /// Where.
+        line: u64,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A session breaks a rule.
+    #[error("line {line}: session `{id}`: {source}")]
+    Invalid {
+        /// Where.
+        line: u64,
+        /// Which.
+        id: String,
+        /// Why.
+        source: super::Invalid,
+    },
+}
+
+/// Reads a set line by line. The iterator goes on after a bad line.
+pub struct Reader<'a> {
+    input: &'a mut dyn BufRead,
+    line: u64,
+    text: String,
+    ended: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// When the first line is not a header of this format.
+    pub fn open(input: &'a mut dyn BufRead) -> Result<(Header, Self), Malformed> {
+        let mut reader = Reader { input, line: 0, text: String::new(), ended: false };
+        reader.next_line()?;
+        let header: Header = serde_json::from_str(&reader.text)
+            .map_err(|_| Malformed::Header { found: excerpt(&reader.text) })?;
+        if header.schema != SCHEMA {
+            return Err(Malformed::Header { found: format!("schema `{}`", excerpt(&header.schema)) });
+        }
+        Ok((header, reader))
+    }
+
+    fn next_line(&mut self) -> Result<bool, Malformed> {
+        self.text.clear();
+        self.line += 1;
+        match self.input.read_line(&mut self.text) {
+            Ok(0) => Ok(false),
+            Ok(_) => Ok(true),
+            Err(source) => {
+                self.ended = true;
+                Err(Malformed::Read { line: self.line, source })
+            }
+        }
+    }
+}
+
+impl Iterator for Reader<'_> {
+    type Item = Result<Session, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.ended {
+            match self.next_line() {
+                Ok(true) if self.text.trim().is_empty() => {}
+                Ok(true) => {
+                    let line = self.line;
+                    return Some(
+                        serde_json::from_str::<Session>(&self.text)
+                            .map_err(|source| Malformed::Json { line, source })
+                            .and_then(|session| match validate(&session) {
+                                Ok(()) => Ok(session),
+                                Err(source) => Err(Malformed::Invalid { line, id: session.id, source }),
+                            }),
+                    );
+                }
+                Ok(false) => self.ended = true,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        None
+    }
+}
+
+/// The beginning of a text, short enough for an error message.
+pub fn excerpt(text: &str) -> String {
+    const LIMIT: usize = 40;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return "an empty line".to_owned();
+    }
+    let mut short: String = line.chars().take(LIMIT).collect();
+    if line.chars().nth(LIMIT).is_some() {
+        short.push('…');
+    }
+    format!("`{short}`")
+}

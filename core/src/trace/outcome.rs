@@ -1,0 +1,87 @@
+//! What happened to each call. The simulator and the replay client both produce it, so that a
+//! simulated and a measured run are compared by subtraction.
+
+use serde::{Deserialize, Serialize};
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallStatus {
+    /// All its tokens came.
+    #[default]
+    Ok,
+    /// Too large for a replica or for the model's context.
+    Rejected,
+    /// Not sent, because its session had ended.
+    Skipped,
+}
+
+/// Prompt tokens found in a cache, by tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cached {
+    /// In the accelerator's memory.
+    pub device: u64,
+    /// In the host's memory.
+    pub host: u64,
+}
+
+/// One call's fate. Times are microseconds from the run's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallOutcome {
+    /// Index within the workload.
+    pub id: u32,
+    /// How it ended.
+    pub status: CallStatus,
+    /// The replica that answered.
+    pub replica: Option<u32>,
+    /// When it was due.
+    pub scheduled_us: u64,
+    /// When it was sent.
+    pub sent_us: u64,
+    /// When a replica began to work on it.
+    pub admitted_us: Option<u64>,
+    /// When its first token came.
+    pub first_token_us: Option<u64>,
+    /// When its last token came.
+    pub finished_us: Option<u64>,
+    /// Prompt tokens found in a cache.
+    pub cached_tokens: Cached,
+    /// Prompt tokens computed, recomputation after a preemption included.
+    pub computed_tokens: u64,
+    /// Prompt tokens newly written to the cache.
+    pub cache_write_tokens: u64,
+    /// Tokens generated.
+    pub output_tokens: u64,
+    /// How often it was thrown out and started again.
+    pub preemptions: u32,
+    /// Prompt tokens that an infinite shared cache would have found at admission.
+    pub ceiling_tokens: u64,
+    /// Output tokens that a predictor expected, where one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_tokens: Option<u64>,
+    /// Token count over time, as corner points `[us, tokens]`, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curve: Option<Vec<[u64; 2]>>,
+}
+
+/// Sums over a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Engine steps taken, over all replicas.
+    pub steps: u64,
+    /// Cache blocks evicted.
+    pub evicted_blocks: u64,
+    /// Preemptions.
+    pub preemptions: u64,
+    /// Most blocks in use at once on one replica.
+    pub peak_blocks: u64,
+}
+
+/// What happened to each call of a workload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// One entry a call, in workload order.
+    pub calls: Vec<CallOutcome>,
+    /// Sums over the run.
+    pub counters: Counters,
+}

@@ -1,0 +1,149 @@
+//! What must hold in every session, whoever made it. Limits on everything: a trace is input.
+
+use super::{Call, Run, Session};
+
+/// Most tokens one prompt or one reply may claim.
+pub const MAX_TOKENS: u32 = 100_000_000;
+/// Longest time one delay or stamp may claim: ten years.
+pub const MAX_US: u64 = 10 * 365 * 24 * 3_600 * 1_000_000;
+
+/// Why a session cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// A number is larger than anything real.
+    #[error("call {call}: `{field}` is {found}, expected at most {limit}")]
+    TooLarge {
+        /// The call.
+        call: u32,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        found: u64,
+        /// What is allowed.
+        limit: u64,
+    },
+    /// An index points nowhere.
+    #[error("call {call}: `{field}` names {found}, but there are only {count}")]
+    OutOfRange {
+        /// The call.
+        call: u32,
+        /// The field.
+        field: &'static str,
+        /// The index.
+        found: u64,
+        /// How many there are.
+        count: usize,
+    },
+    /// A message names a segment that does not exist.
+    #[error("message {message}: `parts` names segment {found}, but there are only {count}")]
+    Part {
+        /// The message.
+        message: usize,
+        /// The index.
+        found: u32,
+        /// How many there are.
+        count: usize,
+    },
+    /// A call waits for itself, directly or through others.
+    #[error("call {call}: `after` forms a cycle; expected calls to wait for earlier ones only")]
+    Cycle {
+        /// One call of the cycle.
+        call: u32,
+    },
+    /// Calls are not numbered 0, 1, 2, …
+    #[error("call at place {place} has `id` {found}, expected {place}")]
+    Numbering {
+        /// Its place.
+        place: usize,
+        /// Its id.
+        found: u32,
+    },
+    /// A session without calls.
+    #[error("`calls` is empty, expected at least one call")]
+    Empty,
+}
+
+/// Checks one session.
+///
+/// # Errors
+/// The first rule that does not hold.
+pub fn validate(session: &Session) -> Result<(), Invalid> {
+    if session.calls.is_empty() {
+        return Err(Invalid::Empty);
+    }
+    let segments = session.segments.len();
+    for (message, part) in
+        session.messages.iter().enumerate().flat_map(|(i, m)| m.parts.iter().map(move |p| (i, *p)))
+    {
+        if part as usize >= segments {
+            return Err(Invalid::Part { message, found: part, count: segments });
+        }
+    }
+    for (place, call) in session.calls.iter().enumerate() {
+        if call.id as usize != place {
+            return Err(Invalid::Numbering { place, found: call.id });
+        }
+        check_call(session, call)?;
+    }
+    acyclic(session)
+}
+
+fn check_call(session: &Session, call: &Call) -> Result<(), Invalid> {
+    let too_large = |field, found: u64, limit: u64| {
+        if found > limit { Err(Invalid::TooLarge { call: call.id, field, found, limit }) } else { Ok(()) }
+    };
+    too_large("prompt_tokens", call.prompt_tokens.into(), MAX_TOKENS.into())?;
+    too_large("output_tokens", call.output_tokens.into(), MAX_TOKENS.into())?;
+    too_large("delay_us", call.delay_us.unwrap_or(0), MAX_US)?;
+    too_large("at_us", call.at_us.unwrap_or(0), MAX_US)?;
+    let within = |field, found: u64, count: usize| {
+        if found > count as u64 {
+            Err(Invalid::OutOfRange { call: call.id, field, found, count })
+        } else {
+            Ok(())
+        }
+    };
+    let end = |run: &Run| u64::from(run.first) + u64::from(run.count);
+    for run in &call.prompt {
+        within("prompt", end(run), session.segments.len())?;
+    }
+    for run in &call.view {
+        within("view", end(run), session.messages.len())?;
+    }
+    if let Some(reply) = call.reply {
+        within("reply", u64::from(reply) + 1, session.messages.len())?;
+    }
+    within("model", u64::from(call.model) + 1, session.models.len())?;
+    for &earlier in &call.after {
+        within("after", u64::from(earlier) + 1, session.calls.len())?;
+    }
+    Ok(())
+}
+
+/// Removes calls that wait for nothing until none is left; what is left over waits in a circle.
+fn acyclic(session: &Session) -> Result<(), Invalid> {
+    if session.calls.iter().all(|call| call.after.iter().all(|&earlier| earlier < call.id)) {
+        return Ok(());
+    }
+    let count = session.calls.len();
+    let mut waits: Vec<usize> = session.calls.iter().map(|call| call.after.len()).collect();
+    let mut waiters: Vec<Vec<u32>> = vec![Vec::new(); count];
+    for call in &session.calls {
+        for &earlier in &call.after {
+            waiters[earlier as usize].push(call.id);
+        }
+    }
+    let mut free: Vec<u32> = (0..).zip(&waits).filter(|(_, n)| **n == 0).map(|(id, _)| id).collect();
+    while let Some(id) = free.pop() {
+        for &waiter in &waiters[id as usize] {
+            waits[waiter as usize] -= 1;
+            if waits[waiter as usize] == 0 {
+                free.push(waiter);
+            }
+        }
+    }
+    match (0..).zip(&waits).find(|(_, n)| **n > 0) {
+        Some((call, _)) => Err(Invalid::Cycle { call }),
+        None => Ok(()),
+    }
+}
