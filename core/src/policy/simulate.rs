@@ -118,7 +118,7 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
     }
     let own_block = sessions.iter().filter_map(|session| session.block_tokens).max();
     let block = scenario.block_tokens.or(own_block).unwrap_or(DEFAULT_BLOCK);
-    if let Some(own) = own_block.filter(|own| block % own != 0) {
+    if let Some(own) = own_block.filter(|own| !block.is_multiple_of(*own)) {
         let expected =
             format!("a multiple of {own}, the source's block size: blocks can be joined, not split");
         return Err(ScenarioError::range("block_tokens", block, expected));
