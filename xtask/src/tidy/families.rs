@@ -21,74 +21,89 @@ fn check_family(tree: &Tree, family: &Family) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.rust_under(family.folder).filter(|file| file.path != registry_path) {
         let members = members(file, family.member_of);
-        if members.len() > 1 {
+        if let Some((line, _)) = members.get(1) {
             let what =
                 format!("{} members of `{}` in one file: one file each", members.len(), family.member_of);
-            findings.push(file.finding(Some(members[1]), what));
+            findings.push(file.finding(Some(*line), what));
         }
-        let module = module_name(&file.path, family.folder);
-        let listed = registry.code_lines().any(|(_, line)| names(line, module));
-        if !members.is_empty() && !listed {
-            let what = format!("a `{}` that the registry in {registry_path} does not list", family.member_of);
-            findings.push(file.finding(Some(members[0]), what));
+        for (line, name) in members {
+            if !lists(registry, name, family.by_use) {
+                let what = format!("the registry in {registry_path} does not list `{name}`");
+                findings.push(file.finding(Some(line), what));
+            }
         }
     }
-    for line in members(registry, family.member_of) {
-        findings
-            .push(registry.finding(Some(line), "a member beside the registry: give it a file of its own"));
+    for (line, name) in members(registry, family.member_of) {
+        findings.push(
+            registry.finding(Some(line), format!("`{name}` stands in the registry's file: give it its own")),
+        );
     }
     findings
 }
 
-/// Lines that implement the trait.
-fn members(file: &TrackedFile, name: &str) -> Vec<usize> {
-    let pattern = format!("{name} for ");
-    let is_member = |line: &str| line.starts_with("impl") && line.contains(&pattern);
-    file.code_lines().filter(|(_, line)| is_member(line)).map(|(number, _)| number).collect()
+/// Lines that implement the trait, with the type that they name.
+fn members<'a>(file: &'a TrackedFile, member_of: &str) -> Vec<(usize, &'a str)> {
+    let pattern = format!("{member_of} for ");
+    let implementing = file.code_lines().filter(|(_, line)| line.starts_with("impl"));
+    let named = implementing.filter_map(|(number, line)| Some((number, word(line.split_once(&pattern)?.1))));
+    named.collect()
 }
 
-/// The first part of a path below the family's folder.
-fn module_name<'a>(path: &'a str, folder: &str) -> &'a str {
-    let inner = path.strip_prefix(folder).unwrap_or(path);
-    inner.split('/').next().unwrap_or(inner).trim_end_matches(".rs")
+/// Whether `mod.rs` names the type where it lists members.
+fn lists(registry: &TrackedFile, name: &str, by_use: bool) -> bool {
+    let lines = registry.code_lines().filter(|(_, line)| line.contains("use ") == by_use);
+    lines.into_iter().any(|(_, line)| line.split(|c| !is_name(c)).any(|part| part == name))
 }
 
-/// Whether the line uses something of the module, apart from declaring it.
-fn names(line: &str, module: &str) -> bool {
-    let path = format!("{module}::");
-    line.match_indices(&path)
-        .any(|(at, _)| !line[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_'))
+fn word(text: &str) -> &str {
+    &text[..text.find(|c| !is_name(c)).unwrap_or(text.len())]
+}
+
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
+        check(&Tree::of(files)).iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn unlisted_and_crowded_files_are_found() {
-        let tree = Tree::of(&[
-            (
-                "core/src/import/mod.rs",
-                "mod good;\nmod lost;\nconst ALL: &[&dyn Importer] = &[&good::Good, &two::A];\n",
-            ),
-            ("core/src/import/good.rs", "impl Importer for Good {}\n"),
-            ("core/src/import/lost.rs", "\nimpl Importer for Lost {}\n"),
-            ("core/src/import/two.rs", "impl Importer for A {}\nimpl Importer for B {}\n"),
-            ("core/src/import/helper.rs", "fn f() {}\n"),
-        ]);
-        let found: Vec<String> = check(&tree).iter().map(ToString::to_string).collect();
+        let registry = "mod good;\nuse lost::Lost;\nconst ALL: &[&dyn Importer] = &[&good::Good, &A, &B];\n";
         assert_eq!(
-            found,
+            found(&[
+                ("core/src/import/mod.rs", registry),
+                ("core/src/import/good.rs", "impl Importer for Good {}\n"),
+                ("core/src/import/lost.rs", "\nimpl Importer for Lost {}\n"),
+                ("core/src/import/two.rs", "impl Importer for A {}\nimpl<'a> Importer for B<'a> {}\n"),
+                ("core/src/import/helper.rs", "fn f() {}\n"),
+            ]),
             [
-                "core/src/import/lost.rs:2: a `Importer` that the registry in core/src/import/mod.rs does not list",
+                "core/src/import/lost.rs:2: the registry in core/src/import/mod.rs does not list `Lost`",
                 "core/src/import/two.rs:2: 2 members of `Importer` in one file: one file each",
             ]
         );
     }
 
     #[test]
+    fn families_used_by_type_are_listed_by_their_use() {
+        let race = ("core/src/figure/race.rs", "impl Figure for RaceFigure {}\n");
+        assert_eq!(
+            found(&[("core/src/figure/mod.rs", "mod race;\npub use race::RaceFigure;\n"), race]).len(),
+            0
+        );
+        assert_eq!(found(&[("core/src/figure/mod.rs", "mod race;\npub use race::Race;\n"), race]).len(), 1);
+    }
+
+    #[test]
     fn a_member_inside_the_registry_is_found() {
-        let tree = Tree::of(&[("core/src/import/mod.rs", "impl Importer for Inline {}\n")]);
-        assert_eq!(check(&tree).len(), 1);
+        assert_eq!(
+            found(&[("core/src/import/mod.rs", "impl Importer for Inline {}\n")]),
+            ["core/src/import/mod.rs:1: `Inline` stands in the registry's file: give it its own"]
+        );
     }
 }
