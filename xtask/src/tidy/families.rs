@@ -7,9 +7,18 @@ struct Family {
     folder: &'static str,
     /// The trait of its members, without generics.
     member_of: &'static str,
+    /// Whether a `use` in `mod.rs` is the registry, because members are used by type and not by name.
+    by_use: bool,
 }
 
-const FAMILIES: &[Family] = &[Family { folder: "core/src/import/", member_of: "Importer" }];
+const FAMILIES: &[Family] = &[
+    Family { folder: "core/src/import/", member_of: "Importer", by_use: false },
+    Family { folder: "core/src/context/", member_of: "ContextStrategy", by_use: false },
+    Family { folder: "core/src/predict/", member_of: "Predictor", by_use: true },
+    Family { folder: "core/src/serve/route/", member_of: "Router", by_use: false },
+    Family { folder: "core/src/serve/schedule/", member_of: "Queue", by_use: true },
+    Family { folder: "core/src/figure/", member_of: "Figure", by_use: true },
+];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     FAMILIES.iter().flat_map(|family| check_family(tree, family)).collect()
