@@ -6,19 +6,19 @@ use std::io::Read;
 use std::path::PathBuf;
 
 /// How to read.
-pub struct ReadOptions {
+pub(crate) struct ReadOptions {
     /// Forced format.
-    pub format: Option<String>,
+    pub(crate) format: Option<String>,
     /// Counts tokens of text.
-    pub counter: Box<dyn TokenCounter>,
+    pub(crate) counter: Box<dyn TokenCounter>,
     /// Keep texts.
-    pub keep_text: bool,
+    pub(crate) keep_text: bool,
     /// Drop duplicates.
-    pub dedup: bool,
+    pub(crate) dedup: bool,
 }
 
 /// Reads files.
-pub fn read(paths: &[PathBuf], options: &ReadOptions) -> anyhow::Result<Imported> {
+pub(crate) fn read(paths: &[PathBuf], options: &ReadOptions) -> anyhow::Result<Imported> {
     let mut all = Imported::default();
     for path in paths {
         use anyhow::Context;

@@ -54,7 +54,8 @@ impl LatencyFigure<'_> {
             (units::text_width(&Self::mean_label(spread), SMALL, false) + 14.0, share)
         });
         let room = width - left - 4.0;
-        let widest = labels.map(|(text, share)| (room - text).max(60.0) / share.max(0.05)).fold(room, f64::min);
+        let widest =
+            labels.map(|(text, share)| (room - text).max(60.0) / share.max(0.05)).fold(room, f64::min);
         (left, widest)
     }
 
@@ -141,7 +142,11 @@ impl Figure for LatencyFigure<'_> {
         for &tick in &steps {
             pen.line(&[(x(tick), TOP - 8.0), (x(tick), base)], theme.rule, 1.0)?;
             let side = if tick == 0.0 { Side::Left } else { Side::Centre };
-            pen.text(&time_tick(tick, max_ms), (x(tick), base + 13.0), Ink::new(theme.soft, SMALL).side(side))?;
+            pen.text(
+                &time_tick(tick, max_ms),
+                (x(tick), base + 13.0),
+                Ink::new(theme.soft, SMALL).side(side),
+            )?;
         }
         if let Some(naive) = self.naive() {
             let colour = theme.policy("naive").colour;
@@ -167,7 +172,18 @@ impl Figure for LatencyFigure<'_> {
     }
 
     fn table(&self) -> Table {
-        let columns = ["policy", "calls", "failed", "hit rate", "TTFT mean", "TTFT p50", "TTFT p95", "TTFT p99", "E2E p50", "job p50"];
+        let columns = [
+            "policy",
+            "calls",
+            "failed",
+            "hit rate",
+            "TTFT mean",
+            "TTFT p50",
+            "TTFT p95",
+            "TTFT p99",
+            "E2E p50",
+            "job p50",
+        ];
         let rows = self.report.policies.iter().map(|row| {
             let row = &row.metrics;
             let at = |spread: Option<Spread>, pick: fn(&Spread) -> f64| {

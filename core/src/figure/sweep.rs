@@ -115,7 +115,15 @@ impl SweepFigure<'_> {
             } else {
                 let top = HEAD + self.legend_height(width) + PANEL_HEAD;
                 let top = top + place as f64 * (170.0 + PANEL_HEAD + PANEL_FOOT);
-                Panel { left: LEFT, top, width: width - LEFT - right, height: 170.0, low, high, log: self.quantity.log() }
+                Panel {
+                    left: LEFT,
+                    top,
+                    width: width - LEFT - right,
+                    height: 170.0,
+                    low,
+                    high,
+                    log: self.quantity.log(),
+                }
             }
         };
         (0..count).map(panel).collect()
@@ -144,13 +152,13 @@ impl SweepFigure<'_> {
         let soft = Ink::new(theme.soft, SMALL);
         let title = format!("{} KV tokens a replica", units::short(kv_tokens));
         pen.text(&title, (panel.left, panel.top - 13.0), Ink::new(theme.ink, SMALL).bold())?;
-        let steps =
-            if panel.log { log_ticks(panel.low, panel.high) } else { ticks(panel.high, 5) };
+        let steps = if panel.log { log_ticks(panel.low, panel.high) } else { ticks(panel.high, 5) };
         for value in steps {
             let y = panel.y(value);
             pen.line(&[(panel.left, y), (panel.left + panel.width, y)], theme.rule, 1.0)?;
             if first {
-                let text = if panel.log { time_tick(value, value) } else { format!("{:.0} %", value * 100.0) };
+                let text =
+                    if panel.log { time_tick(value, value) } else { format!("{:.0} %", value * 100.0) };
                 pen.text(&text, (panel.left - 8.0, y), soft.side(Side::Right))?;
             }
         }
@@ -181,7 +189,9 @@ impl SweepFigure<'_> {
             let line = self.report.line(policy, kv_tokens);
             let points: Vec<(f64, f64)> = line
                 .iter()
-                .filter_map(|point| Some((self.x(panel, point.concurrency), panel.y(self.quantity.of(point)?))))
+                .filter_map(|point| {
+                    Some((self.x(panel, point.concurrency), panel.y(self.quantity.of(point)?)))
+                })
                 .collect();
             if points.len() > 1 {
                 pen.dashed(&points, style.dash, style.colour, 1.8)?;
@@ -263,11 +273,14 @@ impl Figure for SweepFigure<'_> {
             let point = report.line(policy, kv_tokens).into_iter().find(|point| point.concurrency == load)?;
             self.quantity.of(point)
         };
-        let best = report.policies.iter().filter(|name| *name != "naive").filter_map(|name| {
-            Some((name, at(name, small)?, at(name, large)?))
-        });
+        let best = report
+            .policies
+            .iter()
+            .filter(|name| *name != "naive")
+            .filter_map(|name| Some((name, at(name, small)?, at(name, large)?)));
         let sign = if self.quantity == Quantity::HitRate { -1.0 } else { 1.0 };
-        let Some((name, with_small, with_large)) = best.min_by(|a, b| (sign * a.2).total_cmp(&(sign * b.2))) else {
+        let Some((name, with_small, with_large)) = best.min_by(|a, b| (sign * a.2).total_cmp(&(sign * b.2)))
+        else {
             return "No policy besides naive was run.".to_owned();
         };
         let naive = at("naive", large)
@@ -286,15 +299,20 @@ impl Figure for SweepFigure<'_> {
     fn caption(&self) -> String {
         let scenario = &self.report.scenario;
         format!(
-            "{} of {}, {}, profile {}. One panel a cache size; the horizontal axis has equal steps. {}",
-            units::grouped(scenario.calls) + " calls",
+            "{}: {}, {} calls, on {}, profile {}. One panel a cache size; the horizontal axis has equal steps. {}",
             self.report.set.title,
+            self.report.sample,
+            units::grouped(scenario.calls),
             match scenario.scenario.replicas {
                 1 => "1 replica".to_owned(),
                 n => format!("{n} replicas"),
             },
             scenario.scenario.profile,
-            if self.quantity.log() { "The vertical axis is a log scale." } else { "The vertical axis begins at zero." },
+            if self.quantity.log() {
+                "The vertical axis is a log scale."
+            } else {
+                "The vertical axis begins at zero."
+            },
         )
     }
 
@@ -329,7 +347,16 @@ impl Figure for SweepFigure<'_> {
     }
 
     fn table(&self) -> Table {
-        let columns = ["KV tokens", "sessions at a time", "policy", "TTFT p50", "TTFT p95", "hit rate", "job p50", "busy"];
+        let columns = [
+            "KV tokens",
+            "sessions at a time",
+            "policy",
+            "TTFT p50",
+            "TTFT p95",
+            "hit rate",
+            "job p50",
+            "busy",
+        ];
         let rows = self.report.points.iter().map(|point| {
             let time = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), units::time);
             vec![

@@ -1,7 +1,7 @@
 //! All policies on one set under one scenario.
 
 use super::{Body, Kind, SetRef, busy_share};
-use crate::metrics::PolicyMetrics;
+use crate::metrics::{PolicyMetrics, compare};
 use crate::policy::{PolicyRun, Resolved};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub struct PolicyRow {
     /// The metrics.
     #[serde(flatten)]
     pub metrics: PolicyMetrics,
-    /// Share of the makespan during which a replica had work, mean over replicas.
+    /// Share of the makespan that the replicas spent in steps, mean over replicas.
     pub busy_share: Option<f64>,
 }
 
@@ -34,12 +34,9 @@ impl Policies {
     /// From what the simulator gave.
     pub fn new(set: SetRef, scenario: Resolved, runs: &[PolicyRun]) -> Self {
         let replicas = scenario.scenario.replicas;
-        let policies = runs
-            .iter()
-            .map(|run| PolicyRow {
-                metrics: run.metrics.clone(),
-                busy_share: busy_share(&run.outcome, replicas),
-            })
+        let rows = compare(runs).into_iter().zip(runs);
+        let policies = rows
+            .map(|(metrics, run)| PolicyRow { metrics, busy_share: busy_share(&run.outcome, replicas) })
             .collect();
         Policies { set, scenario, policies }
     }

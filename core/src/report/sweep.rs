@@ -1,7 +1,7 @@
 //! Load × policy × cache size: how time to first token, hit rate and job time move together.
 
 use super::{Body, Kind, SetRef, busy_share};
-use crate::metrics::Spread;
+use crate::metrics::{PolicyMetrics, Spread};
 use crate::policy::{PolicyRun, Resolved};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Sweep {
     /// The traces.
     pub set: SetRef,
+    /// Which of its sessions.
+    pub sample: String,
     /// The scenario of the first point, defaults filled in; arrivals and cache size vary.
     pub scenario: Resolved,
     /// Sessions at a time.
@@ -43,7 +45,7 @@ pub struct SweepPoint {
     pub ttft_ms: Option<Spread>,
     /// From the first schedule of a session to its last end.
     pub job_ms: Option<Spread>,
-    /// Share of the makespan during which a replica had work.
+    /// Share of the makespan that the replicas spent in steps.
     pub busy_share: Option<f64>,
 }
 
@@ -52,9 +54,14 @@ impl Body for Sweep {
 }
 
 impl SweepPoint {
-    /// From one run of the simulator.
-    pub fn new(run: &PolicyRun, replicas: u32, concurrency: u32, kv_tokens: u64) -> Self {
-        let metrics = &run.metrics;
+    /// From one run of the simulator and its metrics.
+    pub fn new(
+        run: &PolicyRun,
+        metrics: &PolicyMetrics,
+        replicas: u32,
+        concurrency: u32,
+        kv_tokens: u64,
+    ) -> Self {
         SweepPoint {
             kv_tokens,
             concurrency,

@@ -1,56 +1,30 @@
-//! How busy a cluster was, from nothing but the calls' times.
+//! How busy a cluster was.
 
 use crate::trace::Outcome;
 
-/// Share of the makespan during which a replica had at least one call to work on, mean over
-/// replicas. `None` when nothing ran. A busy replica is not a saturated one: read it together with
-/// the queueing time.
+/// Share of the makespan that the replicas spent in steps, mean over replicas; `None` when nothing
+/// ran. A replica in a step is not a saturated one, for a step may take more calls in: read it
+/// together with the queueing time.
 pub fn busy_share(outcome: &Outcome, replicas: u32) -> Option<f64> {
-    let mut spans: Vec<(u32, u64, u64)> = outcome
-        .calls
-        .iter()
-        .filter_map(|call| Some((call.replica?, call.admitted_us?, call.finished_us?)))
-        .collect();
-    spans.sort_unstable();
-    let start =
-        outcome.calls.iter().filter(|call| call.finished_us.is_some()).map(|c| c.scheduled_us).min()?;
-    let end = spans.iter().map(|span| span.2).max()?;
-    let mut busy: u64 = 0;
-    let mut open: Option<(u32, u64)> = None;
-    for (replica, from, to) in spans {
-        let covered = match open {
-            Some((same, until)) if same == replica => until,
-            _ => from,
-        };
-        let begins = from.max(covered);
-        busy += to.saturating_sub(begins);
-        open = Some((replica, covered.max(to)));
-    }
+    let finished = || outcome.calls.iter().filter(|call| call.finished_us.is_some());
+    let start = finished().map(|call| call.scheduled_us).min()?;
+    let end = finished().filter_map(|call| call.finished_us).max()?;
     let span = (end - start) as f64 * f64::from(replicas);
-    (span > 0.0).then(|| busy as f64 / span)
+    (span > 0.0).then(|| outcome.counters.busy_us as f64 / span)
 }
 
 #[cfg(test)]
 mod tests {
     use super::busy_share;
-    use crate::trace::{CallOutcome, Outcome};
-
-    fn call(replica: u32, from: u64, to: u64) -> CallOutcome {
-        CallOutcome {
-            replica: Some(replica),
-            scheduled_us: from,
-            admitted_us: Some(from),
-            finished_us: Some(to),
-            ..CallOutcome::default()
-        }
-    }
+    use crate::trace::{CallOutcome, Counters, Outcome};
 
     #[test]
-    fn overlaps_count_once_and_idle_replicas_count() {
-        let calls = vec![call(0, 0, 10), call(0, 5, 8), call(0, 6, 20), call(1, 90, 100)];
-        let outcome = Outcome { calls, ..Outcome::default() };
-        assert_eq!(busy_share(&outcome, 2), Some(30.0 / 200.0));
-        assert_eq!(busy_share(&outcome, 3), Some(30.0 / 300.0));
+    fn the_share_is_of_the_makespan_of_all_replicas() {
+        let call = |from, to| CallOutcome { scheduled_us: from, finished_us: to, ..CallOutcome::default() };
+        let calls = vec![call(10, Some(50)), call(20, Some(110)), call(5, None)];
+        let outcome = Outcome { calls, counters: Counters { busy_us: 60, ..Counters::default() } };
+        assert_eq!(busy_share(&outcome, 1), Some(0.6));
+        assert_eq!(busy_share(&outcome, 3), Some(0.2));
     }
 
     #[test]
