@@ -1,7 +1,7 @@
 //! A session as stacked strips: one row a call, width in tokens, cached solid, computed hatched,
 //! output as ink at the end. A row whose prefix broke says how much it computes again.
 
-use super::axis::{LABEL, SMALL, key, ticks, token_axis};
+use super::axis::{LABEL, SMALL, key, token_axis, token_ticks};
 use super::pen::{Area, Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
 use crate::report::StripRow;
@@ -219,7 +219,7 @@ impl Figure for StripsFigure {
         let px_per_token = self.px_per_token(width, &labels);
         key(&pen, theme, (LEFT, 9.0), true)?;
         let base = TOP + self.rows.len() as f64 * self.pitch();
-        for tick in ticks(self.max_tokens() as f64, 4) {
+        for tick in token_ticks(px_per_token, self.max_tokens() as f64) {
             let x = LEFT + tick * px_per_token;
             pen.line(&[(x, TOP), (x, base)], theme.rule, 1.0)?;
         }

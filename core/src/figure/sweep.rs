@@ -1,7 +1,7 @@
 //! The sweep: one quantity against the number of sessions at a time, one line a policy, one panel
 //! a cache size.
 
-use super::axis::{LABEL, SMALL, log_ticks, ticks, time_tick};
+use super::axis::{LABEL, SMALL, log_time_ticks, ticks};
 use super::pen::{Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
 use crate::report::{Sweep, SweepPoint};
@@ -152,17 +152,20 @@ impl SweepFigure<'_> {
         let soft = Ink::new(theme.soft, SMALL);
         let title = format!("{} KV tokens a replica", units::short(kv_tokens));
         pen.text(&title, (panel.left, panel.top - 13.0), Ink::new(theme.ink, SMALL).bold())?;
-        let steps = if panel.log { log_ticks(panel.low, panel.high) } else { ticks(panel.high, 5) };
-        for value in steps {
+        let steps = if panel.log {
+            log_time_ticks(panel.low, panel.high)
+        } else {
+            ticks(panel.high, 5).into_iter().map(|value| (value, format!("{:.0} %", value * 100.0))).collect()
+        };
+        for (value, text) in steps {
             let y = panel.y(value);
             pen.line(&[(panel.left, y), (panel.left + panel.width, y)], theme.rule, 1.0)?;
             if first {
-                let text =
-                    if panel.log { time_tick(value, value) } else { format!("{:.0} %", value * 100.0) };
                 pen.text(&text, (panel.left - 8.0, y), soft.side(Side::Right))?;
             }
         }
         let base = panel.top + panel.height;
+        pen.line(&[(panel.left, base), (panel.left + panel.width, base)], theme.soft, 1.0)?;
         for (place, &load) in self.report.concurrency.iter().enumerate() {
             let x = self.x(panel, load);
             pen.line(&[(x, base), (x, base + 4.0)], theme.soft, 1.0)?;

@@ -67,10 +67,10 @@ pub fn text_width(text: &str, size: f64, bold: bool) -> f64 {
             ' ' | 'f' | 't' | 'r' | '-' | '(' | ')' | '·' => 0.37,
             'm' | 'w' | 'M' | 'W' | '%' | '→' | '—' => 0.88,
             'A'..='Z' => 0.68,
-            _ => 0.58,
+            _ => 0.6,
         })
         .sum();
-    em * size * if bold { 1.06 } else { 1.0 }
+    em * size * if bold { 1.12 } else { 1.0 }
 }
 
 #[cfg(test)]
