@@ -4,7 +4,7 @@
 mod common;
 
 use atr_core::metrics::compare;
-use atr_core::policy::{Arrivals, PolicyRun, Scenario, ScenarioError, simulate};
+use atr_core::policy::{Arrivals, PolicyRun, Replay, Scenario, ScenarioError, simulate};
 use atr_core::trace::{CallStatus, Scope, Session};
 use common::{agent, session};
 use proptest::prelude::*;
@@ -101,6 +101,45 @@ fn compaction_masks_in_batches() {
     assert_eq!(saved[18], 0);
     assert_eq!(saved[19], 9 * (800 - 15));
     assert_eq!(saved[21], 9 * (800 - 15));
+}
+
+/// Room for 320 tokens, two calls that need 231 each: the one admitted last is thrown out, computed
+/// again, and still makes all its tokens.
+#[test]
+fn the_last_one_in_is_thrown_out_when_decoding_runs_out_of_room() {
+    let one = |id: &str, n| session(id, Scope::Set, |_| 32, &[(vec![n], 0, 200, 0)]);
+    let scenario = Scenario {
+        policies: vec!["exact-prefix-cache".into()],
+        kv_tokens: Some(320),
+        arrivals: Some(Arrivals::Concurrency { sessions: 2 }),
+        ..Scenario::default()
+    };
+    let (_, runs) = simulate(&[one("a", 0), one("b", 1)], &scenario).unwrap();
+    let calls = &runs[0].outcome.calls;
+    assert_eq!((calls[0].preemptions, calls[1].preemptions), (0, 1));
+    assert!(calls.iter().all(|call| call.output_tokens == 200));
+    assert!(calls[1].computed_tokens > 32, "what was thrown out is computed again");
+    let (_, slow) = simulate(&[one("a", 0), one("b", 1)], &Scenario { stepwise: true, ..scenario }).unwrap();
+    assert_eq!(runs[0].outcome, slow[0].outcome);
+}
+
+/// By times, the second call is due at 30 ms although the first ends at 66 only; it waits for the one
+/// place and begins at 66: first token at 66 + 10 + 75 = 151 ms, 121 ms after its schedule.
+#[test]
+fn replay_by_times_does_not_wait_for_the_reply() {
+    let tokens = |id| if id == 0 { 100 } else { 50 };
+    let mut one = session("s", Scope::Session, tokens, &[(vec![0], 0, 4, 0), (vec![0, 1], 0, 1, 7_000)]);
+    one.calls[0].at_us = Some(5_000);
+    one.calls[1].at_us = Some(35_000);
+    let scenario = Scenario { replay: Some(Replay::Times), ..linear(&["naive"]) };
+    let (_, runs) = simulate(&[one.clone()], &scenario).unwrap();
+    let second = &runs[0].outcome.calls[1];
+    assert_eq!((second.scheduled_us, second.admitted_us), (30_000, Some(66_000)));
+    assert_eq!(second.first_token_us, Some(151_000));
+    // Twice the speed halves recorded times, not the server.
+    let (_, runs) = simulate(&[one], &Scenario { speed: 2.0, ..scenario }).unwrap();
+    assert_eq!(runs[0].outcome.calls[1].scheduled_us, 15_000);
+    assert_eq!(runs[0].outcome.calls[1].first_token_us, Some(151_000));
 }
 
 #[test]
@@ -239,5 +278,30 @@ proptest! {
             prop_assert_eq!(&fast.outcome, &slow.outcome, "{}", fast.name);
             check_laws(fast);
         }
+    }
+}
+
+/// Where the calls of two sessions go on four replicas, by router.
+#[test]
+fn routers_go_where_they_say() {
+    let sessions = [agent("a", 6, 50, 200), agent("b", 6, 50, 200)];
+    let replicas = |router: &str| {
+        let scenario = Scenario {
+            policies: vec!["exact-prefix-cache".into()],
+            router: Some(router.to_owned()),
+            replicas: 4,
+            arrivals: Some(Arrivals::Concurrency { sessions: 1 }),
+            ..Scenario::default()
+        };
+        let (_, runs) = simulate(&sessions, &scenario).unwrap();
+        runs[0].outcome.calls.iter().map(|call| call.replica.unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(replicas("round-robin"), [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3]);
+    // One call at a time: load is always zero, so the lowest number wins.
+    assert_eq!(replicas("least-load"), [0; 12]);
+    for router in ["session-affinity", "cache-aware"] {
+        let picked = replicas(router);
+        assert!(picked[..6].iter().all(|&replica| replica == picked[0]), "{router}: {picked:?}");
+        assert!(picked[6..].iter().all(|&replica| replica == picked[6]), "{router}: {picked:?}");
     }
 }
