@@ -25,7 +25,7 @@ const WIDE: f64 = 600.0;
 
 impl LatencyFigure<'_> {
     fn rows(&self) -> impl Iterator<Item = (&PolicyMetrics, &Spread)> {
-        self.report.policies.iter().filter_map(|row| Some((&row.metrics, row.metrics.ttft_ms.as_ref()?)))
+        self.report.policies.iter().filter_map(|row| Some((row, row.ttft_ms.as_ref()?)))
     }
 
     fn naive(&self) -> Option<&Spread> {
@@ -113,7 +113,7 @@ impl Figure for LatencyFigure<'_> {
     }
 
     fn caption(&self) -> String {
-        let calls = self.report.policies.first().map_or(0, |row| row.metrics.calls);
+        let calls = self.report.policies.first().map_or(0, |row| row.calls);
         format!(
             "Time to first token, from schedule, over the {} calls that every policy admitted. Bar: from the median to \
              the 95th percentile. Mark: the mean. Dotted: naive's mean. The axis begins at zero.",
@@ -183,9 +183,9 @@ impl Figure for LatencyFigure<'_> {
             "TTFT p99",
             "E2E p50",
             "job p50",
+            "utilisation",
         ];
         let rows = self.report.policies.iter().map(|row| {
-            let row = &row.metrics;
             let at = |spread: Option<Spread>, pick: fn(&Spread) -> f64| {
                 spread.as_ref().map_or_else(|| "–".to_owned(), |spread| units::time(pick(spread)))
             };
@@ -200,6 +200,7 @@ impl Figure for LatencyFigure<'_> {
                 at(row.ttft_ms, |s| s.p99),
                 at(row.e2e_ms, |s| s.p50),
                 at(row.job_ms, |s| s.p50),
+                units::percent(row.utilisation),
             ]
         });
         Table { columns: columns.map(str::to_owned).to_vec(), rows: rows.collect() }

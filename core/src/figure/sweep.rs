@@ -358,7 +358,7 @@ impl Figure for SweepFigure<'_> {
             "TTFT p95",
             "hit rate",
             "job p50",
-            "busy",
+            "utilisation",
         ];
         let rows = self.report.points.iter().map(|point| {
             let time = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), units::time);
@@ -370,7 +370,7 @@ impl Figure for SweepFigure<'_> {
                 time(point.ttft_ms.map(|s| s.p95)),
                 units::percent(point.hit_rate),
                 time(point.job_ms.map(|s| s.p50)),
-                units::percent(point.busy_share),
+                units::percent(point.utilisation),
             ]
         });
         Table { columns: columns.map(str::to_owned).to_vec(), rows: rows.collect() }

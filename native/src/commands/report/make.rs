@@ -100,9 +100,7 @@ fn sweep(data: &Path, made: &mut Vec<Made>) -> anyhow::Result<()> {
             let scenario = plan::sweep(concurrency, kv_tokens);
             let (resolved, runs) = policy::simulate(&set.sessions, &scenario)?;
             let rows = metrics::compare(&runs);
-            points.extend(runs.iter().zip(&rows).map(|(run, row)| {
-                SweepPoint::new(run, row, resolved.scenario.replicas, concurrency, kv_tokens)
-            }));
+            points.extend(rows.iter().map(|row| SweepPoint::new(row, concurrency, kv_tokens)));
             first.get_or_insert(resolved);
         }
     }
