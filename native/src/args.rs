@@ -1,6 +1,6 @@
 //! The command line as types: what may be asked, and what makes a call wrong.
 
-use crate::commands::{completions, inspect, report, simulate};
+use crate::commands::{completions, import, inspect, report, simulate};
 use crate::input::{self, ReadOptions};
 use crate::{output, tokens};
 use atr_core::import::{ImportError, Imported};
@@ -30,6 +30,8 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
+    /// Turn traces of any importable format into this project's own.
+    Import(import::ImportArgs),
     /// Say what is in a trace: sessions, tokens, and how much of the prompts a cache could find.
     Inspect(inspect::InspectArgs),
     /// Replay a trace on a simulated cluster under each serving policy.
@@ -50,8 +52,8 @@ pub(crate) struct InputArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) format: Option<String>,
     /// Tokenizer for sources without counts: a name, or a `tokenizer.json`.
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) tokenizer: Option<String>,
+    #[arg(long, value_name = "NAME|FILE", default_value = tokens::DEFAULT)]
+    pub(crate) tokenizer: String,
     /// Fail if any record had to be skipped.
     #[arg(long)]
     pub(crate) strict: bool,
@@ -71,7 +73,7 @@ impl InputArgs {
     pub(crate) fn read(&self) -> anyhow::Result<Imported> {
         let options = ReadOptions {
             format: self.format.clone(),
-            counter: tokens::counter(self.tokenizer.as_deref())?,
+            counter: tokens::load(&self.tokenizer).map_err(|error| WrongCall(format!("{error:#}")))?,
             keep_text: false,
             dedup: self.dedup,
         };

@@ -2,7 +2,6 @@
 
 use super::{Made, plan, svg};
 use crate::input::{self, ReadOptions};
-use crate::tokens;
 use anyhow::Context;
 use atr_core::figure::{Figure, LatencyFigure, Quantity, RaceFigure, StripsFigure, SweepFigure};
 use atr_core::metrics;
@@ -41,8 +40,7 @@ fn read(name: &str, data: &Path) -> anyhow::Result<Set> {
     let file = format!("{name}.ndjson.gz");
     let path = data.join(&file);
     let bytes = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let options =
-        ReadOptions { format: None, counter: tokens::counter(None)?, keep_text: false, dedup: false };
+    let options = ReadOptions::default();
     let imported = input::read(&[path], &options)?;
     anyhow::ensure!(imported.skipped.is_empty(), "`{file}` has {} bad records", imported.skipped.len());
     // Committed files are named from the repository's root, wherever the set was read from.
