@@ -87,7 +87,8 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Resul
         bail!("{}: more than {MAX_DEPTH} folders deep", path.display());
     }
     let entries = std::fs::read_dir(path).with_context(cannot)?;
-    let mut inside = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>().with_context(cannot)?;
+    let mut inside =
+        entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>().with_context(cannot)?;
     inside.retain(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
     inside.sort();
     for path in inside {
@@ -114,7 +115,10 @@ fn read_file(
     into: &mut Imported,
 ) -> Result<(), ImportError> {
     let file = name(path);
-    let failed = |error: io::Error| ImportError::Malformed { file: file.clone(), why: format!("cannot be read: {error}") };
+    let failed = |error: io::Error| ImportError::Malformed {
+        file: file.clone(),
+        why: format!("cannot be read: {error}"),
+    };
     let raw: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {

@@ -46,9 +46,9 @@ pub(crate) fn load(name: &str) -> anyhow::Result<Box<dyn TokenCounter>> {
     let tokenizer = Tokenizer::from_file(path)
         .map_err(|error| anyhow::anyhow!("{name}: expected a `tokenizer.json`: {error}"))?;
     let folder = path.parent().and_then(Path::file_name).map(|folder| folder.to_string_lossy());
-    let name = folder.filter(|_| path.ends_with("tokenizer.json")).unwrap_or_else(|| {
-        path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default()
-    });
+    let name = folder
+        .filter(|_| path.ends_with("tokenizer.json"))
+        .unwrap_or_else(|| path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default());
     Ok(Box::new(File { name: name.into_owned(), tokenizer }))
 }
 
