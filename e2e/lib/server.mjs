@@ -1,10 +1,11 @@
 // A static server for dist/ under a sub-path, which proves that the page works from any. It keeps the list of
 // what was asked for.
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants } from "node:zlib";
 
 export const DIST = fileURLToPath(new URL("../../dist/", import.meta.url));
 export const PREFIX = "/paper/";
@@ -21,9 +22,20 @@ const TYPES = {
   ".woff2": "font/woff2",
 };
 
+/** Packed already, or not worth it. */
+const PLAIN = /\.(gz|woff2|png)$/;
+
 /** Serves DIST at PREFIX; everything else is 404, so a reference to the server's root is noticed. */
-export async function serve() {
+export async function serve({ compress = false } = {}) {
   const asked = [];
+  const packed = new Map();
+  const pack = async (file) => {
+    if (!packed.has(file)) {
+      const params = { [constants.BROTLI_PARAM_QUALITY]: 9 };
+      packed.set(file, brotliCompressSync(await readFile(file), { params }));
+    }
+    return packed.get(file);
+  };
   const server = createServer(async (request, response) => {
     const target = decodeURIComponent(new URL(request.url, "http://x").pathname);
     asked.push(target);
@@ -35,7 +47,13 @@ export async function serve() {
       return;
     }
     const type = TYPES[path.extname(file)] ?? "application/octet-stream";
-    response.writeHead(200, { "content-type": type, "content-length": found.size, "cache-control": "no-store" });
+    const headers = { "content-type": type, "content-length": found.size, "cache-control": "no-store" };
+    if (compress && !PLAIN.test(file)) {
+      const body = await pack(file);
+      response.writeHead(200, { ...headers, "content-length": body.length, "content-encoding": "br" }).end(body);
+      return;
+    }
+    response.writeHead(200, headers);
     createReadStream(file).pipe(response);
   });
   await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
