@@ -77,24 +77,18 @@ fn lint_native(shell: &Shell) -> Result<()> {
 
 /// The page's crates, held to the rules of `xtask/clippy-wasm/clippy.toml`: what a browser does not have.
 fn lint_wasm(shell: &Shell) -> Result<()> {
-    let mut cargo = shell.cargo();
-    cargo.args([
-        "clippy",
-        "--package",
-        "atr-core",
-        "--package",
-        "atr-web",
-        "--target",
-        WASM,
-        "--",
-        "-D",
-        "warnings",
-    ]);
-    run_command(cargo.env("CLIPPY_CONF_DIR", shell.root.join("xtask/clippy-wasm")))
+    let targets = [("atr-core", "--lib"), ("atr-web", "--all-targets")];
+    targets.iter().try_for_each(|(package, which)| {
+        let mut cargo = shell.cargo();
+        cargo.args(["clippy", "--package", package, which, "--target", WASM, "--", "-D", "warnings"]);
+        run_command(cargo.env("CLIPPY_CONF_DIR", shell.root.join("xtask/clippy-wasm")))
+    })
 }
 
+/// The page's library is free of any browser, so it is tested here too; its programs are not.
 fn native_tests(shell: &Shell) -> Result<()> {
-    run_command(shell.cargo().args(["test", "--workspace", "--exclude", "atr-web"]))
+    run_command(shell.cargo().args(["test", "--workspace", "--exclude", "atr-web"]))?;
+    run_command(shell.cargo().args(["test", "--package", "atr-web", "--lib"]))
 }
 
 const WASM: &str = "wasm32-unknown-unknown";
