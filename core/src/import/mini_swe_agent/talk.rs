@@ -65,7 +65,11 @@ pub(super) fn said<'a>(
         ("tool", ..) | ("", _, "function_call_output") => (MessageRole::Tool, MessageKind::Observation),
         ("assistant", ..) | ("", "response", _) => (MessageRole::Assistant, MessageKind::Action),
         _ => {
-            return Err(Fault::new("role", "no role of this format", "system, user, assistant, tool or exit"));
+            return Err(Fault::new(
+                "role",
+                "no role of this format",
+                "system, user, assistant, tool or exit",
+            ));
         }
     };
     let text = text(raw);
