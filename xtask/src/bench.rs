@@ -1,5 +1,249 @@
-//! Speed and size figures, each beside its budget and its peer's figure.
-use crate::shell::Shell;
-pub(crate) fn run(_shell: &Shell, _browser: bool) -> anyhow::Result<()> {
+//! Speed and size figures, each beside its budget and, where there is one, its peer's figure.
+//!
+//! What the figures mean: they are of this machine and this moment, one process at a time, and nothing else should
+//! run meanwhile. The peer's figure is quoted from the design's own measurement; the peer is not run here.
+
+use crate::shell::{Shell, read};
+use crate::{browser, site, tools};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Runs of the simulator; the median is shown.
+const RUNS: usize = 5;
+/// DynoSim on the same trace: 8 replicas, round robin, block 512 (design, section 9).
+const PEER_CALLS_PER_S: f64 = 3_067.0;
+/// What the native simulator must reach, as a multiple of the peer.
+const PEER_FACTOR: f64 = 300.0;
+/// What the simulator must reach in the worker, as a share of native.
+const WORKER_SHARE: f64 = 0.5;
+/// The importer's aim.
+const IMPORT_MB_PER_S: f64 = 200.0;
+/// The same cluster that the peer simulates: its default is 16,384 blocks a replica.
+const SCENARIO: [&str; 12] = [
+    "simulate",
+    "data/mooncake-conversation.ndjson.gz",
+    "--policy",
+    "exact-prefix-cache",
+    "--replicas",
+    "8",
+    "--block",
+    "512",
+    "--kv-tokens",
+    "8388608",
+    "--json",
+    "--arrivals=recorded",
+];
+
+/// One line of the table.
+struct Row {
+    what: String,
+    found: String,
+    budget: String,
+    /// `None` where there is nothing to judge.
+    met: Option<bool>,
+}
+
+/// `cargo xtask bench`.
+pub(crate) fn run(shell: &Shell, with_browser: bool) -> Result<()> {
+    let binary = build(shell)?;
+    let native = simulate(shell, &binary)?;
+    let mut rows = vec![native_row(native)];
+    rows.push(import_row(shell, &binary)?);
+    if with_browser {
+        let browser = browser::ensure(shell)?;
+        tools::page_tests(shell)?;
+        site::build(shell)?;
+        let page = read(shell.command("node").arg("e2e/bench.mjs").env("CHROMIUM", &browser.chromium))?;
+        let page: Value = serde_json::from_str(&page).context("e2e/bench.mjs wrote no JSON")?;
+        rows.push(worker_row(&page["worker"], native));
+        rows.extend(size_rows(&site::sizes(shell)?, &page));
+        rows.extend(load_rows(&page["first_load"]));
+    }
+    println!("\n{:<44} {:>22}   {:<44} met", "what", "found", "budget");
+    for row in &rows {
+        let met = row.met.map_or("-", |met| if met { "yes" } else { "NO" });
+        println!("{:<44} {:>22}   {:<44} {met}", row.what, row.found, row.budget);
+    }
+    println!("\npeer: DynoSim {PEER_CALLS_PER_S} calls/s, figure from the design, not re-run here");
+    println!("scenario: atr-bench {}", SCENARIO.join(" "));
     Ok(())
+}
+
+fn build(shell: &Shell) -> Result<PathBuf> {
+    crate::shell::run(shell.cargo().args(["build", "--release", "--quiet", "--package", "atr-bench"]))?;
+    let binary = shell.target_dir().join("release/atr-bench");
+    if !binary.is_file() {
+        bail!("cargo wrote no `{}`", binary.display());
+    }
+    Ok(binary)
+}
+
+/// Calls a second of the native simulator: the median of some runs.
+fn simulate(shell: &Shell, binary: &Path) -> Result<f64> {
+    let mut speeds = Vec::with_capacity(RUNS);
+    for _ in 0..RUNS {
+        let text = read(shell.command(binary).args(SCENARIO))?;
+        let result: Value =
+            serde_json::from_str(&text).context("`atr-bench simulate --json` wrote no JSON")?;
+        speeds.push(
+            result["calls_per_s"].as_f64().context("`atr-bench simulate --json` has no `calls_per_s`")?,
+        );
+    }
+    median(&mut speeds).context("there were no runs")
+}
+
+fn median(values: &mut [f64]) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+fn native_row(speed: f64) -> Row {
+    let budget = PEER_CALLS_PER_S * PEER_FACTOR;
+    Row {
+        what: "simulator, native, one thread".to_owned(),
+        found: format!("{speed:.0} calls/s"),
+        budget: format!(
+            ">= {budget:.0} calls/s ({PEER_FACTOR} x peer; found {:.0} x)",
+            speed / PEER_CALLS_PER_S
+        ),
+        met: Some(speed >= budget),
+    }
+}
+
+fn worker_row(worker: &Value, native: f64) -> Row {
+    let what = "simulator, in the page's worker".to_owned();
+    let budget = format!(">= {:.0} calls/s ({WORKER_SHARE} x native)", native * WORKER_SHARE);
+    match worker["calls_per_s"].as_f64() {
+        Some(speed) => {
+            let met = Some(speed >= native * WORKER_SHARE);
+            Row { what, found: format!("{speed:.0} calls/s"), budget, met }
+        }
+        None => Row { what, found: "not available".to_owned(), budget, met: None },
+    }
+}
+
+/// Reading the raw Claude Code traces, where they are at hand.
+fn import_row(shell: &Shell, binary: &Path) -> Result<Row> {
+    let what = "import, kv-cache-tester traces".to_owned();
+    let budget = format!(">= {IMPORT_MB_PER_S:.0} MB/s");
+    let folder = env::var_os("ATR_RAW").map(|raw| PathBuf::from(raw).join("kv-cache-tester"));
+    let Some(folder) = folder.filter(|folder| folder.is_dir()) else {
+        return Ok(Row {
+            what,
+            found: "not run".to_owned(),
+            budget: format!("{budget}; set ATR_RAW"),
+            met: None,
+        });
+    };
+    let bytes = folder_bytes(&folder)?;
+    let start = Instant::now();
+    read(shell.command(binary).arg("import").arg(&folder).arg("--json"))?;
+    let speed = bytes as f64 / 1e6 / start.elapsed().as_secs_f64();
+    Ok(Row { what, found: format!("{speed:.0} MB/s"), budget, met: Some(speed >= IMPORT_MB_PER_S) })
+}
+
+fn folder_bytes(folder: &Path) -> Result<u64> {
+    let mut sum = 0;
+    for entry in fs::read_dir(folder).with_context(|| format!("could not list `{}`", folder.display()))? {
+        let path = entry?.path();
+        sum += if path.is_dir() { folder_bytes(&path)? } else { path.metadata()?.len() };
+    }
+    Ok(sum)
+}
+
+/// Bytes against their budgets; the same that the page tests assert.
+fn size_rows(sizes: &Value, page: &Value) -> Vec<Row> {
+    let file = |start: &str| {
+        let files = sizes["files"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_it = |file: &&Value| {
+            file["path"].as_str().is_some_and(|path| path.starts_with(start) && path.ends_with(".wasm"))
+        };
+        files.iter().find(is_it).map(|file| (file["raw"].as_f64(), file["brotli"].as_f64()))
+    };
+    let row = |what: &str, raw: Option<f64>, brotli: Option<f64>, budget: f64| Row {
+        what: format!("page bytes, {what}"),
+        found: match (raw, brotli) {
+            (Some(raw), Some(brotli)) => format!("{:.1} ({:.0} raw) KB", brotli / 1e3, raw / 1e3),
+            (None, Some(brotli)) => format!("{:.1} KB", brotli / 1e3),
+            _ => "not available".to_owned(),
+        },
+        budget: format!("<= {budget:.0} KB brotli"),
+        met: brotli.map(|brotli| brotli <= budget * 1e3),
+    };
+    let (app, worker) = (file("atr-web").unwrap_or_default(), file("atr-worker").unwrap_or_default());
+    vec![
+        row("app wasm", app.0, app.1, 350.0),
+        row("worker wasm", worker.0, worker.1, 250.0),
+        row("first data", None, page["first_data"]["brotli"].as_f64(), 150.0),
+    ]
+}
+
+/// The first load on a simulated phone.
+fn load_rows(load: &Value) -> Vec<Row> {
+    let row = |what: &str, key: &str, limit: f64, unit: &str, digits: usize| Row {
+        what: format!("first load, simulated phone, {what}"),
+        found: load[key]
+            .as_f64()
+            .map_or("not available".to_owned(), |found| format!("{found:.digits$}{unit}")),
+        budget: format!("<= {limit}{unit}"),
+        met: load[key].as_f64().map(|found| found <= limit),
+    };
+    let ready = Row {
+        what: "first load, simulated phone, figures drawn".to_owned(),
+        found: load["ready_ms"].as_f64().map_or("not available".to_owned(), |found| format!("{found:.0} ms")),
+        budget: "-".to_owned(),
+        met: None,
+    };
+    vec![
+        row("largest paint", "lcp_ms", 1_500.0, " ms", 0),
+        row("blocked", "blocked_ms", 50.0, " ms", 0),
+        row("layout shift", "shift", 0.02, "", 3),
+        ready,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_median_is_the_middle_run() {
+        assert_eq!(median(&mut [3.0, 1.0, 100.0, 2.0, 4.0]), Some(3.0));
+        assert_eq!(median(&mut []), None);
+    }
+
+    #[test]
+    fn budgets_judge_what_was_found() {
+        assert_eq!(native_row(920_100.0).met, Some(true));
+        assert_eq!(native_row(920_099.0).met, Some(false));
+        assert_eq!(worker_row(&json!({"calls_per_s": 50.0}), 100.0).met, Some(true));
+        assert_eq!(worker_row(&json!({"calls_per_s": 49.0}), 100.0).met, Some(false));
+        assert_eq!(worker_row(&Value::Null, 100.0).found, "not available");
+    }
+
+    #[test]
+    fn sizes_are_found_by_name_and_judged() {
+        let sizes = json!({"files": [
+            {"path": "atr-web-1a2b_bg.wasm", "raw": 900_000, "brotli": 350_001},
+            {"path": "atr-worker_bg.wasm", "raw": 500_000, "brotli": 250_000},
+        ]});
+        let rows = size_rows(&sizes, &json!({"first_data": {"brotli": 1000}}));
+        assert_eq!(rows.iter().map(|row| row.met).collect::<Vec<_>>(), [Some(false), Some(true), Some(true)]);
+        let rows = size_rows(&json!({}), &Value::Null);
+        assert!(rows.iter().all(|row| row.met.is_none() && row.found == "not available"));
+    }
+
+    #[test]
+    fn a_load_over_its_limit_is_said() {
+        let rows = load_rows(&json!({"lcp_ms": 1499.6, "blocked_ms": 51.0, "shift": 0.0, "ready_ms": 9.0}));
+        assert_eq!(
+            rows.iter().map(|row| row.met).collect::<Vec<_>>(),
+            [Some(true), Some(false), Some(true), None]
+        );
+    }
 }

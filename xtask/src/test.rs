@@ -3,7 +3,7 @@
 use crate::browser::{self, Browser};
 use crate::shell::{Shell, run as run_command};
 use crate::{reports, site, tidy, tools};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::time::Instant;
 
 type Work<'a> = Box<dyn FnOnce() -> Result<()> + 'a>;
@@ -77,24 +77,18 @@ fn lint_native(shell: &Shell) -> Result<()> {
 
 /// The page's crates, held to the rules of `xtask/clippy-wasm/clippy.toml`: what a browser does not have.
 fn lint_wasm(shell: &Shell) -> Result<()> {
-    let mut cargo = shell.cargo();
-    cargo.args([
-        "clippy",
-        "--package",
-        "atr-core",
-        "--package",
-        "atr-web",
-        "--target",
-        WASM,
-        "--",
-        "-D",
-        "warnings",
-    ]);
-    run_command(cargo.env("CLIPPY_CONF_DIR", shell.root.join("xtask/clippy-wasm")))
+    let targets = [("atr-core", "--lib"), ("atr-web", "--all-targets")];
+    targets.iter().try_for_each(|(package, which)| {
+        let mut cargo = shell.cargo();
+        cargo.args(["clippy", "--package", package, which, "--target", WASM, "--", "-D", "warnings"]);
+        run_command(cargo.env("CLIPPY_CONF_DIR", shell.root.join("xtask/clippy-wasm")))
+    })
 }
 
+/// The page's library is free of any browser, so it is tested here too; its programs are not.
 fn native_tests(shell: &Shell) -> Result<()> {
-    run_command(shell.cargo().args(["test", "--workspace", "--exclude", "atr-web"]))
+    run_command(shell.cargo().args(["test", "--workspace", "--exclude", "atr-web"]))?;
+    run_command(shell.cargo().args(["test", "--package", "atr-web", "--lib"]))
 }
 
 const WASM: &str = "wasm32-unknown-unknown";
@@ -111,8 +105,21 @@ fn wasm_tests(shell: &Shell, browser: &Browser) -> Result<()> {
 fn page_tests(shell: &Shell, browser: &Browser) -> Result<()> {
     tools::page_tests(shell)?;
     let mut node = shell.command("node");
-    node.args(["--test", "--test-concurrency=1", "e2e/"]).env("CHROMIUM", &browser.chromium);
-    run_command(&mut node)
+    node.args(["--test", "--test-concurrency=1"]).args(page_test_files(shell)?);
+    run_command(node.env("CHROMIUM", &browser.chromium))
+}
+
+/// The files by name: releases of node differ in what a folder means.
+fn page_test_files(shell: &Shell) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(shell.root.join("e2e")).context("could not list `e2e`")?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut files: Vec<String> =
+        names.filter(|name| name.ends_with(".test.mjs")).map(|name| format!("e2e/{name}")).collect();
+    files.sort();
+    if files.is_empty() {
+        bail!("`e2e` holds no page tests");
+    }
+    Ok(files)
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ const CHECKS: &[Check] = &[
     Check { name: "core has no files, network, clock, threads or chance", run: purity::check },
     Check { name: "members of a family have a file each and stand in its registry", run: families::check },
     Check { name: "Rust files are short", run: size::files },
+    Check { name: "functions are short", run: size::functions },
     Check { name: "the repository is small", run: size::repository },
     Check { name: "no paths of one machine", run: hygiene::machine_paths },
     Check { name: "no package sources but the public ones", run: hygiene::package_sources },

@@ -1,0 +1,62 @@
+// The browser: found on this machine, headless, and kept from speaking to anybody but the test's server.
+import { accessSync, constants } from "node:fs";
+import path from "node:path";
+import { chromium } from "playwright-core";
+import { serve } from "./server.mjs";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/** The browser's file: CHROMIUM, else the first known name on PATH. */
+export function findChromium() {
+  if (process.env.CHROMIUM) return process.env.CHROMIUM;
+  const folders = (process.env.PATH ?? "").split(path.delimiter);
+  for (const file of NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name)))) {
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      continue;
+    }
+  }
+  throw new Error(`no browser found: set CHROMIUM, or put one of ${NAMES.join(", ")} on PATH`);
+}
+
+export async function launch() {
+  const args = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+  ];
+  if (process.getuid?.() === 0) args.push("--no-sandbox");
+  return chromium.launch({ executablePath: findChromium(), headless: true, args });
+}
+
+/** A server and a browser for one test file; `open` gives pages that remember what went wrong in them. */
+export async function stage() {
+  const server = await serve();
+  const browser = await launch();
+
+  async function open(query = "", options = {}) {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+    await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: server.origin });
+    const page = await context.newPage();
+    const errors = [];
+    const foreign = [];
+    page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+    page.on("pageerror", (error) => errors.push(String(error)));
+    context.on("request", (request) => {
+      const address = request.url();
+      if (!address.startsWith(server.origin) && !/^(data|blob):/.test(address)) foreign.push(address);
+    });
+    await page.goto(server.address + query);
+    await page.locator('body[data-ready="true"]').waitFor({ state: "attached", timeout: 60_000 });
+    return { page, errors, foreign, close: () => context.close() };
+  }
+
+  async function close() {
+    await browser.close();
+    await server.close();
+  }
+  return { server, browser, open, close };
+}
