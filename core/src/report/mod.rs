@@ -1,1 +1,24 @@
-//! To be filled: report.
+//! Reports: results that are kept, with what is needed to trust them and to make them again.
+//!
+//! Every report is one JSON file with the same envelope: which schema and kind it is, where its
+//! figures come from ([`Origin`]), which command made it from which inputs ([`Provenance`]), and
+//! then the body of its kind. Simulated reports hold no dates and no machine, so that they rebuild
+//! byte for byte.
+
+mod envelope;
+mod load;
+mod policies;
+mod published;
+mod race;
+mod strips;
+mod sweep;
+mod usage;
+
+pub use envelope::{Body, Input, Kind, Origin, Provenance, Report, SCHEMA, SetRef};
+pub use load::{AnyReport, ReportError, load, load_any};
+pub use policies::{Policies, PolicyRow};
+pub use published::{Published, PublishedCut};
+pub use race::{Lane, Race, RaceCall};
+pub use strips::{StripRow, session_strips};
+pub use sweep::{Sweep, SweepPoint};
+pub use usage::busy_share;
