@@ -65,6 +65,13 @@ pub enum Response {
     Race(Computed<Race>),
     /// To [`Request::Compare`].
     Compare(Computed<Policies>),
+    /// Not an answer yet, but a sign of life: how far a long request has come.
+    Progress {
+        /// What is being done.
+        stage: String,
+        /// Bytes done.
+        done: u64,
+    },
     /// The request cannot be answered; the text is for the reader.
     Failed(String),
 }
@@ -77,6 +84,9 @@ pub struct Envelope<T> {
     /// The content.
     pub body: T,
 }
+
+/// Largest file, unpacked, that the page reads.
+pub const MAX_BYTES: u64 = 200_000_000;
 
 /// A result that the worker computed just now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
