@@ -1,5 +1,6 @@
 //! The row of figures that `simulate` and `replay` print for one policy.
 
+use crate::policy::PolicyRun;
 use crate::trace::{CallOutcome, CallStatus, Outcome, Workload};
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +96,9 @@ impl Spread {
 
     /// Of millisecond values; `None` of nothing.
     pub fn of_ms(mut values: Vec<f64>) -> Option<Spread> {
+        if values.is_empty() {
+            return None;
+        }
         values.sort_unstable_by(f64::total_cmp);
         Spread::with_mean(values.iter().sum::<f64>() / values.len() as f64, &values)
     }
@@ -105,18 +109,15 @@ impl Spread {
     }
 }
 
-/// For each source call, whether every outcome finished it. Calls without a source count as
-/// finished nowhere else, so they take part in their own policy's sums only through makespan.
-pub fn common_calls(runs: &[(&Workload, &Outcome)]) -> Vec<bool> {
-    let Some((first, _)) = runs.first() else { return Vec::new() };
-    let slots = first.calls.len();
-    let mut common = vec![true; slots];
-    for (_, outcome) in runs {
-        for (slot, call) in common.iter_mut().zip(&outcome.calls) {
+/// Sums runs of the same calls up, over the calls that all of them finished.
+pub fn compare(runs: &[PolicyRun]) -> Vec<PolicyMetrics> {
+    let mut common = vec![true; runs.first().map_or(0, |run| run.outcome.calls.len())];
+    for run in runs {
+        for (slot, call) in common.iter_mut().zip(&run.outcome.calls) {
             *slot &= call.status == CallStatus::Ok;
         }
     }
-    common
+    runs.iter().map(|run| summarise(&run.name, &run.workload, &run.outcome, &common)).collect()
 }
 
 /// Sums one outcome up over the calls that `common` allows.
@@ -142,7 +143,7 @@ pub fn summarise(name: &str, workload: &Workload, outcome: &Outcome, common: &[b
         hit_rate: rate(sum(&|call| call.cached_tokens.device + call.cached_tokens.host)),
         ceiling_hit_rate: rate(sum(&|call| call.ceiling_tokens)),
         ttft_ms: spread(&|call| Some(call.first_token_us? - call.scheduled_us)),
-        tpot_ms: Spread::of_ms_checked(tpot),
+        tpot_ms: Spread::of_ms(tpot),
         e2e_ms: spread(&|call| Some(call.finished_us? - call.scheduled_us)),
         queue_ms: spread(&|call| Some(call.admitted_us? - call.scheduled_us)),
         job_ms: Spread::of_us(job_times(workload, outcome)),
@@ -152,12 +153,6 @@ pub fn summarise(name: &str, workload: &Workload, outcome: &Outcome, common: &[b
         makespan_ms: makespan_us(outcome) as f64 / 1_000.0,
         preemptions: outcome.counters.preemptions,
         predictions: predictions(outcome),
-    }
-}
-
-impl Spread {
-    fn of_ms_checked(values: Vec<f64>) -> Option<Spread> {
-        if values.is_empty() { None } else { Spread::of_ms(values) }
     }
 }
 
@@ -189,7 +184,7 @@ fn predictions(outcome: &Outcome) -> Option<Predictions> {
     asked.filter_map(|call| Some((call.predicted_tokens?, call.output_tokens))).fold(
         None,
         |sum, (guess, real)| {
-            let mut sum = sum.unwrap_or(Predictions::default());
+            let mut sum = sum.unwrap_or_default();
             if real > guess {
                 sum.under += 1;
             } else {

@@ -1,5 +1,6 @@
 //! A complete simulated set-up: what is asked of which cluster, and how it arrives.
 
+pub use crate::serve::Replay;
 use serde::{Deserialize, Serialize};
 
 /// How sessions (or, for sources without sessions, calls) arrive.
@@ -18,16 +19,6 @@ pub enum Arrivals {
         /// How many at a time.
         sessions: u32,
     },
-}
-
-/// What decides when the next call of a session starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Replay {
-    /// The recorded delay after the calls it waits for (closed loop).
-    Delays,
-    /// The recorded time since the session's start (open loop).
-    Times,
 }
 
 /// A complete simulated set-up. `None` means: the default of the trace or of the profile.
@@ -64,6 +55,8 @@ pub struct Scenario {
     pub seed: u64,
     /// Whether an admitted call reserves room for its predicted or requested output at once.
     pub reserve: bool,
+    /// Assume that tool and system prefixes of equal sizes are equal across sessions whose ids are local.
+    pub share_system: bool,
     /// Keep the token curve of every call (for the race).
     pub curves: bool,
     /// Advance step by step instead of in closed form: slow, for checking.
@@ -88,6 +81,7 @@ impl Default for Scenario {
             speed: 1.0,
             seed: 1,
             reserve: false,
+            share_system: false,
             curves: false,
             stepwise: false,
         }
@@ -169,4 +163,4 @@ impl Scenario {
 }
 
 /// Most replicas one scenario may have.
-pub const MAX_REPLICAS: u32 = 1_024;
+const MAX_REPLICAS: u32 = 1_024;

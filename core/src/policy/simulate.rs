@@ -1,9 +1,17 @@
 //! From sessions and a scenario to one outcome per policy.
 
-use super::{Scenario, ScenarioError};
-use crate::metrics::{PolicyMetrics, common_calls, summarise};
+use super::{Arrivals, Policy, Scenario, ScenarioError, by_name};
+use crate::context::{self, BuildOptions, ContextStrategy};
+use crate::serve::latency::{self, Compiled};
+use crate::serve::route;
+use crate::serve::{self, ArrivalPlan, ClusterConfig, PrefixTree, Replay};
 use crate::trace::{Outcome, Session, Workload};
 use serde::{Deserialize, Serialize};
+
+/// Block size of sources that are exact to the token.
+const DEFAULT_BLOCK: u32 = 16;
+/// Sessions at a time, where nothing else is said.
+const DEFAULT_CONCURRENCY: u32 = 16;
 
 /// What the scenario's defaults came to for this trace. Part of every result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +27,18 @@ pub struct Resolved {
     pub sessions: u64,
     /// Calls simulated.
     pub calls: u64,
+    /// Policies left out, because their context strategy cannot say anything about this trace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_applicable: Vec<NotApplicable>,
+}
+
+/// A policy left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotApplicable {
+    /// The policy.
+    pub name: String,
+    /// Why.
+    pub why: String,
 }
 
 /// One policy's run.
@@ -30,8 +50,20 @@ pub struct PolicyRun {
     pub workload: Workload,
     /// What happened.
     pub outcome: Outcome,
-    /// What is said about it, over the calls that all policies of the scenario admitted.
-    pub metrics: PolicyMetrics,
+}
+
+/// A policy with its names looked up.
+struct Chosen {
+    policy: &'static Policy,
+    router: &'static route::Entry,
+    strategy: Box<dyn ContextStrategy>,
+}
+
+/// A context strategy's workload, shared by the policies that use it.
+struct Prepared {
+    context: String,
+    work: Workload,
+    tree: PrefixTree,
 }
 
 /// Simulates every policy of the scenario over the sessions.
@@ -42,11 +74,138 @@ pub fn simulate(
     sessions: &[Session],
     scenario: &Scenario,
 ) -> Result<(Resolved, Vec<PolicyRun>), ScenarioError> {
-    let _ = (
-        sessions,
-        scenario,
-        common_calls as fn(&[(&Workload, &Outcome)]) -> Vec<bool>,
-        summarise as fn(&str, &Workload, &Outcome, &[bool]) -> PolicyMetrics,
-    );
-    Err(ScenarioError::NoSessions)
+    let (mut resolved, profile) = resolve(sessions, scenario)?;
+    let scenario = resolved.scenario.clone();
+    let chosen =
+        scenario.policies.iter().map(|name| choose(name, &scenario)).collect::<Result<Vec<_>, _>>()?;
+    let mut prepared: Vec<Prepared> = Vec::new();
+    let mut runs = Vec::new();
+    for chosen in chosen {
+        if !sessions.iter().any(|session| chosen.strategy.applies(session)) {
+            let why = format!("context strategy `{}` needs sessions with messages", chosen.strategy.name());
+            resolved.not_applicable.push(NotApplicable { name: chosen.policy.name.to_owned(), why });
+            continue;
+        }
+        let context = chosen.strategy.name();
+        if !prepared.iter().any(|ready| ready.context == context) {
+            prepared.push(prepare(sessions, &*chosen.strategy, &scenario));
+        }
+        if let Some(ready) = prepared.iter().find(|ready| ready.context == context) {
+            let outcome = run(ready, &chosen, &scenario, &profile);
+            runs.push(PolicyRun {
+                name: chosen.policy.name.to_owned(),
+                workload: ready.work.clone(),
+                outcome,
+            });
+        }
+    }
+    Ok((resolved, runs))
+}
+
+/// Fills every default in and checks what can be checked before work starts.
+fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compiled), ScenarioError> {
+    scenario.check()?;
+    if sessions.is_empty() {
+        return Err(ScenarioError::NoSessions);
+    }
+    let profile = latency::by_name(&scenario.profile).ok_or_else(|| ScenarioError::Unknown {
+        what: "profile",
+        found: scenario.profile.clone(),
+        known: latency::known(),
+    })?;
+    if profile.single && scenario.max_batch != 1 {
+        return Err(ScenarioError::range("max_batch", scenario.max_batch, "1 with a `linear` profile"));
+    }
+    let own_block = sessions.iter().filter_map(|session| session.block_tokens).max();
+    let block = scenario.block_tokens.or(own_block).unwrap_or(DEFAULT_BLOCK);
+    if let Some(own) = own_block.filter(|own| block % own != 0) {
+        let expected =
+            format!("a multiple of {own}, the source's block size: blocks can be joined, not split");
+        return Err(ScenarioError::range("block_tokens", block, expected));
+    }
+    let single_requests = sessions.iter().all(|session| session.turns().is_none());
+    let by_default = if single_requests {
+        (Arrivals::Recorded, Replay::Times)
+    } else {
+        (Arrivals::Concurrency { sessions: DEFAULT_CONCURRENCY }, Replay::Delays)
+    };
+    let kv_tokens = scenario.kv_tokens.unwrap_or(profile.kv_tokens);
+    if kv_tokens < u64::from(block) {
+        return Err(ScenarioError::range(
+            "kv_tokens",
+            kv_tokens,
+            format!("at least one block of {block} tokens"),
+        ));
+    }
+    let filled = Scenario {
+        kv_tokens: Some(kv_tokens),
+        block_tokens: Some(block),
+        arrivals: Some(scenario.arrivals.unwrap_or(by_default.0)),
+        replay: Some(scenario.replay.unwrap_or(by_default.1)),
+        ..scenario.clone()
+    };
+    let resolved = Resolved {
+        scenario: filled,
+        profile_origin: profile.origin.clone(),
+        context_tokens: profile.context_tokens,
+        sessions: sessions.len() as u64,
+        calls: sessions.iter().map(|session| session.calls.len() as u64).sum(),
+        not_applicable: Vec::new(),
+    };
+    Ok((resolved, profile))
+}
+
+fn choose(name: &str, scenario: &Scenario) -> Result<Chosen, ScenarioError> {
+    let policy = by_name(name)?;
+    // Naive is the yardstick: it keeps its router whatever else is tried.
+    let router = scenario.router.as_deref().filter(|_| policy.cache).unwrap_or(policy.router);
+    let router = route::by_name(router).ok_or_else(|| ScenarioError::Unknown {
+        what: "router",
+        found: router.to_owned(),
+        known: route::known(),
+    })?;
+    let context = scenario.context.as_deref().filter(|_| policy.context != "raw").unwrap_or(policy.context);
+    let strategy = context::by_name(context).ok_or_else(|| ScenarioError::Unknown {
+        what: "context strategy",
+        found: context.to_owned(),
+        known: context::KNOWN.to_owned(),
+    })?;
+    Ok(Chosen { policy, router, strategy })
+}
+
+fn prepare(sessions: &[Session], strategy: &dyn ContextStrategy, scenario: &Scenario) -> Prepared {
+    let options = BuildOptions { max_tokens: scenario.max_tokens, share_system: scenario.share_system };
+    let work = context::build(sessions, strategy, &options);
+    let tree = PrefixTree::build(&work, scenario.block_tokens.unwrap_or(DEFAULT_BLOCK));
+    Prepared { context: strategy.name(), work, tree }
+}
+
+fn run(ready: &Prepared, chosen: &Chosen, scenario: &Scenario, profile: &Compiled) -> Outcome {
+    let block = u64::from(ready.tree.block_tokens());
+    let config = ClusterConfig {
+        replicas: scenario.replicas,
+        capacity_blocks: scenario.kv_tokens.unwrap_or(profile.kv_tokens) / block,
+        context_tokens: profile.context_tokens,
+        max_batch: scenario.max_batch,
+        step_tokens: scenario.step_tokens,
+        coefficients: profile.coefficients,
+        cache: chosen.policy.cache,
+        predict: chosen.policy.predict,
+        reserve: scenario.reserve,
+        replay: scenario.replay.unwrap_or(Replay::Delays),
+        speed: scenario.speed,
+        stepwise: scenario.stepwise,
+        curves: scenario.curves,
+    };
+    let router = (chosen.router.make)(scenario.replicas, &ready.tree);
+    serve::simulate(&ready.work, &ready.tree, &config, router, &arrivals(&ready.work, scenario))
+}
+
+fn arrivals(work: &Workload, scenario: &Scenario) -> ArrivalPlan {
+    match scenario.arrivals {
+        Some(Arrivals::Recorded) => serve::recorded(work, scenario.speed),
+        Some(Arrivals::Poisson { per_s }) => serve::poisson(work.sessions.len(), per_s, scenario.seed),
+        Some(Arrivals::Concurrency { sessions }) => ArrivalPlan::Concurrency(sessions),
+        None => ArrivalPlan::Concurrency(DEFAULT_CONCURRENCY),
+    }
 }

@@ -75,6 +75,8 @@ pub struct Counters {
     pub preemptions: u64,
     /// Most blocks in use at once on one replica.
     pub peak_blocks: u64,
+    /// Time that replicas spent in steps, summed over them.
+    pub busy_us: u64,
 }
 
 /// What happened to each call of a workload.

@@ -54,6 +54,8 @@ pub struct WorkSession {
     pub calls: Run,
     /// Whether it is one request of a source without sessions.
     pub sessionless: bool,
+    /// When it started by the source's clock.
+    pub start_us: u64,
 }
 
 /// What servers will be asked.
