@@ -1,2 +1,7 @@
-//! To be filled.
-fn main() {}
+//! The paper: mounts over the static page in `index.html`.
+
+mod page;
+
+fn main() {
+    page::start();
+}
