@@ -2,7 +2,7 @@
 
 use super::{ContextStrategy, Fate};
 use crate::trace::{Call, MessageKind, Run, Scope, Segment, Session, Start, WorkCall, WorkSession, Workload};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// What the builder needs besides the strategy.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,8 @@ pub fn build(sessions: &[Session], strategy: &dyn ContextStrategy, options: &Bui
         options: *options,
         work: Workload { scope: Scope::Set, block_tokens: common_block(sessions), ..Workload::default() },
         ids: Ids::default(),
-        models: HashMap::new(),
-        keys: HashMap::new(),
+        models: FxHashMap::default(),
+        keys: FxHashMap::default(),
     };
     for session in sessions {
         builder.session(session, strategy);
@@ -37,8 +37,8 @@ fn common_block(sessions: &[Session]) -> Option<u32> {
 #[derive(Default)]
 struct Ids {
     next: u64,
-    set: HashMap<u64, u64>,
-    assumed: HashMap<(String, MessageKindKey, u32, usize, u32), u64>,
+    set: FxHashMap<u64, u64>,
+    assumed: FxHashMap<(String, MessageKindKey, u32, usize, u32), u64>,
 }
 
 type MessageKindKey = u8;
@@ -61,8 +61,8 @@ struct Builder {
     options: BuildOptions,
     work: Workload,
     ids: Ids,
-    models: HashMap<String, u32>,
-    keys: HashMap<String, u32>,
+    models: FxHashMap<String, u32>,
+    keys: FxHashMap<String, u32>,
 }
 
 impl Builder {
@@ -73,7 +73,7 @@ impl Builder {
         let start_us = session.calls.iter().filter_map(|call| call.at_us).min().unwrap_or(0);
         let number = self.work.sessions.len() as u32;
         let applies = strategy.applies(session);
-        let mut placeholders = HashMap::new();
+        let mut placeholders = FxHashMap::default();
         let (mut view, mut fates, mut at) = (Vec::new(), Vec::new(), Vec::new());
         for call in &session.calls {
             view.clear();
@@ -150,7 +150,7 @@ impl Builder {
         view: &[u32],
         fates: &[Fate],
         base: u32,
-        placeholders: &mut HashMap<(u32, u32), u32>,
+        placeholders: &mut FxHashMap<(u32, u32), u32>,
     ) -> (Vec<Run>, u32) {
         let parts =
             || view.iter().flat_map(|&message| session.messages[message as usize].parts.iter().copied());
@@ -197,7 +197,7 @@ impl Builder {
     }
 }
 
-fn intern(numbers: &mut HashMap<String, u32>, names: &mut Vec<String>, name: String) -> u32 {
+fn intern(numbers: &mut FxHashMap<String, u32>, names: &mut Vec<String>, name: String) -> u32 {
     if let Some(&number) = numbers.get(&name) {
         return number;
     }

@@ -55,6 +55,8 @@ pub struct PolicyMetrics {
     pub output_tokens: u64,
     /// First schedule to last end, over everything that was sent.
     pub makespan_ms: f64,
+    /// Share of the makespan that replicas spent in steps; null where it is not known.
+    pub utilisation: Option<f64>,
     /// Preemptions, over everything that was sent.
     pub preemptions: u64,
     /// Length predictions that were too short and too long, where lengths were predicted.
@@ -151,6 +153,7 @@ pub fn summarise(name: &str, workload: &Workload, outcome: &Outcome, common: &[b
         prefill_tokens: sum(&|call| call.computed_tokens),
         output_tokens: sum(&|call| call.output_tokens),
         makespan_ms: makespan_us(outcome) as f64 / 1_000.0,
+        utilisation: utilisation(outcome),
         preemptions: outcome.counters.preemptions,
         predictions: predictions(outcome),
     }
@@ -177,6 +180,11 @@ fn makespan_us(outcome: &Outcome) -> u64 {
     let sent = outcome.calls.iter().filter(|call| call.status == CallStatus::Ok);
     let start = sent.clone().map(|call| call.scheduled_us).min().unwrap_or(0);
     sent.filter_map(|call| call.finished_us).max().map_or(0, |end| end - start)
+}
+
+fn utilisation(outcome: &Outcome) -> Option<f64> {
+    let whole = makespan_us(outcome) as f64 * f64::from(outcome.counters.replicas);
+    (whole > 0.0).then(|| outcome.counters.busy_us as f64 / whole)
 }
 
 fn predictions(outcome: &Outcome) -> Option<Predictions> {

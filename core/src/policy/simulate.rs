@@ -7,6 +7,7 @@ use crate::serve::route;
 use crate::serve::{self, ArrivalPlan, ClusterConfig, PrefixTree, Replay};
 use crate::trace::{Outcome, Session, Workload};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Block size of sources that are exact to the token.
 const DEFAULT_BLOCK: u32 = 16;
@@ -47,7 +48,7 @@ pub struct PolicyRun {
     /// The policy.
     pub name: String,
     /// What was asked, after its context strategy.
-    pub workload: Workload,
+    pub workload: Arc<Workload>,
     /// What happened.
     pub outcome: Outcome,
 }
@@ -62,7 +63,7 @@ struct Chosen {
 /// A context strategy's workload, shared by the policies that use it.
 struct Prepared {
     context: String,
-    work: Workload,
+    work: Arc<Workload>,
     tree: PrefixTree,
 }
 
@@ -94,7 +95,7 @@ pub fn simulate(
             let outcome = run(ready, &chosen, &scenario, &profile);
             runs.push(PolicyRun {
                 name: chosen.policy.name.to_owned(),
-                workload: ready.work.clone(),
+                workload: Arc::clone(&ready.work),
                 outcome,
             });
         }
@@ -118,7 +119,7 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
     }
     let own_block = sessions.iter().filter_map(|session| session.block_tokens).max();
     let block = scenario.block_tokens.or(own_block).unwrap_or(DEFAULT_BLOCK);
-    if let Some(own) = own_block.filter(|own| block % own != 0) {
+    if let Some(own) = own_block.filter(|own| !block.is_multiple_of(*own)) {
         let expected =
             format!("a multiple of {own}, the source's block size: blocks can be joined, not split");
         return Err(ScenarioError::range("block_tokens", block, expected));
@@ -177,7 +178,7 @@ fn prepare(sessions: &[Session], strategy: &dyn ContextStrategy, scenario: &Scen
     let options = BuildOptions { max_tokens: scenario.max_tokens, share_system: scenario.share_system };
     let work = context::build(sessions, strategy, &options);
     let tree = PrefixTree::build(&work, scenario.block_tokens.unwrap_or(DEFAULT_BLOCK));
-    Prepared { context: strategy.name(), work, tree }
+    Prepared { context: strategy.name(), work: Arc::new(work), tree }
 }
 
 fn run(ready: &Prepared, chosen: &Chosen, scenario: &Scenario, profile: &Compiled) -> Outcome {

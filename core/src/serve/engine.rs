@@ -272,6 +272,7 @@ impl Engine<'_> {
                 evicted_blocks: sum(&|replica| replica.cache().evicted()),
                 preemptions: sum(&|replica| replica.preemptions),
                 peak_blocks: self.replicas.iter().map(|replica| replica.cache().peak()).max().unwrap_or(0),
+                replicas: self.replicas.len() as u32,
                 busy_us: sum(&|replica| us(replica.busy)),
             },
             calls: self.shared.out,

@@ -6,7 +6,7 @@
 //! prefix of a prompt is found by walking up from its last node.
 
 use crate::trace::{Run, Workload};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// Index of a node.
 pub type NodeId = u32;
@@ -45,7 +45,7 @@ struct Grower<'a> {
     work: &'a Workload,
     nodes: Vec<Node>,
     places: Vec<Place>,
-    children: HashMap<(u32, u64), u32>,
+    children: FxHashMap<(u32, u64), u32>,
     block: u64,
 }
 
@@ -78,7 +78,7 @@ impl PrefixTree {
             work,
             nodes: vec![root],
             places: Vec::new(),
-            children: HashMap::new(),
+            children: FxHashMap::default(),
             block: u64::from(block_tokens.max(1)),
         };
         // Models share nothing: each has a tree of its own under the root.

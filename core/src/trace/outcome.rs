@@ -77,6 +77,8 @@ pub struct Counters {
     pub peak_blocks: u64,
     /// Time that replicas spent in steps, summed over them.
     pub busy_us: u64,
+    /// Replicas that took part.
+    pub replicas: u32,
 }
 
 /// What happened to each call of a workload.
