@@ -1,2 +1,46 @@
-//! To be filled.
-fn main() {}
+//! `atr-bench`: files, processes and the terminal around the pure science of `atr-core`.
+//!
+//! Raw arguments become a checked configuration ([`args`]) before any work starts; one file per
+//! command does the work; this file turns the result into an exit code: 0 success, 1 the work
+//! failed, 2 the call was wrong. A reader that closes the pipe early is success.
+
+mod args;
+mod commands;
+mod input;
+mod output;
+mod table;
+mod tokens;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    output::end_cleanly_on_interrupt();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too; clap knows which of them is an error.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(format_args!("error: {error:#}"));
+            ExitCode::from(if args::is_wrong_call(&error) { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Inspect(args) => commands::inspect::run(&args, cli.json),
+        Command::Simulate(args) => commands::simulate::run(&args, cli.json),
+        Command::Report(args) => commands::report::run(&args, cli.json),
+        Command::Completions(args) => commands::completions::run(&args),
+    }
+}

@@ -1,9 +1,21 @@
 //! Figures: geometry from data, drawn through plotters' `DrawingBackend`, so that the page's canvas,
 //! the binary's SVG and print agree. One file per figure.
 
+mod axis;
+mod dash;
+mod latency;
+mod pen;
+mod race;
+mod strips;
+mod sweep;
 mod theme;
+pub mod units;
 
-pub use theme::{Rgb, Theme};
+pub use latency::LatencyFigure;
+pub use race::RaceFigure;
+pub use strips::StripsFigure;
+pub use sweep::{Quantity, SweepFigure};
+pub use theme::{Mark, PolicyStyle, Rgb, Theme};
 
 use plotters::coord::Shift;
 use plotters::drawing::DrawingAreaErrorKind;
@@ -27,6 +39,8 @@ pub trait Figure {
     fn id(&self) -> &'static str;
     /// The finding, in one sentence computed from the data.
     fn finding(&self) -> String;
+    /// How to read it: one or two sentences under the figure.
+    fn caption(&self) -> String;
     /// Height in CSS pixels for a width in CSS pixels: figures are laid out anew for each width.
     fn height(&self, width: u32) -> u32;
     /// Draws on an area of `theme.scale` times the CSS size.

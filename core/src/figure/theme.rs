@@ -1,5 +1,7 @@
-//! Colours and scale of a figure. The page fills them from its style sheet's tokens, the binary from
-//! [`Theme::light`].
+//! Colours and scale of a figure, and what tells policies apart without colour. The page fills a
+//! theme from its style sheet's tokens, the binary from [`Theme::light`].
+
+use crate::policy::POLICIES;
 
 /// A colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,11 +14,61 @@ pub struct Rgb(
     pub u8,
 );
 
+impl Rgb {
+    /// This colour at an opacity over a ground.
+    pub fn over(self, ground: Rgb, opacity: f64) -> Rgb {
+        let mix = |top: u8, below: u8| {
+            (f64::from(top) * opacity + f64::from(below) * (1.0 - opacity)).round() as u8
+        };
+        Rgb(mix(self.0, ground.0), mix(self.1, ground.1), mix(self.2, ground.2))
+    }
+}
+
+/// The sign of a policy on its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// An open circle.
+    Ring,
+    /// A filled circle.
+    Circle,
+    /// A filled square.
+    Square,
+    /// A filled diamond.
+    Diamond,
+    /// A filled triangle, tip up.
+    Up,
+    /// A filled triangle, tip down.
+    Down,
+}
+
+/// How one policy is drawn: hue, dash and mark go together in every figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PolicyStyle {
+    /// Its hue.
+    pub colour: Rgb,
+    /// Strokes and gaps in CSS pixels; none for a plain line.
+    pub dash: &'static [f64],
+    /// Its sign.
+    pub mark: Mark,
+}
+
+/// Dash and mark of each policy, in the order of `policy::POLICIES`.
+const SIGNS: [(&[f64], Mark); 6] = [
+    (&[2.0, 3.0], Mark::Ring),
+    (&[], Mark::Square),
+    (&[], Mark::Circle),
+    (&[7.0, 3.0], Mark::Diamond),
+    (&[7.0, 3.0, 2.0, 3.0], Mark::Up),
+    (&[4.0, 3.0], Mark::Down),
+];
+
 /// What a figure may use of colour and size. Nothing else is hard-coded in a figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Theme {
     /// Device pixels per CSS pixel; fonts and strokes scale with it.
     pub scale: f64,
+    /// What a backend divides font sizes by: plotters' SVG backend divides by 1.24, a canvas by 1.
+    pub font_factor: f64,
     /// Page colour.
     pub paper: Rgb,
     /// Text and data ink.
@@ -42,6 +94,7 @@ impl Theme {
     pub fn light() -> Self {
         Theme {
             scale: 1.0,
+            font_factor: 1.0,
             paper: Rgb(0xfb, 0xf9, 0xf3),
             ink: Rgb(0x1a, 0x19, 0x17),
             soft: Rgb(0x5c, 0x59, 0x53),
@@ -80,6 +133,14 @@ impl Theme {
                 Rgb(0xb0, 0x95, 0xe6),
             ],
             ..Theme::light()
+        }
+    }
+    /// How a policy is drawn. Names that are no policy get plain ink.
+    pub fn policy(&self, name: &str) -> PolicyStyle {
+        let place = POLICIES.iter().position(|policy| policy.name == name);
+        match place.and_then(|place| Some((self.policies.get(place)?, SIGNS.get(place)?))) {
+            Some((&colour, &(dash, mark))) => PolicyStyle { colour, dash, mark },
+            None => PolicyStyle { colour: self.ink, dash: &[], mark: Mark::Circle },
         }
     }
 }

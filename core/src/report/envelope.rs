@@ -92,6 +92,8 @@ pub struct Provenance {
 pub struct SetRef {
     /// Its name.
     pub name: String,
+    /// What a reader calls it.
+    pub title: String,
     /// Its file, relative to the repository.
     pub path: String,
 }

@@ -1,0 +1,114 @@
+//! The command line as types: what may be asked, and what makes a call wrong.
+
+use crate::commands::{completions, inspect, report, simulate};
+use crate::input::{self, ReadOptions};
+use crate::{output, tokens};
+use atr_core::import::{ImportError, Imported};
+use atr_core::policy::ScenarioError;
+use std::path::PathBuf;
+
+/// Simulate, measure and explain what agents cost to serve.
+#[derive(clap::Parser, Debug)]
+#[command(
+    name = "atr-bench",
+    version,
+    about = "Traces of LLM agents in; what serving policies do with them out",
+    after_help = "Every FILE may be a trace of any importable format, a folder of such files, or `-` for standard \
+                  input; `.gz` is unpacked.\nExit codes: 0 success, 1 the work failed, 2 the call was wrong.",
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// Print machine-readable JSON on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(clap::Subcommand, Debug)]
+pub enum Command {
+    /// Say what is in a trace: sessions, tokens, and how much of the prompts a cache could find.
+    Inspect(inspect::InspectArgs),
+    /// Replay a trace on a simulated cluster under each serving policy.
+    Simulate(simulate::SimulateArgs),
+    /// Make the committed reports and figures from the bundled sets, or check them.
+    Report(report::ReportArgs),
+    /// Print a completion script for a shell.
+    Completions(completions::CompletionsArgs),
+}
+
+/// Which traces to read, and how.
+#[derive(clap::Args, Debug)]
+pub struct InputArgs {
+    /// Files or folders; `-` is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Read every file as this format instead of detecting it.
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<String>,
+    /// Tokenizer for sources without counts: a name, or a `tokenizer.json`.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub tokenizer: Option<String>,
+    /// Fail if any record had to be skipped.
+    #[arg(long)]
+    pub strict: bool,
+    /// Drop sessions that equal an earlier one.
+    #[arg(long)]
+    pub dedup: bool,
+    /// Use the first N sessions only.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+}
+
+impl InputArgs {
+    /// Reads the traces; skipped records are named on standard error.
+    ///
+    /// # Errors
+    /// When nothing good is left, or a record was skipped and `--strict` is given.
+    pub fn read(&self) -> anyhow::Result<Imported> {
+        let options = ReadOptions {
+            format: self.format.clone(),
+            counter: tokens::counter(self.tokenizer.as_deref())?,
+            keep_text: false,
+            dedup: self.dedup,
+        };
+        let mut imported = input::read(&self.files, &options)?;
+        for skipped in imported.skipped.iter().take(SKIPPED_SHOWN) {
+            output::note(format_args!("skipped: {}: {}", skipped.file, skipped.why));
+        }
+        if imported.skipped.len() > SKIPPED_SHOWN {
+            output::note(format_args!("skipped: {} more", imported.skipped.len() - SKIPPED_SHOWN));
+        }
+        anyhow::ensure!(
+            !self.strict || imported.skipped.is_empty(),
+            "{} records were skipped and `--strict` is given",
+            imported.skipped.len()
+        );
+        anyhow::ensure!(!imported.sessions.is_empty(), "no session is left, expected at least one");
+        if let Some(limit) = self.limit {
+            imported.sessions.truncate(limit as usize);
+        }
+        Ok(imported)
+    }
+}
+
+/// How many skipped records are named one by one.
+const SKIPPED_SHOWN: usize = 10;
+
+/// A call that cannot be carried out as written.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongCall(pub String);
+
+/// Whether an error is the caller's: exit code 2.
+pub fn is_wrong_call(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let scenario = cause.downcast_ref::<ScenarioError>();
+        cause.is::<WrongCall>()
+            || scenario.is_some_and(|error| *error != ScenarioError::NoSessions)
+            || matches!(cause.downcast_ref::<ImportError>(), Some(ImportError::NoSuchFormat { .. }))
+    })
+}
