@@ -1,5 +1,9 @@
-//! atr.
-use super::{ImportError, Imported, Importer, Source};
+//! Our own format: a header line, then one session a line, folded already.
+
+use super::head::Shape;
+use super::{HASHED_IDS, ImportError, Imported, Importer, Source};
+use crate::trace::ndjson::{Malformed, Reader};
+use crate::trace::{SCHEMA, Scope, Session};
 use std::io::BufRead;
 
 pub(super) struct Atr;
@@ -8,18 +12,45 @@ impl Importer for Atr {
     fn name(&self) -> &'static str {
         "atr"
     }
+
     fn about(&self) -> &'static str {
-        ""
+        "this project's own NDJSON: a header line, then one session a line"
     }
-    fn detect(&self, _head: &[u8]) -> bool {
-        false
+
+    fn detect(&self, head: &[u8]) -> bool {
+        let shape = Shape::of(head);
+        shape.is_some_and(|shape| shape.text("/schema") == Some(SCHEMA))
     }
+
     fn read(
         &self,
-        _input: &mut dyn BufRead,
-        _source: &Source<'_>,
-        _into: &mut Imported,
+        input: &mut dyn BufRead,
+        source: &Source<'_>,
+        into: &mut Imported,
     ) -> Result<(), ImportError> {
+        let malformed =
+            |error: Malformed| ImportError::Malformed { file: source.name.to_owned(), why: error.to_string() };
+        let (header, reader) = Reader::open(input).map_err(malformed)?;
+        into.headers.push(header);
+        let base = into.reserve_ids();
+        for session in reader {
+            match session {
+                Ok(session) => into.push_folded(source, shifted(session, base)),
+                Err(error @ Malformed::Read { .. }) => into.skip(source, format!("the file ends early: {error}")),
+                Err(error) => into.skip(source, error),
+            }
+        }
         Ok(())
     }
+}
+
+/// Numbers of two files mean different things, so those of the second begin where those of the
+/// first end. Hashes mean the same everywhere.
+fn shifted(mut session: Session, base: u64) -> Session {
+    if session.scope == Scope::Set {
+        for segment in session.segments.iter_mut().filter(|segment| segment.id < HASHED_IDS) {
+            segment.id = segment.id.saturating_add(base);
+        }
+    }
+    session
 }

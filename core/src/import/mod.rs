@@ -4,13 +4,22 @@
 //! and named; what was good before it is kept. Unknown keys are dropped and counted, because they
 //! may hold content.
 
+#[macro_use]
+mod record;
+
 mod atr;
+pub mod exit;
+mod head;
+mod json;
 mod kv_cache_tester;
+mod list;
 mod mini_swe_agent;
 mod mooncake;
+mod names;
 pub mod tokens;
 
-use crate::trace::{Session, Transcript, fold};
+use crate::trace::ndjson::Header;
+use crate::trace::{Scope, Session, Transcript, fold, validate};
 use std::io::BufRead;
 use tokens::TokenCounter;
 
@@ -48,7 +57,17 @@ pub struct Imported {
     pub format: &'static str,
     /// Whether the sessions are folded already (our own format).
     pub folded: bool,
+    /// Headers of the files that have one (our own format).
+    pub headers: Vec<Header>,
+    /// Whether a session still consists of chunks.
+    chunks: bool,
+    /// The first id that no session of scope `set` uses yet.
+    next_id: u64,
 }
+
+/// Ids from here on are hashes of content. They mean the same in every file; those below are
+/// numbers of one file.
+pub const HASHED_IDS: u64 = 1 << 63;
 
 impl Imported {
     /// Notes a record that could not be used.
@@ -56,12 +75,42 @@ impl Imported {
         self.skipped.push(Skipped { file: source.name.to_owned(), why: why.to_string() });
     }
 
+    /// Where the set-wide ids of a new file may begin, so that they differ from those before.
+    pub fn reserve_ids(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Adds a session that still consists of chunks, if it is valid.
+    pub fn push(&mut self, source: &Source<'_>, session: Session) {
+        if self.add(source, session) {
+            self.chunks = true;
+        }
+    }
+
+    /// Adds a session that is folded already, if it is valid.
+    pub fn push_folded(&mut self, source: &Source<'_>, session: Session) {
+        self.add(source, session);
+    }
+
+    fn add(&mut self, source: &Source<'_>, session: Session) -> bool {
+        if let Err(error) = validate(&session) {
+            self.skip(source, format!("session `{}`: {error}", session.id));
+            return false;
+        }
+        if session.scope == Scope::Set {
+            let numbers = session.segments.iter().map(|segment| segment.id).filter(|id| *id < HASHED_IDS);
+            self.next_id = numbers.max().map_or(self.next_id, |id| self.next_id.max(id + 1));
+        }
+        self.sessions.push(session);
+        true
+    }
+
     /// Folds the set and marks duplicates. Call once, after the last file.
     pub fn finish(&mut self) {
-        if !self.folded {
+        if self.chunks && !self.folded {
             fold::fold(&mut self.sessions);
-            self.folded = true;
         }
+        self.folded = true;
         mark_duplicates(&mut self.sessions);
     }
 }

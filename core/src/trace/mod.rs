@@ -5,6 +5,7 @@
 //! what happened to each call, simulated or measured.
 
 pub mod fold;
+pub mod lines;
 pub mod ndjson;
 mod outcome;
 mod session;
@@ -18,7 +19,7 @@ pub use session::{
     Tag, ToolUse, Window,
 };
 pub use transcript::{Transcript, TranscriptMessage};
-pub use validate::{Invalid, validate};
+pub use validate::{Invalid, MAX_TOKENS, MAX_US, validate};
 pub use workload::{Start, WorkCall, WorkSession, Workload};
 
 /// The schema name that the header line of a trace file carries.

@@ -1,5 +1,6 @@
 //! Our own file format: a header line, then one session a line.
 
+use super::lines::Lines;
 use super::{SCHEMA, Session, validate};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
@@ -92,9 +93,7 @@ pub enum Malformed {
 
 /// Reads a set line by line. The iterator goes on after a bad line.
 pub struct Reader<'a> {
-    input: &'a mut dyn BufRead,
-    line: u64,
-    text: String,
+    lines: Lines<'a>,
     ended: bool,
 }
 
@@ -104,27 +103,27 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When the first line is not a header of this format.
     pub fn open(input: &'a mut dyn BufRead) -> Result<(Header, Self), Malformed> {
-        let mut reader = Reader { input, line: 0, text: String::new(), ended: false };
-        reader.next_line()?;
-        let header: Header = serde_json::from_str(&reader.text)
-            .map_err(|_| Malformed::Header { found: excerpt(&reader.text) })?;
+        let mut lines = Lines::new(input);
+        let line = match lines.next_line() {
+            Ok(line) => line.unwrap_or_default(),
+            Err(source) => return Err(Malformed::Read { line: lines.number(), source }),
+        };
+        let header: Header = serde_json::from_slice(line)
+            .map_err(|_| Malformed::Header { found: excerpt(&String::from_utf8_lossy(line)) })?;
         if header.schema != SCHEMA {
-            return Err(Malformed::Header { found: format!("schema `{}`", excerpt(&header.schema)) });
+            return Err(Malformed::Header { found: format!("schema {}", excerpt(&header.schema)) });
         }
-        Ok((header, reader))
+        Ok((header, Reader { lines, ended: false }))
     }
+}
 
-    fn next_line(&mut self) -> Result<bool, Malformed> {
-        self.text.clear();
-        self.line += 1;
-        match self.input.read_line(&mut self.text) {
-            Ok(0) => Ok(false),
-            Ok(_) => Ok(true),
-            Err(source) => {
-                self.ended = true;
-                Err(Malformed::Read { line: self.line, source })
-            }
-        }
+/// A session from one line.
+fn session(line: u64, text: &[u8]) -> Result<Session, Malformed> {
+    let session: Session =
+        serde_json::from_slice(text).map_err(|source| Malformed::Json { line, source })?;
+    match validate(&session) {
+        Ok(()) => Ok(session),
+        Err(source) => Err(Malformed::Invalid { line, id: session.id, source }),
     }
 }
 
@@ -132,25 +131,20 @@ impl Iterator for Reader<'_> {
     type Item = Result<Session, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while !self.ended {
-            match self.next_line() {
-                Ok(true) if self.text.trim().is_empty() => {}
-                Ok(true) => {
-                    let line = self.line;
-                    return Some(
-                        serde_json::from_str::<Session>(&self.text)
-                            .map_err(|source| Malformed::Json { line, source })
-                            .and_then(|session| match validate(&session) {
-                                Ok(()) => Ok(session),
-                                Err(source) => Err(Malformed::Invalid { line, id: session.id, source }),
-                            }),
-                    );
-                }
-                Ok(false) => self.ended = true,
-                Err(error) => return Some(Err(error)),
+        if self.ended {
+            return None;
+        }
+        match self.lines.next_line() {
+            Ok(Some(_)) => Some(session(self.lines.number(), self.lines.line())),
+            Ok(None) => {
+                self.ended = true;
+                None
+            }
+            Err(source) => {
+                self.ended = true;
+                Some(Err(Malformed::Read { line: self.lines.number(), source }))
             }
         }
-        None
     }
 }
 

@@ -240,7 +240,7 @@ pub struct Recorded {
 }
 
 /// One model request of a session.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// Index within the session.
     pub id: u32,

@@ -1,0 +1,298 @@
+//! Lenient JSON values: a field that holds something unexpected does not end the whole document.
+//! It is kept as what was found, so that the record it belongs to can be skipped with a reason.
+
+use super::{ImportError, Source};
+use crate::trace::{MAX_TOKENS, MAX_US};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::BufRead;
+
+/// Largest single JSON document that is read into memory.
+const MAX_DOCUMENT_BYTES: u64 = 1 << 30;
+
+/// Why a record cannot be used: which field, what was expected, what was found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` is {found}, expected {expected}")]
+pub(super) struct Fault {
+    field: &'static str,
+    found: String,
+    expected: String,
+}
+
+impl Fault {
+    pub(super) fn new(field: &'static str, found: impl ToString, expected: impl ToString) -> Self {
+        Fault { field, found: found.to_string(), expected: expected.to_string() }
+    }
+}
+
+/// A number, or what stands in its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) enum Num {
+    /// Missing or null.
+    #[default]
+    Absent,
+    Int(u64),
+    Float(f64),
+    /// Not a number: what it is instead.
+    Wrong(&'static str),
+}
+
+impl fmt::Display for Num {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Num::Absent => f.write_str("missing"),
+            Num::Int(value) => write!(f, "{value}"),
+            Num::Float(value) => write!(f, "{value}"),
+            Num::Wrong(what) => f.write_str(what),
+        }
+    }
+}
+
+impl Num {
+    /// A whole number up to `limit`; `None` where it is missing.
+    pub(super) fn whole(self, field: &'static str, limit: u64) -> Result<Option<u64>, Fault> {
+        let value = match self {
+            Num::Absent => return Ok(None),
+            Num::Int(value) => Some(value),
+            Num::Float(value) if value >= 0.0 && value <= limit as f64 && value.trunc() == value => {
+                Some(value as u64)
+            }
+            _ => None,
+        };
+        match value {
+            Some(value) if value <= limit => Ok(Some(value)),
+            _ => Err(Fault::new(field, self, format_args!("a whole number from 0 to {limit}"))),
+        }
+    }
+
+    /// A token count that must be there.
+    pub(super) fn tokens(self, field: &'static str) -> Result<u32, Fault> {
+        self.tokens_or_none(field)?
+            .ok_or_else(|| Fault::new(field, self, format_args!("a whole number from 0 to {MAX_TOKENS}")))
+    }
+
+    /// A token count that may be missing.
+    pub(super) fn tokens_or_none(self, field: &'static str) -> Result<Option<u32>, Fault> {
+        Ok(self.whole(field, MAX_TOKENS.into())?.map(|value| value as u32))
+    }
+
+    /// A time given in units of `us` microseconds, rounded; `None` where it is missing.
+    pub(super) fn time_us(self, field: &'static str, us: f64) -> Result<Option<u64>, Fault> {
+        let value = match self {
+            Num::Absent => return Ok(None),
+            Num::Int(value) => value as f64 * us,
+            Num::Float(value) => value * us,
+            Num::Wrong(_) => f64::NAN,
+        };
+        if value >= 0.0 && value <= MAX_US as f64 {
+            Ok(Some(value.round() as u64))
+        } else {
+            Err(Fault::new(field, self, format_args!("a time from 0 to {} s", MAX_US / 1_000_000)))
+        }
+    }
+
+    /// A finite amount of at least 0; `None` where it is missing or is no such thing.
+    pub(super) fn amount(self) -> Option<f64> {
+        match self {
+            Num::Int(value) => Some(value as f64),
+            Num::Float(value) if value.is_finite() && value >= 0.0 => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Num {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Num;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Num, E> {
+                Ok(Num::Int(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Num, E> {
+                Ok(Num::Float(value as f64))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Num, E> {
+                Ok(Num::Float(value))
+            }
+            fn visit_unit<E>(self) -> Result<Num, E> {
+                Ok(Num::Absent)
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Num, E> {
+                Ok(Num::Wrong("true or false"))
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Num, E> {
+                Ok(Num::Wrong("a text"))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Num, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Num::Wrong("a list"))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Num, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Num::Wrong("an object"))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// A text; anything else reads as no text. A list of parts reads as the texts of its parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);
+
+impl Text<'_> {
+    /// The text; empty where there is none.
+    pub(super) fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+record! {
+    /// One part of a message's content.
+    Part<'a> {
+        "text" => text: Text<'a>,
+        "content" => content: Text<'a>,
+        "arguments" => arguments: Text<'a>,
+    } ignoring []
+}
+
+impl<'de> serde::Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Borrowed(value))))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Owned(value.to_owned()))))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Text<'de>, A::Error> {
+                let mut joined: Option<String> = None;
+                while let Some(part) = seq.next_element::<Part<'de>>()? {
+                    for text in [part.text, part.content, part.arguments].into_iter().filter_map(|text| text.0) {
+                        joined.get_or_insert_default().push_str(&text);
+                    }
+                }
+                Ok(Text(joined.map(Cow::Owned)))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text<'de>, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Text(None))
+            }
+            fn visit_unit<E>(self) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// Block ids of a prompt, or why they are none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Ids {
+    #[default]
+    Absent,
+    Good(Vec<u64>),
+    /// What stands there instead.
+    Wrong(Num),
+}
+
+impl Ids {
+    /// The ids. A prompt without the field has none.
+    pub(super) fn list(self, field: &'static str) -> Result<Vec<u64>, Fault> {
+        match self {
+            Ids::Good(ids) => Ok(ids),
+            Ids::Absent => Err(Fault::new(field, "missing", "a list of block ids")),
+            Ids::Wrong(found) => Err(Fault::new(field, found, "a list of whole numbers from 0")),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Ids {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Ids;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Ids, A::Error> {
+                let mut ids = Vec::new();
+                let mut wrong = None;
+                while let Some(value) = seq.next_element::<Num>()? {
+                    match value {
+                        Num::Int(id) => ids.push(id),
+                        other => wrong = wrong.or(Some(other)),
+                    }
+                }
+                Ok(wrong.map_or(Ids::Good(ids), Ids::Wrong))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ids, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Ids::Wrong(Num::Wrong("an object")))
+            }
+            fn visit_unit<E>(self) -> Result<Ids, E> {
+                Ok(Ids::Absent)
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Ids, E> {
+                Ok(Ids::Wrong(Num::Wrong("true or false")))
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Ids, E> {
+                Ok(Ids::Wrong(Num::Wrong("a text")))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Ids, E> {
+                Ok(Ids::Wrong(Num::Int(value)))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Ids, E> {
+                Ok(Ids::Wrong(Num::Float(value as f64)))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Ids, E> {
+                Ok(Ids::Wrong(Num::Float(value)))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// Reads a whole JSON document into memory, after a look at its first byte.
+pub(super) fn read_document(input: &mut dyn BufRead, source: &Source<'_>) -> Result<Vec<u8>, ImportError> {
+    let malformed = |why: String| ImportError::Malformed { file: source.name.to_owned(), why };
+    let head = input.fill_buf().map_err(|error| malformed(format!("cannot be read: {error}")))?;
+    match head.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None if head.is_empty() => return Err(ImportError::Empty { file: source.name.to_owned() }),
+        Some(b'{' | b'[') | None => {}
+        Some(other) => {
+            let found = (*other as char).escape_default();
+            return Err(malformed(format!("expected JSON that begins with `{{` or `[`, found `{found}`")));
+        }
+    }
+    let mut bytes = Vec::new();
+    let mut limited = std::io::Read::take(input, MAX_DOCUMENT_BYTES + 1);
+    std::io::Read::read_to_end(&mut limited, &mut bytes)
+        .map_err(|error| malformed(format!("ends early after {} bytes: {error}", bytes.len())))?;
+    if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
+        return Err(malformed(format!("longer than {MAX_DOCUMENT_BYTES} bytes, expected one trace")));
+    }
+    Ok(bytes)
+}

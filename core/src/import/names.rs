@@ -1,0 +1,110 @@
+//! Which names of a source may go on into a record. Content could hide in a name, so tools and
+//! models are taken from lists, and ids from a small alphabet.
+
+/// Tools whose names are public knowledge: those of well-known agents and protocols.
+const TOOLS: &[&str] = &[
+    "Bash", "Edit", "Glob", "Grep", "LS", "MultiEdit", "NotebookEdit", "NotebookRead", "Read", "Skill",
+    "SlashCommand", "Task", "TodoRead", "TodoWrite", "WebFetch", "WebSearch", "Write", "apply_patch", "bash",
+    "browse", "browser", "create", "edit", "execute_bash", "execute_ipython_cell", "finish", "goto", "open",
+    "python", "read", "run", "scroll_down", "scroll_up", "search_dir", "search_file", "shell",
+    "str_replace_based_edit_tool", "str_replace_editor", "submit", "think", "web_search", "write",
+];
+
+/// Beginnings of the names of published models, with or without a provider in front.
+const MODELS: &[&str] = &[
+    "chatgpt", "claude", "codestral", "command-", "deepseek", "devstral", "gemini", "gemma", "glm", "gpt",
+    "granite", "grok", "hermes", "kimi", "llama", "magistral", "minimax", "ministral", "mistral", "mixtral",
+    "nemotron", "nova", "o1", "o3", "o4", "olmo", "phi", "qwen", "qwq", "seed-oss", "starcoder", "swe-agent-lm",
+    "yi-",
+];
+
+/// The name of a model that the source does not give.
+pub(super) const UNKNOWN: &str = "unknown";
+
+/// Longest name or id that is kept.
+const MAX_NAME: usize = 80;
+
+/// The tool's name if it is a well-known one, else `tool-N` with its number within the session.
+pub(super) fn tool(name: &str, number: usize) -> String {
+    if TOOLS.contains(&name) { name.to_owned() } else { format!("tool-{number}") }
+}
+
+/// The model's name if it begins like a published one, else `model-N` with its number within the
+/// session.
+pub(super) fn model(name: &str, number: usize) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+    let known = name == UNKNOWN || MODELS.iter().any(|model| last.starts_with(model));
+    if known && is_plain(name, "/:@") { name.to_owned() } else { format!("model-{number}") }
+}
+
+/// An id with every character outside of a small alphabet replaced by `-`.
+pub(super) fn id(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    text.chars().take(MAX_NAME).map(plain).collect()
+}
+
+/// An id made from a file's name: without folders and endings.
+pub(super) fn id_from_file(name: &str) -> String {
+    let stem = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    let stem = stem.strip_suffix(".gz").unwrap_or(stem);
+    let known = [".traj.json", ".traj", ".jsonl", ".ndjson", ".json"];
+    id(known.iter().find_map(|ending| stem.strip_suffix(ending)).unwrap_or(stem))
+}
+
+fn is_plain(name: &str, also: &str) -> bool {
+    name.len() <= MAX_NAME
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c) || also.contains(c))
+}
+
+/// Gives every model of a session its index.
+#[derive(Debug, Default)]
+pub(super) struct Models {
+    /// What the source calls them.
+    raw: Vec<String>,
+    /// What the session calls them.
+    pub(super) names: Vec<String>,
+}
+
+impl Models {
+    /// The index of a model, which is new or known.
+    pub(super) fn index(&mut self, name: &str) -> u32 {
+        let found = self.raw.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.names.push(model(name, self.raw.len()));
+            self.raw.push(name.to_owned());
+            self.raw.len() - 1
+        });
+        found as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_well_known_names_go_through() {
+        assert_eq!(tool("bash", 0), "bash");
+        assert_eq!(tool("query_payroll_of_acme", 3), "tool-3");
+        assert_eq!(model("claude-opus-4-5-20251101", 0), "claude-opus-4-5-20251101");
+        assert_eq!(model("google/gemini-3-pro-preview", 0), "google/gemini-3-pro-preview");
+        assert_eq!(model("acme-secret-project", 2), "model-2");
+        assert_eq!(model("gpt-5 please do", 1), "model-1");
+    }
+
+    #[test]
+    fn ids_keep_a_small_alphabet() {
+        assert_eq!(id("astropy__astropy-12907"), "astropy__astropy-12907");
+        assert_eq!(id("a b/c\u{e9}"), "a-b-c-");
+        assert_eq!(id(&"x".repeat(500)).len(), 80);
+        assert_eq!(id_from_file("runs/a/b.traj.json"), "b");
+        assert_eq!(id_from_file("trace_0002.json.gz"), "trace_0002");
+    }
+
+    #[test]
+    fn models_get_one_index_each() {
+        let mut models = Models::default();
+        let indices = ["gpt-5", "x", "y", "gpt-5", "y"].map(|name| models.index(name));
+        assert_eq!(indices, [0, 1, 2, 0, 2]);
+        assert_eq!(models.names, ["gpt-5", "model-1", "model-2"]);
+    }
+}
