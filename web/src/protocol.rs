@@ -2,8 +2,9 @@
 //! number; bytes (a trace file) travel beside it as they are, without a copy where the browser can
 //! hand them over.
 
+use atr_core::metrics::Inspection;
 use atr_core::policy::Scenario;
-use atr_core::report::{Policies, Race, StripRow};
+use atr_core::report::{Policies, Race, SetRef, StripRow};
 use atr_core::trace::{Mark, MessageKind, MessageRole};
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +18,8 @@ pub enum Request {
     },
     /// Read a trace file and keep its sessions under the name `set`.
     Load {
-        /// Name to keep it under.
-        set: String,
+        /// Name to keep it under, and what results call it.
+        set: SetRef,
         /// Name of the file, for errors.
         file: String,
     },
@@ -28,6 +29,11 @@ pub enum Request {
         set: String,
         /// The session's id; the set's own choice where absent or unknown.
         session: Option<String>,
+    },
+    /// What a set holds, and what a cache could make of it.
+    Inspect {
+        /// The set.
+        set: String,
     },
     /// One session under every policy, with the course of each call.
     Race {
@@ -61,6 +67,8 @@ pub enum Response {
     Set(SetView),
     /// To [`Request::Session`].
     Session(Box<SessionView>),
+    /// To [`Request::Inspect`].
+    Inspect(Computed<Inspection>),
     /// To [`Request::Race`].
     Race(Computed<Race>),
     /// To [`Request::Compare`].

@@ -100,7 +100,9 @@ impl ViewState {
             let (key, value) = (decode(key), decode(value));
             if let Err(expected) = state.set_key(&key, &value, known) {
                 let shown: String = value.chars().take(40).collect();
-                notices.push(format!("The address says `{key}={shown}`; expected {expected}. The default is used."));
+                notices.push(format!(
+                    "The address says `{key}={shown}`; expected {expected}. The default is used."
+                ));
             }
         }
         (state, notices)
@@ -108,7 +110,9 @@ impl ViewState {
 
     fn set_key(&mut self, key: &str, value: &str, known: Known<'_>) -> Result<(), String> {
         match key {
-            "theme" => self.theme = named(value, &[(ThemeChoice::Light, "light"), (ThemeChoice::Dark, "dark")])?,
+            "theme" => {
+                self.theme = named(value, &[(ThemeChoice::Light, "light"), (ThemeChoice::Dark, "dark")])?
+            }
             "set" => self.set = Some(text(value)?),
             "session" => self.session = Some(text(value)?),
             "call" => self.call = Some(number(value, 1, u64::from(u32::MAX))? as u32 - 1),
@@ -154,13 +158,15 @@ impl ViewState {
                 ThemeChoice::Dark => Some("dark".to_owned()),
             },
         );
-        let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
+        let pairs: Vec<String> =
+            pairs.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
         pairs.join("&")
     }
 
     /// The scenario that the controls describe; everything else keeps its default.
     pub fn scenario(&self) -> Scenario {
-        let mut scenario = Scenario { kv_tokens: self.kv_tokens, router: self.router.clone(), ..Scenario::default() };
+        let mut scenario =
+            Scenario { kv_tokens: self.kv_tokens, router: self.router.clone(), ..Scenario::default() };
         scenario.replicas = self.replicas.unwrap_or(scenario.replicas);
         scenario.arrivals = self.concurrency.map(|sessions| Arrivals::Concurrency { sessions });
         if let Some(profile) = &self.profile {
@@ -230,7 +236,8 @@ pub fn decode(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const KNOWN: Known<'static> = Known { routers: &["round-robin", "cache-aware"], profiles: &["h200-qwen3-4b"] };
+    const KNOWN: Known<'static> =
+        Known { routers: &["round-robin", "cache-aware"], profiles: &["h200-qwen3-4b"] };
 
     fn full() -> ViewState {
         ViewState {
@@ -276,7 +283,11 @@ mod tests {
         let (state, notices) = ViewState::parse(query, KNOWN);
         assert_eq!(state, ViewState::default());
         assert_eq!(notices.len(), 8);
-        assert!(notices[3].contains("`router=magic`") && notices[3].contains("round-robin, cache-aware"), "{}", notices[3]);
+        assert!(
+            notices[3].contains("`router=magic`") && notices[3].contains("round-robin, cache-aware"),
+            "{}",
+            notices[3]
+        );
     }
 
     #[test]

@@ -37,7 +37,8 @@ impl Context {
         let profiles: Vec<String> = latency::profiles().into_iter().map(|profile| profile.name).collect();
         let profiles: Vec<&str> = profiles.iter().map(String::as_str).collect();
         let routers: Vec<&str> = route::ROUTERS.iter().map(|router| router.name).collect();
-        let (state, notices) = ViewState::parse(&dom::query(), Known { routers: &routers, profiles: &profiles });
+        let (state, notices) =
+            ViewState::parse(&dom::query(), Known { routers: &routers, profiles: &profiles });
         theme::apply(state.theme);
         let colours = theme::read(theme::is_dark(state.theme));
         let worker = WorkerClient::start();
@@ -58,7 +59,9 @@ impl Context {
 
     /// The set that is looked at: the address's, else the catalogue's first.
     pub(crate) fn set_name(self) -> Option<String> {
-        self.view.with(|view| view.set.clone()).or_else(|| self.data.with(|data| data.first().map(|set| set.name.clone())))
+        self.view
+            .with(|view| view.set.clone())
+            .or_else(|| self.data.with(|data| data.first().map(|set| set.name.clone())))
     }
 
     /// The first-load set: small, and there at once.
@@ -106,13 +109,17 @@ impl Context {
         spawn_local(async move {
             match index::<DataIndex>("./data/index.json").await {
                 Ok(data) => self.data.set(data),
-                Err(why) => self.notices.update(|all| all.push(format!("The list of traces could not be read: {why}"))),
+                Err(why) => self
+                    .notices
+                    .update(|all| all.push(format!("The list of traces could not be read: {why}"))),
             }
         });
         spawn_local(async move {
             match index::<ReportIndex>("./reports/index.json").await {
                 Ok(reports) => self.reports.set(reports),
-                Err(why) => self.notices.update(|all| all.push(format!("The list of reports could not be read: {why}"))),
+                Err(why) => self
+                    .notices
+                    .update(|all| all.push(format!("The list of reports could not be read: {why}"))),
             }
         });
     }

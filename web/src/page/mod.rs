@@ -6,6 +6,7 @@ mod components;
 mod context;
 mod dom;
 mod fetch;
+mod reports;
 mod sections;
 mod sets;
 mod theme;

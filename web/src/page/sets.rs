@@ -2,6 +2,7 @@
 
 use super::fetch;
 use super::worker_client::WorkerClient;
+use atr_core::report::SetRef;
 use atr_web::catalogue::SetEntry;
 use atr_web::protocol::{Request, Response, SetView};
 use leptos::prelude::*;
@@ -70,7 +71,10 @@ impl Sets {
         if self.states.with_untracked(|states| states.contains_key(&entry.name)) {
             return;
         }
-        self.put(&entry.name, SetState::Loading { stage: "fetching".to_owned(), done: 0, total: entry.bytes });
+        self.put(
+            &entry.name,
+            SetState::Loading { stage: "fetching".to_owned(), done: 0, total: entry.bytes },
+        );
         spawn_local(async move {
             let (name, total) = (entry.name.clone(), entry.bytes);
             let progress = {
@@ -80,7 +84,8 @@ impl Sets {
             match fetch::blob(&entry.path, progress).await {
                 Ok(blob) => {
                     let file = entry.path.rsplit('/').next().unwrap_or(&entry.path).to_owned();
-                    self.hand_over(name, file, blob).await;
+                    let path = entry.path.trim_start_matches("./").to_owned();
+                    self.hand_over(SetRef { name, title: entry.title, path }, file, blob).await;
                 }
                 Err(error) => self.put(&name, SetState::Failed(error.to_string())),
             }
@@ -97,15 +102,19 @@ impl Sets {
     /// Gives the worker a file that the reader chose.
     pub(crate) fn read_own(self, file: String, blob: Blob) {
         self.put(OWN, SetState::Loading { stage: "reading".to_owned(), done: 0, total: 0 });
-        spawn_local(async move { self.hand_over(OWN.to_owned(), file, blob).await });
+        let set = SetRef { name: OWN.to_owned(), title: file.clone(), path: file.clone() };
+        spawn_local(async move { self.hand_over(set, file, blob).await });
     }
 
-    async fn hand_over(self, name: String, file: String, blob: Blob) {
+    async fn hand_over(self, set: SetRef, file: String, blob: Blob) {
+        let name = set.name.clone();
         let progress = {
             let name = name.clone();
-            move |stage: &str, done| self.put(&name, SetState::Loading { stage: stage.to_owned(), done, total: 0 })
+            move |stage: &str, done| {
+                self.put(&name, SetState::Loading { stage: stage.to_owned(), done, total: 0 })
+            }
         };
-        let request = Request::Load { set: name.clone(), file };
+        let request = Request::Load { set, file };
         let state = match self.worker.ask_with(request, Some(blob), Some(Box::new(progress))).await {
             Ok(Response::Set(view)) => SetState::Ready(Arc::new(view)),
             Ok(_) => SetState::Failed("the worker answered something else".to_owned()),

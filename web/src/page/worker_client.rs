@@ -112,7 +112,9 @@ impl WorkerClient {
         }
         inner.pending.borrow_mut().insert(id, Pending { answer, progress });
         match (self.status.get_untracked(), inner.worker.borrow().as_ref()) {
-            (WorkerStatus::Ready, Some(worker)) => worker.post_message(&message).map_err(|_| AskError::Gone)?,
+            (WorkerStatus::Ready, Some(worker)) => {
+                worker.post_message(&message).map_err(|_| AskError::Gone)?
+            }
             (WorkerStatus::Trouble(_), _) => {
                 inner.pending.borrow_mut().remove(&id);
                 return Err(AskError::Gone);
@@ -155,7 +157,8 @@ impl WorkerClient {
         match serde_json::from_str::<Envelope<Response>>(&text) {
             Ok(Envelope { id: 0, body: Response::Hello { build } }) => self.greet(&build),
             Ok(Envelope { id, body: Response::Progress { stage, done } }) => {
-                if let Some(progress) = inner.pending.borrow().get(&id).and_then(|one| one.progress.as_ref()) {
+                if let Some(progress) = inner.pending.borrow().get(&id).and_then(|one| one.progress.as_ref())
+                {
                     progress(&stage, done);
                 }
             }
@@ -170,7 +173,8 @@ impl WorkerClient {
 
     fn greet(self, build: &str) {
         if build != atr_web::BUILD {
-            return self.trouble("page and worker come from different builds; reload the page without its cache");
+            return self
+                .trouble("page and worker come from different builds; reload the page without its cache");
         }
         let inner = self.inner.get_value();
         self.status.set(WorkerStatus::Ready);

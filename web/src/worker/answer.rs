@@ -1,9 +1,10 @@
 //! Answers to the requests that need no waiting.
 
 use crate::inspect;
-use crate::store::Store;
+use crate::store::{Held, Store};
+use atr_core::metrics::{InspectOptions, Inspection, inspect as inspect_set};
 use atr_core::policy::{Scenario, simulate};
-use atr_core::report::{Lane, Policies, Race, SetRef};
+use atr_core::report::{Lane, Policies, Race};
 use atr_core::trace::Session;
 use atr_web::protocol::{Computed, Request, Response};
 
@@ -27,12 +28,28 @@ pub(crate) fn answer(store: &Store, request: Request, now: &dyn Fn() -> f64) -> 
             Some(found) => Ok(Response::Session(Box::new(inspect::view(&set, found)))),
             None => Err(AnswerError::NoSet(set)),
         },
-        Request::Race { set, session, scenario } => race(store, &set, session, &scenario, now).map(Response::Race),
+        Request::Inspect { set } => inspected(store, &set, now).map(Response::Inspect),
+        Request::Race { set, session, scenario } => {
+            race(store, &set, session, &scenario, now).map(Response::Race)
+        }
         Request::Compare { set, scenario, max_calls } => {
             compare(store, &set, &scenario, max_calls, now).map(Response::Compare)
         }
     };
     answered.unwrap_or_else(|error| Response::Failed(error.to_string()))
+}
+
+fn inspected(store: &Store, set: &str, now: &dyn Fn() -> f64) -> Result<Computed<Inspection>, AnswerError> {
+    let sessions = &held(store, set)?.sessions;
+    let start = now();
+    let body = inspect_set(sessions, &InspectOptions::default());
+    Ok(Computed {
+        body,
+        took_ms: now() - start,
+        sessions: sessions.len() as u64,
+        calls: calls(sessions),
+        sample: false,
+    })
 }
 
 fn race(
@@ -42,16 +59,16 @@ fn race(
     scenario: &Scenario,
     now: &dyn Fn() -> f64,
 ) -> Result<Computed<Race>, AnswerError> {
-    let sessions = store.sessions(set).ok_or_else(|| AnswerError::NoSet(set.to_owned()))?;
-    let Some(at) = sessions.iter().position(|one| one.id == session) else {
+    let held = held(store, set)?;
+    let Some(at) = held.sessions.iter().position(|one| one.id == session) else {
         return Err(AnswerError::NoSession { set: set.to_owned(), session });
     };
-    let chosen = &sessions[at..=at];
+    let chosen = &held.sessions[at..=at];
     let start = now();
     let (resolved, runs) = simulate(chosen, scenario)?;
     let took_ms = now() - start;
     let body = Race {
-        set: set_ref(set),
+        set: held.set.clone(),
         session,
         harness: chosen[0].harness.clone(),
         scenario: resolved,
@@ -67,13 +84,14 @@ fn compare(
     max_calls: Option<u64>,
     now: &dyn Fn() -> f64,
 ) -> Result<Computed<Policies>, AnswerError> {
-    let all = store.sessions(set).ok_or_else(|| AnswerError::NoSet(set.to_owned()))?;
+    let held = held(store, set)?;
+    let all = &held.sessions;
     let chosen = &all[..sample(all, max_calls)];
     let start = now();
     let (resolved, runs) = simulate(chosen, scenario)?;
     let took_ms = now() - start;
     Ok(Computed {
-        body: Policies::new(set_ref(set), resolved, &runs),
+        body: Policies::new(held.set.clone(), resolved, &runs),
         took_ms,
         sessions: chosen.len() as u64,
         calls: calls(chosen),
@@ -96,6 +114,6 @@ fn calls(sessions: &[Session]) -> u64 {
     sessions.iter().map(|session| session.calls.len() as u64).sum()
 }
 
-fn set_ref(set: &str) -> SetRef {
-    SetRef { name: set.to_owned(), path: String::new() }
+fn held<'a>(store: &'a Store, set: &str) -> Result<&'a Held, AnswerError> {
+    store.set(set).ok_or_else(|| AnswerError::NoSet(set.to_owned()))
 }

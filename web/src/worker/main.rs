@@ -6,6 +6,7 @@ mod inspect;
 mod store;
 mod unpack;
 
+use atr_core::report::SetRef;
 use atr_web::protocol::{Envelope, Request, Response};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -36,7 +37,13 @@ async fn receive(scope: &DedicatedWorkerGlobalScope, store: &Rc<RefCell<Store>>,
     let text = pair.get(0).as_string().unwrap_or_default();
     let Envelope { id, body } = match serde_json::from_str::<Envelope<Request>>(&text) {
         Ok(envelope) => envelope,
-        Err(error) => return post(scope, 0, Response::Failed(format!("the page sent a message that the worker cannot read: {error}"))),
+        Err(error) => {
+            return post(
+                scope,
+                0,
+                Response::Failed(format!("the page sent a message that the worker cannot read: {error}")),
+            );
+        }
     };
     let bytes = pair.get(1).dyn_into::<Blob>().ok();
     let response = match body {
@@ -53,7 +60,7 @@ async fn load(
     scope: &DedicatedWorkerGlobalScope,
     id: u32,
     store: &Rc<RefCell<Store>>,
-    set: String,
+    set: SetRef,
     file: String,
     blob: &Blob,
 ) -> Response {
@@ -65,14 +72,14 @@ async fn load(
     };
     let bytes = unpacked.len() as u64;
     post(scope, id, Response::Progress { stage: "parsing".to_owned(), done: bytes });
-    let held = match store::read(&set, &file, &unpacked) {
+    let held = match store::read(set.clone(), &file, &unpacked) {
         Ok(held) => held,
         Err(error) => return Response::Failed(error.to_string()),
     };
     drop(unpacked);
     let mut view = held.view.clone();
     view.took_ms = now(scope) - start;
-    store.borrow_mut().keep(set, held);
+    store.borrow_mut().keep(set.name, held);
     Response::Set(view)
 }
 

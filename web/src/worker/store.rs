@@ -2,6 +2,7 @@
 
 use atr_core::import::tokens::BytesPerToken;
 use atr_core::import::{ImportError, Source, read_bytes};
+use atr_core::report::SetRef;
 use atr_core::trace::Session;
 use atr_web::protocol::{SessionRow, SetView};
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ const NAMED_SKIPS: usize = 20;
 
 /// One set and what the page was told about it.
 pub(crate) struct Held {
+    pub(crate) set: SetRef,
     pub(crate) sessions: Vec<Session>,
     pub(crate) view: SetView,
 }
@@ -27,20 +29,20 @@ impl Store {
         self.sets.insert(name, held);
     }
 
-    /// The sessions of a set.
-    pub(crate) fn sessions(&self, name: &str) -> Option<&[Session]> {
-        self.sets.get(name).map(|held| held.sessions.as_slice())
+    /// A set.
+    pub(crate) fn set(&self, name: &str) -> Option<&Held> {
+        self.sets.get(name)
     }
 
     /// One session of a set; its first where the id is unknown.
     pub(crate) fn session(&self, name: &str, id: Option<&str>) -> Option<&Session> {
-        let sessions = self.sessions(name)?;
+        let sessions = &self.set(name)?.sessions;
         sessions.iter().find(|session| Some(session.id.as_str()) == id).or_else(|| sessions.first())
     }
 }
 
 /// Reads a trace file of any importable format.
-pub(crate) fn read(set: &str, file: &str, bytes: &[u8]) -> Result<Held, ImportError> {
+pub(crate) fn read(set: SetRef, file: &str, bytes: &[u8]) -> Result<Held, ImportError> {
     let name = file.strip_suffix(".gz").unwrap_or(file);
     let counter = BytesPerToken::default();
     let imported = read_bytes(bytes, &Source { name, counter: &counter, keep_text: false })?;
@@ -48,12 +50,13 @@ pub(crate) fn read(set: &str, file: &str, bytes: &[u8]) -> Result<Held, ImportEr
         let why = imported.skipped.first().map_or("it holds no session".to_owned(), |skip| skip.why.clone());
         return Err(ImportError::Malformed { file: file.to_owned(), why });
     }
-    let mut counts_from: Vec<String> = imported.sessions.iter().map(|session| session.counts_from.clone()).collect();
+    let mut counts_from: Vec<String> =
+        imported.sessions.iter().map(|session| session.counts_from.clone()).collect();
     counts_from.sort();
     counts_from.dedup();
     let skips = imported.skipped.iter().take(NAMED_SKIPS).map(|skip| format!("{}: {}", skip.file, skip.why));
     let view = SetView {
-        set: set.to_owned(),
+        set: set.name.clone(),
         file: file.to_owned(),
         format: imported.format.to_owned(),
         counts_from,
@@ -63,7 +66,7 @@ pub(crate) fn read(set: &str, file: &str, bytes: &[u8]) -> Result<Held, ImportEr
         skipped: (imported.skipped.len() as u64, skips.collect()),
         unknown_keys: imported.unknown_keys,
     };
-    Ok(Held { sessions: imported.sessions, view })
+    Ok(Held { set, sessions: imported.sessions, view })
 }
 
 fn row(session: &Session) -> SessionRow {

@@ -11,7 +11,9 @@ use web_sys::{Blob, ReadableStream, ReadableStreamDefaultReader, ReadableWritabl
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnpackError {
     /// Larger than the page can hold.
-    #[error("{file}: the file is larger than {limit} unpacked, which is the most that this page reads; use `atr-bench` for larger files")]
+    #[error(
+        "{file}: the file is larger than {limit} unpacked, which is the most that this page reads; use `atr-bench` for larger files"
+    )]
     TooLarge { file: String, limit: String },
     /// The browser cannot read it on.
     #[error("{file}: reading stopped after {read}: {why}")]
@@ -55,7 +57,9 @@ pub(crate) async fn unpack(file: &str, blob: &Blob, progress: &dyn Fn(u64)) -> R
     match outcome {
         Ok(true) => Ok(bytes),
         Ok(false) => Err(limit()),
-        Err(why) if packed => Err(UnpackError::Gzip { file: file.to_owned(), read: read(), why: describe(&why) }),
+        Err(why) if packed => {
+            Err(UnpackError::Gzip { file: file.to_owned(), read: read(), why: describe(&why) })
+        }
         Err(why) => Err(UnpackError::Read { file: file.to_owned(), read: read(), why: describe(&why) }),
     }
 }

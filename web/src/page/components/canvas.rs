@@ -49,7 +49,9 @@ pub(crate) fn FigureCanvas(
         }
     });
     let label = move || {
-        figure.with(|figure| figure.as_ref().map_or_else(|| "Figure, not computed yet".to_owned(), |figure| figure.finding()))
+        figure.with(|figure| {
+            figure.as_ref().map_or_else(|| "Figure, not computed yet".to_owned(), |figure| figure.finding())
+        })
     };
     let pick = move |event: MouseEvent| {
         if let Some(on_pick) = on_pick {

@@ -1,9 +1,7 @@
 //! Figures that the page can hold: core draws them, this file gives them a canvas or an SVG, and
 //! owns the data that core's figures borrow.
 
-use atr_core::figure::{
-    DrawError, Figure, LatencyFigure, Quantity, RaceFigure, SweepFigure, Table, Theme,
-};
+use atr_core::figure::{DrawError, Figure, LatencyFigure, Quantity, RaceFigure, SweepFigure, Table, Theme};
 use atr_core::report::{Policies, Race, Sweep};
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend, IntoDrawingArea, SVGBackend};
@@ -17,8 +15,6 @@ const SVG_FONT_FACTOR: f64 = 1.24;
 
 /// A figure behind a pointer: [`Figure`] with its backends filled in.
 pub(crate) trait Drawn {
-    /// Stable name.
-    fn id(&self) -> &'static str;
     /// The finding in one sentence.
     fn finding(&self) -> String;
     /// How to read it.
@@ -37,10 +33,6 @@ pub(crate) trait Drawn {
 pub(crate) type Shown = Rc<dyn Drawn>;
 
 impl<F: Figure> Drawn for F {
-    fn id(&self) -> &'static str {
-        Figure::id(self)
-    }
-
     fn finding(&self) -> String {
         Figure::finding(self)
     }
@@ -64,7 +56,8 @@ impl<F: Figure> Drawn for F {
             let style = web_sys::HtmlElement::style(canvas);
             style.set_property("height", &format!("{height}px")).map_err(|_| "the canvas cannot be sized")?;
         }
-        let backend = CanvasBackend::with_canvas_object(canvas.clone()).ok_or("this browser has no 2d canvas")?;
+        let backend =
+            CanvasBackend::with_canvas_object(canvas.clone()).ok_or("this browser has no 2d canvas")?;
         let area = backend.into_drawing_area();
         area.fill(&plotters::style::RGBColor(theme.paper.0, theme.paper.1, theme.paper.2))
             .map_err(|error| error.to_string())?;
@@ -75,7 +68,8 @@ impl<F: Figure> Drawn for F {
         let theme = Theme { scale: 1.0, font_factor: SVG_FONT_FACTOR, ..theme.clone() };
         let mut text = String::new();
         {
-            let area = SVGBackend::with_string(&mut text, (width, Figure::height(self, width))).into_drawing_area();
+            let area =
+                SVGBackend::with_string(&mut text, (width, Figure::height(self, width))).into_drawing_area();
             area.fill(&plotters::style::RGBColor(theme.paper.0, theme.paper.1, theme.paper.2))
                 .map_err(|error| error.to_string())?;
             self.draw(&area, &theme).map_err(|error| error.to_string())?;
@@ -114,19 +108,19 @@ macro_rules! lend {
         impl Figure for $owned {
             fn id(&self) -> &'static str {
                 let $self = self;
-                $figure.id()
+                Figure::id(&$figure)
             }
             fn finding(&self) -> String {
                 let $self = self;
-                $figure.finding()
+                Figure::finding(&$figure)
             }
             fn caption(&self) -> String {
                 let $self = self;
-                $figure.caption()
+                Figure::caption(&$figure)
             }
             fn height(&self, width: u32) -> u32 {
                 let $self = self;
-                $figure.height(width)
+                Figure::height(&$figure, width)
             }
             fn draw<B: DrawingBackend>(
                 &self,
@@ -134,11 +128,11 @@ macro_rules! lend {
                 theme: &Theme,
             ) -> Result<(), DrawError<B>> {
                 let $self = self;
-                $figure.draw(area, theme)
+                Figure::draw(&$figure, area, theme)
             }
             fn table(&self) -> Table {
                 let $self = self;
-                $figure.table()
+                Figure::table(&$figure)
             }
         }
     };

@@ -71,9 +71,12 @@ pub(crate) fn FigureFrame(
     children: Children,
 ) -> impl IntoView {
     let anchor = format!("figure-{name}");
+    let foot = anchor.clone();
     let headline = move || match finding {
         Some(finding) => finding.get(),
-        None => figure.with(|figure| figure.as_ref().map_or_else(|| "Not computed yet.".to_owned(), |figure| figure.finding())),
+        None => figure.with(|figure| {
+            figure.as_ref().map_or_else(|| "Not computed yet.".to_owned(), |figure| figure.finding())
+        }),
     };
     let caption = move || figure.with(|figure| figure.as_ref().map(|figure| figure.caption()));
     let canvas = match on_pick {
@@ -89,7 +92,7 @@ pub(crate) fn FigureFrame(
             {children()}
             {canvas}
             <figcaption>{caption}</figcaption>
-            <FigureFoot name figure source anchor />
+            <FigureFoot name figure source anchor=foot />
         </figure>
     }
 }
@@ -129,7 +132,9 @@ fn FigureFoot(
         }
     };
     let copy = move |text: String, done: &'static str| {
-        spawn_local(async move { say(if dom::copy(&text).await { done } else { "this browser does not allow copying" }) });
+        spawn_local(async move {
+            say(if dom::copy(&text).await { done } else { "this browser does not allow copying" })
+        });
     };
     let link = move |_| copy(dom::link_to(&anchor), "link copied");
     let command = move |_| copy(source.with_untracked(|source| source.command.clone()), "command copied");
@@ -165,7 +170,11 @@ fn table_view(table: &Table) -> impl IntoView + use<> {
     let rows = table.rows.iter().take(MOST_ROWS).map(|row| {
         let cells = row.iter().enumerate().map(|(place, cell)| {
             let cell = cell.clone();
-            if place == 0 { view! { <th scope="row">{cell}</th> }.into_any() } else { view! { <td>{cell}</td> }.into_any() }
+            if place == 0 {
+                view! { <th scope="row">{cell}</th> }.into_any()
+            } else {
+                view! { <td>{cell}</td> }.into_any()
+            }
         });
         view! { <tr>{cells.collect_view()}</tr> }
     });
@@ -188,7 +197,11 @@ fn csv(table: &Table) -> String {
         let cells: Vec<String> = cells
             .iter()
             .map(|cell| {
-                if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() }
+                if cell.contains([',', '"', '\n']) {
+                    format!("\"{}\"", cell.replace('"', "\"\""))
+                } else {
+                    cell.clone()
+                }
             })
             .collect();
         cells.join(",") + "\n"

@@ -9,7 +9,7 @@ mod loading;
 
 pub(crate) use canvas::FigureCanvas;
 pub(crate) use controls::{Choice, Slider};
-pub(crate) use drawn::{Drawn, OwnedLatency, OwnedRace, OwnedSweep, Shown};
+pub(crate) use drawn::{OwnedLatency, OwnedRace, OwnedSweep, Shown};
 pub(crate) use facts::Facts;
 pub(crate) use frame::{Badge, FigureFrame, Source};
 pub(crate) use loading::SetProgress;
