@@ -3,9 +3,9 @@
 use super::{Call, Run, Session};
 
 /// Most tokens one prompt or one reply may claim.
-const MAX_TOKENS: u32 = 100_000_000;
+pub const MAX_TOKENS: u32 = 100_000_000;
 /// Longest time one delay or stamp may claim: ten years.
-const MAX_US: u64 = 10 * 365 * 24 * 3_600 * 1_000_000;
+pub const MAX_US: u64 = 10 * 365 * 24 * 3_600 * 1_000_000;
 
 /// Why a session cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,139 @@
+//! Every check of the project as one list of named steps, run in order until one fails.
+
+use crate::browser::{self, Browser};
+use crate::shell::{Shell, run as run_command};
+use crate::{reports, site, tidy, tools};
+use anyhow::{Result, bail};
+use std::time::Instant;
+
+type Work<'a> = Box<dyn FnOnce() -> Result<()> + 'a>;
+
+/// `cargo xtask test`.
+pub(crate) fn run(shell: &Shell, with_browser: bool) -> Result<()> {
+    let browser = if with_browser { Some(browser::ensure(shell)?) } else { None };
+    let mut steps: Vec<(&str, Work<'_>)> = vec![
+        ("tidy", Box::new(|| tidy::run(shell))),
+        ("format", Box::new(|| run_command(shell.cargo().args(["fmt", "--all", "--check"])))),
+        ("tools", Box::new(|| tools::ensure(shell).map(drop))),
+        ("lint native", Box::new(|| lint_native(shell))),
+        ("lint wasm32", Box::new(|| lint_wasm(shell))),
+        ("native tests", Box::new(|| native_tests(shell))),
+        ("reports are fresh", Box::new(|| reports::check_with_test_build(shell))),
+    ];
+    if let Some(browser) = &browser {
+        steps.push(("wasm tests in the browser", Box::new(|| wasm_tests(shell, browser))));
+        steps.push(("page build", Box::new(|| site::build(shell))));
+        steps.push(("page tests in the browser", Box::new(|| page_tests(shell, browser))));
+    } else {
+        steps.push(("page build", Box::new(|| site::build(shell))));
+        println!("--no-browser: the wasm tests and the page tests are left out");
+    }
+    run_steps(steps)
+}
+
+/// Runs the steps in order; the first failure ends the run.
+fn run_steps(steps: Vec<(&str, Work<'_>)>) -> Result<()> {
+    let total = steps.len();
+    let begin = Instant::now();
+    let mut passed = 0;
+    let mut failed = None;
+    let mut left_out = Vec::new();
+    for (at, (name, work)) in steps.into_iter().enumerate() {
+        if failed.is_some() {
+            left_out.push(name);
+            continue;
+        }
+        println!("\n[{}/{total}] {name}", at + 1);
+        let start = Instant::now();
+        let result = work();
+        let seconds = start.elapsed().as_secs_f64();
+        match result {
+            Ok(()) => {
+                passed += 1;
+                println!("ok: {name} ({seconds:.1} s)");
+            }
+            Err(error) => {
+                println!("FAILED: {name} ({seconds:.1} s): {error:#}");
+                failed = Some(name);
+            }
+        }
+    }
+    if !left_out.is_empty() {
+        println!("not run after the failure: {}", left_out.join(", "));
+    }
+    println!("\nall steps took {:.0} s", begin.elapsed().as_secs_f64());
+    println!("{passed} passed, {} failed", usize::from(failed.is_some()));
+    match failed {
+        Some(name) => bail!("the step `{name}` failed"),
+        None => Ok(()),
+    }
+}
+
+fn lint_native(shell: &Shell) -> Result<()> {
+    let mut cargo = shell.cargo();
+    cargo.args(["clippy", "--workspace", "--exclude", "atr-web", "--all-targets", "--", "-D", "warnings"]);
+    run_command(&mut cargo)
+}
+
+/// The page's crates, held to the rules of `xtask/clippy-wasm/clippy.toml`: what a browser does not have.
+fn lint_wasm(shell: &Shell) -> Result<()> {
+    let mut cargo = shell.cargo();
+    cargo.args([
+        "clippy",
+        "--package",
+        "atr-core",
+        "--package",
+        "atr-web",
+        "--target",
+        WASM,
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    run_command(cargo.env("CLIPPY_CONF_DIR", shell.root.join("xtask/clippy-wasm")))
+}
+
+fn native_tests(shell: &Shell) -> Result<()> {
+    run_command(shell.cargo().args(["test", "--workspace", "--exclude", "atr-web"]))
+}
+
+const WASM: &str = "wasm32-unknown-unknown";
+
+fn wasm_tests(shell: &Shell, browser: &Browser) -> Result<()> {
+    let tools = tools::ensure(shell)?;
+    let mut cargo = shell.cargo();
+    cargo.args(["test", "--package", "atr-core", "--target", WASM, "--test", "wasm"]);
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", &tools.test_runner);
+    cargo.env("CHROMEDRIVER", &browser.driver).env("WASM_BINDGEN_TEST_TIMEOUT", "120");
+    run_command(&mut cargo)
+}
+
+fn page_tests(shell: &Shell, browser: &Browser) -> Result<()> {
+    tools::page_tests(shell)?;
+    let mut node = shell.command("node");
+    node.args(["--test", "--test-concurrency=1", "e2e/"]).env("CHROMIUM", &browser.chromium);
+    run_command(&mut node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn the_first_failure_ends_the_run() {
+        let ran = RefCell::new(Vec::new());
+        let step = |name: &'static str, good: bool| -> (&'static str, Work<'_>) {
+            let ran = &ran;
+            let work = move || {
+                ran.borrow_mut().push(name);
+                if good { Ok(()) } else { bail!("broken") }
+            };
+            (name, Box::new(work))
+        };
+        let error = run_steps(vec![step("one", true), step("two", false), step("three", true)]).unwrap_err();
+        assert_eq!(error.to_string(), "the step `two` failed");
+        assert_eq!(*ran.borrow(), ["one", "two"]);
+        assert!(run_steps(vec![step("one", true), step("three", true)]).is_ok());
+    }
+}
