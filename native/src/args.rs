@@ -1,6 +1,6 @@
 //! The command line as types: what may be asked, and what makes a call wrong.
 
-use crate::commands::{completions, inspect, report, simulate};
+use crate::commands::{completions, import, inspect, report, simulate};
 use crate::input::{self, ReadOptions};
 use crate::{output, tokens};
 use atr_core::import::{ImportError, Imported};
@@ -18,18 +18,20 @@ use std::path::PathBuf;
     arg_required_else_help = true,
     disable_help_subcommand = true
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Print machine-readable JSON on standard output.
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// The commands.
 #[derive(clap::Subcommand, Debug)]
-pub enum Command {
+pub(crate) enum Command {
+    /// Turn traces of any importable format into this project's own.
+    Import(import::ImportArgs),
     /// Say what is in a trace: sessions, tokens, and how much of the prompts a cache could find.
     Inspect(inspect::InspectArgs),
     /// Replay a trace on a simulated cluster under each serving policy.
@@ -42,25 +44,25 @@ pub enum Command {
 
 /// Which traces to read, and how.
 #[derive(clap::Args, Debug)]
-pub struct InputArgs {
+pub(crate) struct InputArgs {
     /// Files or folders; `-` is standard input.
     #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// Read every file as this format instead of detecting it.
     #[arg(long, value_name = "NAME")]
-    pub format: Option<String>,
+    pub(crate) format: Option<String>,
     /// Tokenizer for sources without counts: a name, or a `tokenizer.json`.
-    #[arg(long, value_name = "NAME|FILE")]
-    pub tokenizer: Option<String>,
+    #[arg(long, value_name = "NAME|FILE", default_value = tokens::DEFAULT)]
+    pub(crate) tokenizer: String,
     /// Fail if any record had to be skipped.
     #[arg(long)]
-    pub strict: bool,
+    pub(crate) strict: bool,
     /// Drop sessions that equal an earlier one.
     #[arg(long)]
-    pub dedup: bool,
+    pub(crate) dedup: bool,
     /// Use the first N sessions only.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
 }
 
 impl InputArgs {
@@ -68,10 +70,10 @@ impl InputArgs {
     ///
     /// # Errors
     /// When nothing good is left, or a record was skipped and `--strict` is given.
-    pub fn read(&self) -> anyhow::Result<Imported> {
+    pub(crate) fn read(&self) -> anyhow::Result<Imported> {
         let options = ReadOptions {
             format: self.format.clone(),
-            counter: tokens::counter(self.tokenizer.as_deref())?,
+            counter: tokens::load(&self.tokenizer).map_err(|error| WrongCall(format!("{error:#}")))?,
             keep_text: false,
             dedup: self.dedup,
         };
@@ -101,10 +103,10 @@ const SKIPPED_SHOWN: usize = 10;
 /// A call that cannot be carried out as written.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct WrongCall(pub String);
+pub(crate) struct WrongCall(pub(crate) String);
 
 /// Whether an error is the caller's: exit code 2.
-pub fn is_wrong_call(error: &anyhow::Error) -> bool {
+pub(crate) fn is_wrong_call(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let scenario = cause.downcast_ref::<ScenarioError>();
         cause.is::<WrongCall>()

@@ -1,57 +1,186 @@
-//! Reading traces from files.
+//! Files of any kind to sessions: folders, standard input, gzip, formats told by content.
+//!
+//! A file that cannot be used does not end the work: it is named in [`Imported::skipped`] and the
+//! others go on. Only when nothing is left does reading fail, with the reason of the first.
 
+use crate::tokens;
+use anyhow::{Context, bail};
 use atr_core::import::tokens::TokenCounter;
-use atr_core::import::{self, Imported, Source};
-use std::io::Read;
-use std::path::PathBuf;
+use atr_core::import::{HEAD_BYTES, ImportError, Imported, Importer, Skipped, Source, by_name, detect};
+use atr_core::trace::Mark;
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::path::{Path, PathBuf};
 
-/// How to read.
-pub struct ReadOptions {
-    /// Forced format.
-    pub format: Option<String>,
-    /// Counts tokens of text.
-    pub counter: Box<dyn TokenCounter>,
-    /// Keep texts.
-    pub keep_text: bool,
-    /// Drop duplicates.
-    pub dedup: bool,
+/// How files are read.
+pub(crate) struct ReadOptions {
+    /// The format's name; detected from content where there is none.
+    pub(crate) format: Option<String>,
+    /// Counts tokens where a source has no counts.
+    pub(crate) counter: Box<dyn TokenCounter>,
+    /// Whether texts are kept beside the sessions.
+    pub(crate) keep_text: bool,
+    /// Whether sessions that equal an earlier one are left out.
+    pub(crate) dedup: bool,
 }
 
-/// Reads files.
-pub fn read(paths: &[PathBuf], options: &ReadOptions) -> anyhow::Result<Imported> {
-    let mut all = Imported::default();
+impl Default for ReadOptions {
+    /// Detected format, the default tokenizer, no texts, duplicates kept and marked.
+    fn default() -> Self {
+        let counter = tokens::load(tokens::DEFAULT).unwrap_or_else(|_| {
+            // Not reachable while the default is in the table; bytes are the next best.
+            Box::new(atr_core::import::tokens::BytesPerToken::default())
+        });
+        ReadOptions { format: None, counter, keep_text: false, dedup: false }
+    }
+}
+
+/// Deepest folder that is looked into.
+const MAX_DEPTH: usize = 32;
+/// Bytes that begin a gzip file.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Reads files, folders (recursively, in name order) and `-` for standard input.
+///
+/// # Errors
+/// When a path does not exist, the format's name is unknown, or no session could be read.
+pub(crate) fn read(paths: &[PathBuf], options: &ReadOptions) -> anyhow::Result<Imported> {
+    let forced = options.format.as_deref().map(by_name).transpose()?;
+    let mut files = Vec::new();
     for path in paths {
-        use anyhow::Context;
-        let name = path.display().to_string();
-        let mut bytes = std::fs::read(path).with_context(|| format!("cannot read `{name}`"))?;
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            let mut plain = Vec::new();
-            flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain)?;
-            bytes = plain;
-        }
-        let source = Source { name: &name, counter: &*options.counter, keep_text: options.keep_text };
-        if let Some(format) = &options.format {
-            import::by_name(format)?;
-        }
-        if bytes.starts_with(b"{\"schema\":\"atr-trace/1\"") {
-            let mut slice = bytes.as_slice();
-            let (_, reader) = atr_core::trace::ndjson::Reader::open(&mut slice)?;
-            for session in reader {
-                match session {
-                    Ok(session) => all.sessions.push(session),
-                    Err(why) => all.skip(&source, why),
-                }
-            }
-            all.folded = true;
-        } else {
-            let one = import::read_bytes(&bytes, &source)?;
-            all.sessions.extend(one.sessions);
-            all.skipped.extend(one.skipped);
-            all.format = one.format;
+        collect(path, 0, &mut files)?;
+    }
+    let mut into = Imported::default();
+    for path in &files {
+        if let Err(error) = read_file(path, forced, options, &mut into) {
+            let (file, why) = match error {
+                ImportError::Malformed { file, why } => (file, why),
+                other => (name(path), without_file(&other, &name(path))),
+            };
+            into.skipped.push(Skipped { file, why });
         }
     }
+    if into.sessions.is_empty() {
+        bail!(nothing(paths, &files, &into.skipped));
+    }
+    into.finish();
     if options.dedup {
-        all.sessions.retain(|s| !s.has(atr_core::trace::Mark::Duplicate));
+        drop_duplicates(&mut into);
     }
-    Ok(all)
+    Ok(into)
+}
+
+/// The files of a path, in name order.
+fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    if path == Path::new("-") {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let cannot = || format!("{}: cannot be read", path.display());
+    let meta = std::fs::metadata(path).with_context(cannot)?;
+    if !meta.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    if depth > MAX_DEPTH {
+        bail!("{}: more than {MAX_DEPTH} folders deep", path.display());
+    }
+    let entries = std::fs::read_dir(path).with_context(cannot)?;
+    let mut inside =
+        entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>().with_context(cannot)?;
+    inside.retain(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
+    inside.sort();
+    for path in inside {
+        collect(&path, depth + 1, files)?;
+    }
+    Ok(())
+}
+
+fn name(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// An importer's message without the file in front of it, which the caller adds.
+fn without_file(error: &ImportError, file: &str) -> String {
+    let text = error.to_string();
+    text.strip_prefix(file).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text).to_owned()
+}
+
+/// Reads one file.
+fn read_file(
+    path: &Path,
+    forced: Option<&'static dyn Importer>,
+    options: &ReadOptions,
+    into: &mut Imported,
+) -> Result<(), ImportError> {
+    let file = name(path);
+    let failed = |error: io::Error| ImportError::Malformed {
+        file: file.clone(),
+        why: format!("cannot be read: {error}"),
+    };
+    let raw: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(path).map_err(failed)?)
+    };
+    let mut raw = BufReader::with_capacity(1 << 16, raw);
+    let gzip = raw.fill_buf().map_err(failed)?.starts_with(&GZIP);
+    let unpacked: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(raw)) } else { Box::new(raw) };
+    let (head, rest) = behead(unpacked);
+    let source = Source { name: &file, counter: options.counter.as_ref(), keep_text: options.keep_text };
+    let importer = match forced {
+        Some(importer) => importer,
+        None => detect(&file, &head)?,
+    };
+    if into.format.is_empty() {
+        into.format = importer.name();
+    }
+    let mut input = BufReader::with_capacity(1 << 16, Cursor::new(head).chain(rest));
+    importer.read(&mut input, &source, into)
+}
+
+/// Reads the beginning, and gives back what brings the rest. An error in the beginning comes again
+/// where it stood.
+fn behead(mut input: Box<dyn Read>) -> (Vec<u8>, Box<dyn Read>) {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    match input.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head) {
+        Ok(_) => (head, input),
+        Err(error) => (head, Box::new(Broken(Some(error)))),
+    }
+}
+
+/// A reader that gives an error once and then ends.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+/// Why nothing was left.
+fn nothing(paths: &[PathBuf], files: &[PathBuf], skipped: &[Skipped]) -> String {
+    let shown: Vec<String> = paths.iter().map(|path| name(path)).collect();
+    match skipped.first() {
+        None => format!("{}: no file in it, expected at least one trace", shown.join(", ")),
+        Some(first) if files.len() == 1 => format!("{}: {}", first.file, first.why),
+        Some(first) => format!(
+            "{}: none of the {} files holds a readable trace; the first: {}: {}",
+            shown.join(", "),
+            files.len(),
+            first.file,
+            first.why
+        ),
+    }
+}
+
+/// Leaves out sessions that equal an earlier one, and their texts.
+fn drop_duplicates(into: &mut Imported) {
+    let keep: Vec<bool> = into.sessions.iter().map(|session| !session.has(Mark::Duplicate)).collect();
+    if into.transcripts.len() == keep.len() {
+        let mut kept = keep.iter();
+        into.transcripts.retain(|_| kept.next().copied().unwrap_or(true));
+    }
+    into.sessions.retain(|session| !session.has(Mark::Duplicate));
 }

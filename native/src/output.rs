@@ -2,6 +2,8 @@
 //! whole or not at all.
 
 use anyhow::Context;
+use atr_core::trace::Session;
+use atr_core::trace::ndjson::{self, Header};
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use std::fmt::Display;
@@ -14,7 +16,7 @@ use std::sync::Mutex;
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn emit(text: &str) -> io::Result<()> {
+pub(crate) fn emit(text: &str) -> io::Result<()> {
     emit_bytes(text.as_bytes())
 }
 
@@ -22,7 +24,7 @@ pub fn emit(text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn emit_bytes(bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn emit_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     out.flush()
@@ -32,31 +34,31 @@ pub fn emit_bytes(bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn emit_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+pub(crate) fn emit_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     Ok(emit(&text)?)
 }
 
 /// Says something on standard error. That nobody listens there is no failure.
-pub fn note(text: impl Display) {
+pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Says how far the work is, where somebody watches.
-pub fn progress(text: impl Display) {
+pub(crate) fn progress(text: impl Display) {
     if io::stderr().is_terminal() {
         note(text);
     }
 }
 
 /// Whether standard output may be emphasised.
-pub fn emphasis() -> bool {
+pub(crate) fn emphasis() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Whether the reader of a pipe went away.
-pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
         let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
@@ -74,7 +76,7 @@ fn unfinished(change: impl FnOnce(&mut Vec<PathBuf>)) {
 }
 
 /// Ctrl-C removes half-written files and ends with 130, as shells expect.
-pub fn end_cleanly_on_interrupt() {
+pub(crate) fn end_cleanly_on_interrupt() {
     // Without a handler the system's own applies, which ends the program too.
     let _ = ctrlc::set_handler(|| {
         unfinished(|paths| {
@@ -89,7 +91,7 @@ pub fn end_cleanly_on_interrupt() {
 
 /// A file that is written beside its place and moved there when it is whole; gzip when its name
 /// ends so, standard output when it is `-`. Dropped unfinished, it leaves nothing behind.
-pub struct OutFile {
+pub(crate) struct OutFile {
     to: PathBuf,
     beside: Option<PathBuf>,
     sink: Sink,
@@ -106,7 +108,7 @@ impl OutFile {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub fn create(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         if path == Path::new("-") {
             let sink = Sink::Out(BufWriter::new(io::stdout()));
             return Ok(OutFile { to: path.to_owned(), beside: None, sink });
@@ -119,7 +121,7 @@ impl OutFile {
         unfinished(|paths| paths.push(beside.clone()));
         let buffered = BufWriter::with_capacity(1 << 16, file);
         let sink = if path.extension().is_some_and(|end| end == "gz") {
-            Sink::Gz(GzBuilder::new().mtime(0).write(buffered, Compression::best()))
+            Sink::Gz(GzBuilder::new().mtime(0).operating_system(255).write(buffered, Compression::best()))
         } else {
             Sink::Plain(buffered)
         };
@@ -130,7 +132,7 @@ impl OutFile {
     ///
     /// # Errors
     /// When the last bytes cannot be written or the file cannot be moved.
-    pub fn finish(mut self) -> anyhow::Result<()> {
+    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
         if let Sink::Gz(gz) = &mut self.sink {
             gz.try_finish()?;
         }
@@ -179,8 +181,60 @@ impl Write for OutFile {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(crate) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut file = OutFile::create(path)?;
     file.write_all(text.as_bytes())?;
     file.finish()
+}
+
+/// Writes a set as NDJSON.
+///
+/// # Errors
+/// Those of the writer.
+pub(crate) fn set<'a>(
+    out: &mut dyn Write,
+    header: &Header,
+    sessions: impl IntoIterator<Item = &'a Session>,
+) -> io::Result<()> {
+    ndjson::write(out, header, sessions)
+}
+
+/// The bytes of a file: packed if its name ends in `.gz`, with no time stamp in it.
+///
+/// # Errors
+/// Those of `write`.
+pub(crate) fn pack(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Vec<u8>> {
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        gzip(write)
+    } else {
+        let mut bytes = Vec::new();
+        write(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// Packed bytes that depend on nothing but what is written.
+///
+/// # Errors
+/// Those of `write`.
+pub(crate) fn gzip(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Vec<u8>> {
+    let mut packer = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
+    {
+        let mut buffered = BufWriter::with_capacity(1 << 16, &mut packer);
+        write(&mut buffered)?;
+        buffered.flush()?;
+    }
+    packer.finish()
+}
+
+/// Writes to standard output. A reader that goes away early is no error.
+///
+/// # Errors
+/// Those of the writer, a closed pipe excepted.
+pub(crate) fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
 }

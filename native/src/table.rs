@@ -3,24 +3,24 @@
 use crate::output;
 
 /// A table that is filled row by row.
-pub struct Table {
+pub(crate) struct Table {
     heads: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// With these column heads; the first column is text, the others are numbers.
-    pub fn new(heads: &[&'static str]) -> Self {
+    pub(crate) fn new(heads: &[&'static str]) -> Self {
         Table { heads: heads.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row of as many cells as there are heads.
-    pub fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
     /// The table as text. Widths are counted in characters.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
             cells.chain([self.heads[column].chars().count()]).max().unwrap_or(0)

@@ -44,10 +44,27 @@ pub(super) fn time_tick(ms: f64, max_ms: f64) -> String {
     format!("{} {unit}", plain(value))
 }
 
+/// Ticks of a log scale over times in milliseconds, round in the unit that suits them.
+pub(super) fn log_time_ticks(low_ms: f64, high_ms: f64) -> Vec<(f64, String)> {
+    let (by, unit) = match high_ms {
+        high if high < 5_000.0 => (1.0, "ms"),
+        _ if low_ms >= 60_000.0 => (60_000.0, "min"),
+        _ => (1_000.0, "s"),
+    };
+    let values = log_ticks(low_ms / by, high_ms / by);
+    values.into_iter().map(|value| (value * by, format!("{} {unit}", plain(value)))).collect()
+}
+
 /// A number without needless zeros.
 fn plain(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Round token counts for an axis of this length, about one per 90 CSS pixels.
+pub(super) fn token_ticks(px_per_token: f64, max_tokens: f64) -> Vec<f64> {
+    let room = (max_tokens * px_per_token / 90.0).max(1.0) as usize;
+    ticks(max_tokens, room.min(8))
 }
 
 /// A token axis under a plot: ticks at round counts, the unit at the last.
@@ -58,17 +75,21 @@ pub(super) fn token_axis<B: DrawingBackend>(
     px_per_token: f64,
     max_tokens: f64,
 ) -> Result<(), DrawError<B>> {
-    let room = (max_tokens * px_per_token / 90.0).max(1.0) as usize;
-    let steps = ticks(max_tokens, room.min(8));
+    let steps = token_ticks(px_per_token, max_tokens);
     for (place, &value) in steps.iter().enumerate() {
         let x = left + value * px_per_token;
         pen.line(&[(x, y), (x, y + 4.0)], theme.soft, 1.0)?;
         let count = units::short(value.round() as u64);
         let text = if place + 1 == steps.len() { format!("{count} tokens") } else { count };
-        // The first label starts at the axis, the others stand under their tick.
+        // A label stands under its tick, but never beyond the figure.
+        let half = units::text_width(&text, SMALL, false) / 2.0;
+        let centre = x.min(pen.width() - half - 1.0);
         let ink = Ink::new(theme.soft, SMALL);
-        let ink = if place == 0 { ink } else { ink.side(Side::Centre) };
-        pen.text(&text, (x, y + 13.0), ink)?;
+        if place == 0 {
+            pen.text(&text, (x, y + 13.0), ink)?;
+        } else {
+            pen.text(&text, (centre, y + 13.0), ink.side(Side::Centre))?;
+        }
     }
     Ok(())
 }
@@ -115,5 +136,10 @@ mod tests {
         assert_eq!(time_tick(500.0, 1_500.0), "500 ms");
         assert_eq!(time_tick(500.0, 2_500.0), "0.5 s");
         assert_eq!(time_tick(20_000.0, 60_000.0), "20 s");
+        let texts: Vec<String> =
+            log_time_ticks(700_000.0, 7_000_000.0).into_iter().map(|tick| tick.1).collect();
+        assert_eq!(texts, ["20 min", "50 min", "100 min"]);
+        let texts: Vec<String> = log_time_ticks(90.0, 20_000.0).into_iter().map(|tick| tick.1).collect();
+        assert_eq!(texts, ["0.1 s", "1 s", "10 s"]);
     }
 }

@@ -25,7 +25,7 @@ const WIDE: f64 = 600.0;
 
 impl LatencyFigure<'_> {
     fn rows(&self) -> impl Iterator<Item = (&PolicyMetrics, &Spread)> {
-        self.report.policies.iter().filter_map(|row| Some((&row.metrics, row.metrics.ttft_ms.as_ref()?)))
+        self.report.policies.iter().filter_map(|row| Some((row, row.ttft_ms.as_ref()?)))
     }
 
     fn naive(&self) -> Option<&Spread> {
@@ -54,7 +54,8 @@ impl LatencyFigure<'_> {
             (units::text_width(&Self::mean_label(spread), SMALL, false) + 14.0, share)
         });
         let room = width - left - 4.0;
-        let widest = labels.map(|(text, share)| (room - text).max(60.0) / share.max(0.05)).fold(room, f64::min);
+        let widest =
+            labels.map(|(text, share)| (room - text).max(60.0) / share.max(0.05)).fold(room, f64::min);
         (left, widest)
     }
 
@@ -112,7 +113,7 @@ impl Figure for LatencyFigure<'_> {
     }
 
     fn caption(&self) -> String {
-        let calls = self.report.policies.first().map_or(0, |row| row.metrics.calls);
+        let calls = self.report.policies.first().map_or(0, |row| row.calls);
         format!(
             "Time to first token, from schedule, over the {} calls that every policy admitted. Bar: from the median to \
              the 95th percentile. Mark: the mean. Dotted: naive's mean. The axis begins at zero.",
@@ -141,7 +142,11 @@ impl Figure for LatencyFigure<'_> {
         for &tick in &steps {
             pen.line(&[(x(tick), TOP - 8.0), (x(tick), base)], theme.rule, 1.0)?;
             let side = if tick == 0.0 { Side::Left } else { Side::Centre };
-            pen.text(&time_tick(tick, max_ms), (x(tick), base + 13.0), Ink::new(theme.soft, SMALL).side(side))?;
+            pen.text(
+                &time_tick(tick, max_ms),
+                (x(tick), base + 13.0),
+                Ink::new(theme.soft, SMALL).side(side),
+            )?;
         }
         if let Some(naive) = self.naive() {
             let colour = theme.policy("naive").colour;
@@ -167,9 +172,20 @@ impl Figure for LatencyFigure<'_> {
     }
 
     fn table(&self) -> Table {
-        let columns = ["policy", "calls", "failed", "hit rate", "TTFT mean", "TTFT p50", "TTFT p95", "TTFT p99", "E2E p50", "job p50"];
+        let columns = [
+            "policy",
+            "calls",
+            "failed",
+            "hit rate",
+            "TTFT mean",
+            "TTFT p50",
+            "TTFT p95",
+            "TTFT p99",
+            "E2E p50",
+            "job p50",
+            "utilisation",
+        ];
         let rows = self.report.policies.iter().map(|row| {
-            let row = &row.metrics;
             let at = |spread: Option<Spread>, pick: fn(&Spread) -> f64| {
                 spread.as_ref().map_or_else(|| "–".to_owned(), |spread| units::time(pick(spread)))
             };
@@ -184,6 +200,7 @@ impl Figure for LatencyFigure<'_> {
                 at(row.ttft_ms, |s| s.p99),
                 at(row.e2e_ms, |s| s.p50),
                 at(row.job_ms, |s| s.p50),
+                units::percent(row.utilisation),
             ]
         });
         Table { columns: columns.map(str::to_owned).to_vec(), rows: rows.collect() }

@@ -151,7 +151,13 @@ impl<'a, B: DrawingBackend> Pen<'a, B> {
     }
 
     /// A policy's mark, on a paper-coloured ground so that it stands off lines.
-    pub(super) fn mark(&self, mark: Mark, (x, y): (f64, f64), r: f64, colour: Rgb) -> Result<(), DrawError<B>> {
+    pub(super) fn mark(
+        &self,
+        mark: Mark,
+        (x, y): (f64, f64),
+        r: f64,
+        colour: Rgb,
+    ) -> Result<(), DrawError<B>> {
         if mark == Mark::Circle {
             let radius = self.px(r);
             return self.area.draw(&Circle::new(self.at((x, y)), radius, Self::fill(colour)));
@@ -166,7 +172,8 @@ impl<'a, B: DrawingBackend> Pen<'a, B> {
             Mark::Up => &[(0.0, -1.2), (1.15, 0.9), (-1.15, 0.9)],
             _ => &[(0.0, 1.2), (1.15, -0.9), (-1.15, -0.9)],
         };
-        let points: Vec<(i32, i32)> = corners.iter().map(|(dx, dy)| self.at((x + dx * r, y + dy * r))).collect();
+        let points: Vec<(i32, i32)> =
+            corners.iter().map(|(dx, dy)| self.at((x + dx * r, y + dy * r))).collect();
         self.area.draw(&Polygon::new(points, Self::fill(colour)))
     }
 
@@ -180,7 +187,8 @@ impl<'a, B: DrawingBackend> Pen<'a, B> {
         let weight = if ink.bold { FontStyle::Bold } else { FontStyle::Normal };
         let size = ink.size * self.theme.scale * self.theme.font_factor;
         let font = FontDesc::new(FontFamily::Name(&self.theme.sans), size, weight);
-        let style = TextStyle::from(font).color(&ink.colour.solid()).pos(Pos::new(side, VPos::Center));
+        let colour = ink.colour.solid();
+        let style = TextStyle::from(font).color(&colour).pos(Pos::new(side, VPos::Center));
         self.area.draw_text(text, &style, self.at((x, y)))
     }
 

@@ -27,6 +27,9 @@ const BAR: f64 = 20.0;
 /// From this width on, names stand left of the lanes and counts right of them.
 const WIDE: f64 = 640.0;
 
+/// From this speed on, recorded delays are next to nothing.
+const NO_TOOL_TIME: f64 = 1e6;
+
 /// What one call shows at a moment: tokens found and tokens computed so far.
 fn progress(call: &RaceCall, t_us: u64) -> Option<(u64, f64)> {
     let (admitted, first) = (call.admitted_us?, call.first_token_us?);
@@ -147,12 +150,13 @@ impl Figure for RaceFigure<'_> {
         let scenario = &self.race.scenario;
         format!(
             "Each lane replays session {} ({}) on {} replica{}, profile {}. Width: prompt tokens worked through. Solid: \
-             found in the cache. Hatched: computed. A gap ends each call. Within a call, progress is drawn evenly.",
+             found in the cache. Hatched: computed. A gap ends each call. Within a call, progress is drawn evenly.{}",
             self.race.session,
             self.race.harness,
             scenario.scenario.replicas,
             if scenario.scenario.replicas == 1 { "" } else { "s" },
             scenario.scenario.profile,
+            if scenario.scenario.speed >= NO_TOOL_TIME { " Tool time is left out." } else { "" },
         )
     }
 
@@ -198,8 +202,16 @@ impl Figure for RaceFigure<'_> {
     }
 
     fn table(&self) -> Table {
-        let columns =
-            ["policy", "calls", "finished", "end", "prompt tokens", "cached tokens", "computed tokens", "hit rate"];
+        let columns = [
+            "policy",
+            "calls",
+            "finished",
+            "end",
+            "prompt tokens",
+            "cached tokens",
+            "computed tokens",
+            "hit rate",
+        ];
         let rows = self.race.lanes.iter().map(|lane| {
             let (prompt, cached) = (lane.prompt_tokens(), lane.cached_tokens());
             vec![

@@ -1,7 +1,7 @@
 //! A session as stacked strips: one row a call, width in tokens, cached solid, computed hatched,
 //! output as ink at the end. A row whose prefix broke says how much it computes again.
 
-use super::axis::{LABEL, SMALL, key, ticks, token_axis};
+use super::axis::{LABEL, SMALL, key, token_axis, token_ticks};
 use super::pen::{Area, Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
 use crate::report::StripRow;
@@ -73,11 +73,10 @@ impl StripsFigure {
                 labels.push(RowLabel { row, text: self.again(row, width), loud: true });
             }
         }
-        if let Some(row) = self.rows.len().checked_sub(1) {
-            if labels.iter().all(|label| label.row.abs_diff(row) as f64 * pitch >= 15.0) {
-                let text = units::short(self.rows[row].prompt_tokens);
-                labels.push(RowLabel { row, text, loud: false });
-            }
+        let apart = |row: usize| labels.iter().all(|label| label.row.abs_diff(row) as f64 * pitch >= 15.0);
+        if let Some(row) = self.rows.len().checked_sub(1).filter(|&row| apart(row)) {
+            let text = units::short(self.rows[row].prompt_tokens);
+            labels.push(RowLabel { row, text, loud: false });
         }
         labels
     }
@@ -147,7 +146,8 @@ impl StripsFigure {
         let mut taken: Vec<f64> = Vec::new();
         let breaks = self.breaks();
         let loud = breaks.iter().take(LABELS).map(|&row| (row, true));
-        let step = [1, 2, 4, 5, 10, 20, 50, 100, 200, 500].into_iter().find(|&n| f64::from(n) * pitch >= 40.0);
+        let step =
+            [1, 2, 4, 5, 10, 20, 50, 100, 200, 500].into_iter().find(|&n| f64::from(n) * pitch >= 40.0);
         let quiet = (0..self.rows.len()).step_by(step.unwrap_or(1_000) as usize).map(|row| (row, false));
         let last = self.rows.len().checked_sub(1).map(|row| (row, false));
         for (row, is_loud) in loud.chain(last).chain(quiet) {
@@ -219,7 +219,7 @@ impl Figure for StripsFigure {
         let px_per_token = self.px_per_token(width, &labels);
         key(&pen, theme, (LEFT, 9.0), true)?;
         let base = TOP + self.rows.len() as f64 * self.pitch();
-        for tick in ticks(self.max_tokens() as f64, 4) {
+        for tick in token_ticks(px_per_token, self.max_tokens() as f64) {
             let x = LEFT + tick * px_per_token;
             pen.line(&[(x, TOP), (x, base)], theme.rule, 1.0)?;
         }
@@ -238,7 +238,8 @@ impl Figure for StripsFigure {
     }
 
     fn table(&self) -> Table {
-        let columns = ["call", "agent", "pause", "prompt tokens", "cached", "computed", "computed again", "output"];
+        let columns =
+            ["call", "agent", "pause", "prompt tokens", "cached", "computed", "computed again", "output"];
         let rows = self.rows.iter().enumerate().map(|(place, row)| {
             vec![
                 (place + 1).to_string(),

@@ -1,7 +1,7 @@
 //! The sweep: one quantity against the number of sessions at a time, one line a policy, one panel
 //! a cache size.
 
-use super::axis::{LABEL, SMALL, log_ticks, ticks, time_tick};
+use super::axis::{LABEL, SMALL, log_time_ticks, ticks};
 use super::pen::{Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
 use crate::report::{Sweep, SweepPoint};
@@ -115,7 +115,15 @@ impl SweepFigure<'_> {
             } else {
                 let top = HEAD + self.legend_height(width) + PANEL_HEAD;
                 let top = top + place as f64 * (170.0 + PANEL_HEAD + PANEL_FOOT);
-                Panel { left: LEFT, top, width: width - LEFT - right, height: 170.0, low, high, log: self.quantity.log() }
+                Panel {
+                    left: LEFT,
+                    top,
+                    width: width - LEFT - right,
+                    height: 170.0,
+                    low,
+                    high,
+                    log: self.quantity.log(),
+                }
             }
         };
         (0..count).map(panel).collect()
@@ -144,17 +152,20 @@ impl SweepFigure<'_> {
         let soft = Ink::new(theme.soft, SMALL);
         let title = format!("{} KV tokens a replica", units::short(kv_tokens));
         pen.text(&title, (panel.left, panel.top - 13.0), Ink::new(theme.ink, SMALL).bold())?;
-        let steps =
-            if panel.log { log_ticks(panel.low, panel.high) } else { ticks(panel.high, 5) };
-        for value in steps {
+        let steps = if panel.log {
+            log_time_ticks(panel.low, panel.high)
+        } else {
+            ticks(panel.high, 5).into_iter().map(|value| (value, format!("{:.0} %", value * 100.0))).collect()
+        };
+        for (value, text) in steps {
             let y = panel.y(value);
             pen.line(&[(panel.left, y), (panel.left + panel.width, y)], theme.rule, 1.0)?;
             if first {
-                let text = if panel.log { time_tick(value, value) } else { format!("{:.0} %", value * 100.0) };
                 pen.text(&text, (panel.left - 8.0, y), soft.side(Side::Right))?;
             }
         }
         let base = panel.top + panel.height;
+        pen.line(&[(panel.left, base), (panel.left + panel.width, base)], theme.soft, 1.0)?;
         for (place, &load) in self.report.concurrency.iter().enumerate() {
             let x = self.x(panel, load);
             pen.line(&[(x, base), (x, base + 4.0)], theme.soft, 1.0)?;
@@ -181,7 +192,9 @@ impl SweepFigure<'_> {
             let line = self.report.line(policy, kv_tokens);
             let points: Vec<(f64, f64)> = line
                 .iter()
-                .filter_map(|point| Some((self.x(panel, point.concurrency), panel.y(self.quantity.of(point)?))))
+                .filter_map(|point| {
+                    Some((self.x(panel, point.concurrency), panel.y(self.quantity.of(point)?)))
+                })
                 .collect();
             if points.len() > 1 {
                 pen.dashed(&points, style.dash, style.colour, 1.8)?;
@@ -263,11 +276,14 @@ impl Figure for SweepFigure<'_> {
             let point = report.line(policy, kv_tokens).into_iter().find(|point| point.concurrency == load)?;
             self.quantity.of(point)
         };
-        let best = report.policies.iter().filter(|name| *name != "naive").filter_map(|name| {
-            Some((name, at(name, small)?, at(name, large)?))
-        });
+        let best = report
+            .policies
+            .iter()
+            .filter(|name| *name != "naive")
+            .filter_map(|name| Some((name, at(name, small)?, at(name, large)?)));
         let sign = if self.quantity == Quantity::HitRate { -1.0 } else { 1.0 };
-        let Some((name, with_small, with_large)) = best.min_by(|a, b| (sign * a.2).total_cmp(&(sign * b.2))) else {
+        let Some((name, with_small, with_large)) = best.min_by(|a, b| (sign * a.2).total_cmp(&(sign * b.2)))
+        else {
             return "No policy besides naive was run.".to_owned();
         };
         let naive = at("naive", large)
@@ -286,15 +302,20 @@ impl Figure for SweepFigure<'_> {
     fn caption(&self) -> String {
         let scenario = &self.report.scenario;
         format!(
-            "{} of {}, {}, profile {}. One panel a cache size; the horizontal axis has equal steps. {}",
-            units::grouped(scenario.calls) + " calls",
+            "{}: {}, {} calls, on {}, profile {}. One panel a cache size; the horizontal axis has equal steps. {}",
             self.report.set.title,
+            self.report.sample,
+            units::grouped(scenario.calls),
             match scenario.scenario.replicas {
                 1 => "1 replica".to_owned(),
                 n => format!("{n} replicas"),
             },
             scenario.scenario.profile,
-            if self.quantity.log() { "The vertical axis is a log scale." } else { "The vertical axis begins at zero." },
+            if self.quantity.log() {
+                "The vertical axis is a log scale."
+            } else {
+                "The vertical axis begins at zero."
+            },
         )
     }
 
@@ -329,7 +350,16 @@ impl Figure for SweepFigure<'_> {
     }
 
     fn table(&self) -> Table {
-        let columns = ["KV tokens", "sessions at a time", "policy", "TTFT p50", "TTFT p95", "hit rate", "job p50", "busy"];
+        let columns = [
+            "KV tokens",
+            "sessions at a time",
+            "policy",
+            "TTFT p50",
+            "TTFT p95",
+            "hit rate",
+            "job p50",
+            "utilisation",
+        ];
         let rows = self.report.points.iter().map(|point| {
             let time = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), units::time);
             vec![
@@ -340,7 +370,7 @@ impl Figure for SweepFigure<'_> {
                 time(point.ttft_ms.map(|s| s.p95)),
                 units::percent(point.hit_rate),
                 time(point.job_ms.map(|s| s.p50)),
-                units::percent(point.busy_share),
+                units::percent(point.utilisation),
             ]
         });
         Table { columns: columns.map(str::to_owned).to_vec(), rows: rows.collect() }

@@ -28,15 +28,19 @@ impl Importer for Atr {
         source: &Source<'_>,
         into: &mut Imported,
     ) -> Result<(), ImportError> {
-        let malformed =
-            |error: Malformed| ImportError::Malformed { file: source.name.to_owned(), why: error.to_string() };
+        let malformed = |error: Malformed| ImportError::Malformed {
+            file: source.name.to_owned(),
+            why: error.to_string(),
+        };
         let (header, reader) = Reader::open(input).map_err(malformed)?;
         into.headers.push(header);
         let base = into.reserve_ids();
         for session in reader {
             match session {
                 Ok(session) => into.push_folded(source, shifted(session, base)),
-                Err(error @ Malformed::Read { .. }) => into.skip(source, format!("the file ends early: {error}")),
+                Err(error @ Malformed::Read { .. }) => {
+                    into.skip(source, format!("the file ends early: {error}"))
+                }
                 Err(error) => into.skip(source, error),
             }
         }

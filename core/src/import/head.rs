@@ -232,7 +232,9 @@ mod tests {
 
     #[test]
     fn what_is_no_json_has_no_shape() {
-        for head in ["", "TIMESTAMP,ContextTokens\n", "{a:1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "\"text\"", "{,}"] {
+        for head in
+            ["", "TIMESTAMP,ContextTokens\n", "{a:1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "\"text\"", "{,}"]
+        {
             assert_eq!(Shape::of(head.as_bytes()), None, "{head}");
         }
         let deep = "[".repeat(100_000);

@@ -178,7 +178,9 @@ impl<'de> serde::Deserialize<'de> for Text<'de> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Text<'de>, A::Error> {
                 let mut joined: Option<String> = None;
                 while let Some(part) = seq.next_element::<Part<'de>>()? {
-                    for text in [part.text, part.content, part.arguments].into_iter().filter_map(|text| text.0) {
+                    for text in
+                        [part.text, part.content, part.arguments].into_iter().filter_map(|text| text.0)
+                    {
                         joined.get_or_insert_default().push_str(&text);
                     }
                 }

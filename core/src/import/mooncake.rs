@@ -88,10 +88,8 @@ fn session(line: Line<'_>, number: u64, base: u64) -> Result<Session, Fault> {
     let output_tokens = line.output.tokens("output_length")?;
     let ids = line.ids.list("hash_ids")?;
     if ids.len() as u64 != u64::from(prompt_tokens.div_ceil(BLOCK)) {
-        let expected = format!(
-            "{} for {prompt_tokens} tokens in blocks of {BLOCK}",
-            prompt_tokens.div_ceil(BLOCK)
-        );
+        let expected =
+            format!("{} for {prompt_tokens} tokens in blocks of {BLOCK}", prompt_tokens.div_ceil(BLOCK));
         return Err(Fault::new("hash_ids", format!("{} ids", ids.len()), expected));
     }
     if let Some(id) = ids.iter().find(|id| **id > MAX_ID) {

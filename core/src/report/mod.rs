@@ -12,13 +12,11 @@ mod published;
 mod race;
 mod strips;
 mod sweep;
-mod usage;
 
 pub use envelope::{Body, Input, Kind, Origin, Provenance, Report, SCHEMA, SetRef};
 pub use load::{AnyReport, ReportError, load, load_any};
-pub use policies::{Policies, PolicyRow};
+pub use policies::Policies;
 pub use published::{Published, PublishedCut};
 pub use race::{Lane, Race, RaceCall};
 pub use strips::{StripRow, session_strips};
 pub use sweep::{Sweep, SweepPoint};
-pub use usage::busy_share;

@@ -1,8 +1,8 @@
 //! Load × policy × cache size: how time to first token, hit rate and job time move together.
 
-use super::{Body, Kind, SetRef, busy_share};
-use crate::metrics::Spread;
-use crate::policy::{PolicyRun, Resolved};
+use super::{Body, Kind, SetRef};
+use crate::metrics::{PolicyMetrics, Spread};
+use crate::policy::Resolved;
 use serde::{Deserialize, Serialize};
 
 /// The grid of one sweep.
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Sweep {
     /// The traces.
     pub set: SetRef,
+    /// Which of its sessions.
+    pub sample: String,
     /// The scenario of the first point, defaults filled in; arrivals and cache size vary.
     pub scenario: Resolved,
     /// Sessions at a time.
@@ -43,8 +45,8 @@ pub struct SweepPoint {
     pub ttft_ms: Option<Spread>,
     /// From the first schedule of a session to its last end.
     pub job_ms: Option<Spread>,
-    /// Share of the makespan during which a replica had work.
-    pub busy_share: Option<f64>,
+    /// Share of the makespan that the replicas spent in steps.
+    pub utilisation: Option<f64>,
 }
 
 impl Body for Sweep {
@@ -52,20 +54,19 @@ impl Body for Sweep {
 }
 
 impl SweepPoint {
-    /// From one run of the simulator.
-    pub fn new(run: &PolicyRun, replicas: u32, concurrency: u32, kv_tokens: u64) -> Self {
-        let metrics = &run.metrics;
+    /// From the metrics of one run.
+    pub fn new(metrics: &PolicyMetrics, concurrency: u32, kv_tokens: u64) -> Self {
         SweepPoint {
             kv_tokens,
             concurrency,
-            policy: run.name.clone(),
+            policy: metrics.name.clone(),
             calls: metrics.calls,
             failed: metrics.failed,
             hit_rate: metrics.hit_rate,
             ceiling_hit_rate: metrics.ceiling_hit_rate,
             ttft_ms: metrics.ttft_ms,
             job_ms: metrics.job_ms,
-            busy_share: busy_share(&run.outcome, replicas),
+            utilisation: metrics.utilisation,
         }
     }
 }

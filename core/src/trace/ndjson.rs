@@ -119,8 +119,7 @@ impl<'a> Reader<'a> {
 
 /// A session from one line.
 fn session(line: u64, text: &[u8]) -> Result<Session, Malformed> {
-    let session: Session =
-        serde_json::from_slice(text).map_err(|source| Malformed::Json { line, source })?;
+    let session: Session = serde_json::from_slice(text).map_err(|source| Malformed::Json { line, source })?;
     match validate(&session) {
         Ok(()) => Ok(session),
         Err(source) => Err(Malformed::Invalid { line, id: session.id, source }),

@@ -1,6 +1,8 @@
 //! One file per command: its arguments and what it does with them.
 
-pub mod completions;
-pub mod inspect;
-pub mod report;
-pub mod simulate;
+pub(crate) mod completions;
+pub(crate) mod data;
+pub(crate) mod import;
+pub(crate) mod inspect;
+pub(crate) mod report;
+pub(crate) mod simulate;

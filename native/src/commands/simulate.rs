@@ -3,10 +3,12 @@
 use crate::args::{InputArgs, WrongCall};
 use crate::output::{self, OutFile};
 use crate::table::Table;
+use atr_core::context;
 use atr_core::figure::units;
-use atr_core::metrics::{PolicyMetrics, Spread};
-use atr_core::policy::{self, Arrivals, POLICIES, PolicyRun, Replay, Resolved, Scenario};
+use atr_core::metrics::{self, PolicyMetrics, Spread};
+use atr_core::policy::{self, Arrivals, POLICIES, PolicyRun, Replay, Resolved, Scenario, ScenarioError};
 use atr_core::report::Origin;
+use atr_core::serve::{latency, route};
 use atr_core::trace::CallOutcome;
 use serde::Serialize;
 use std::io::Write;
@@ -17,7 +19,7 @@ use std::time::Instant;
 /// Arguments of `simulate`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = policies_help())]
-pub struct SimulateArgs {
+pub(crate) struct SimulateArgs {
     #[command(flatten)]
     input: InputArgs,
     /// Policies to compare, by name, or `all` of those that can run.
@@ -65,6 +67,9 @@ pub struct SimulateArgs {
     /// Reserve room for a call's output when it is admitted.
     #[arg(long)]
     reserve: bool,
+    /// Assume that tool and system prefixes of equal sizes are equal across sessions whose ids are local.
+    #[arg(long)]
+    share_system: bool,
     /// Advance step by step instead of in closed form: slow, for checking.
     #[arg(long)]
     stepwise: bool,
@@ -83,9 +88,7 @@ fn arrivals(text: &str) -> Result<Arrivals, String> {
     let wrong = || "expected `recorded`, `poisson:RATE` or `concurrency:N`".to_owned();
     match text.split_once(':') {
         None if text == "recorded" => Ok(Arrivals::Recorded),
-        Some(("poisson", rate)) => {
-            rate.parse().map(|per_s| Arrivals::Poisson { per_s }).map_err(|_| wrong())
-        }
+        Some(("poisson", rate)) => rate.parse().map(|per_s| Arrivals::Poisson { per_s }).map_err(|_| wrong()),
         Some(("concurrency", count)) => {
             count.parse().map(|sessions| Arrivals::Concurrency { sessions }).map_err(|_| wrong())
         }
@@ -131,12 +134,31 @@ impl SimulateArgs {
             speed: self.speed,
             seed: self.seed,
             reserve: self.reserve,
+            share_system: self.share_system,
             curves: self.outcome.is_some(),
             stepwise: self.stepwise,
         };
         scenario.check()?;
+        check_names(&scenario)?;
         Ok(scenario)
     }
+}
+
+/// Looks names up that the simulator would look up only after the traces are read.
+fn check_names(scenario: &Scenario) -> anyhow::Result<()> {
+    let unknown = |what, found: &str, known: String| {
+        Err(ScenarioError::Unknown { what, found: found.to_owned(), known }.into())
+    };
+    if let Some(name) = scenario.router.as_deref().filter(|name| route::by_name(name).is_none()) {
+        return unknown("router", name, route::known());
+    }
+    if let Some(name) = scenario.context.as_deref().filter(|name| context::by_name(name).is_none()) {
+        return unknown("context strategy", name, context::KNOWN.to_owned());
+    }
+    if latency::by_name(&scenario.profile).is_none() {
+        return unknown("profile", &scenario.profile, latency::known());
+    }
+    Ok(())
 }
 
 /// What `--json` prints. The last two are volatile.
@@ -144,7 +166,7 @@ impl SimulateArgs {
 struct Answer<'a> {
     origin: Origin,
     scenario: &'a Resolved,
-    policies: Vec<&'a PolicyMetrics>,
+    policies: Vec<PolicyMetrics>,
     wall_ms: f64,
     calls_per_s: f64,
 }
@@ -153,7 +175,7 @@ struct Answer<'a> {
 ///
 /// # Errors
 /// When the call is wrong, the traces cannot be read or the outcome cannot be written.
-pub fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     let scenario = args.scenario()?;
     if json && args.outcome.as_deref() == Some(Path::new("-")) {
         let why = "`--json` and `--outcome -` both want standard output, expected one of them";
@@ -172,7 +194,7 @@ pub fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     let answer = Answer {
         origin: Origin::Simulated,
         scenario: &resolved,
-        policies: runs.iter().map(|run| &run.metrics).collect(),
+        policies: metrics::compare(&runs),
         wall_ms: wall_s * 1e3,
         calls_per_s: calls as f64 / wall_s.max(1e-9),
     };
@@ -221,8 +243,19 @@ fn readable(answer: &Answer<'_>) -> String {
         scenario.block_tokens.map_or_else(|| "–".to_owned(), |block| block.to_string()),
     );
     let mut table = Table::new(&[
-        "policy", "calls", "failed", "hit rate", "ceiling", "TTFT mean", "p50", "p95", "p99", "TPOT mean",
-        "E2E p50", "job p50", "prefill tokens",
+        "policy",
+        "calls",
+        "failed",
+        "hit rate",
+        "ceiling",
+        "TTFT mean",
+        "p50",
+        "p95",
+        "p99",
+        "TPOT mean",
+        "E2E p50",
+        "job p50",
+        "prefill tokens",
     ]);
     for row in &answer.policies {
         let at = |spread: Option<Spread>, pick: fn(&Spread) -> f64| {
@@ -245,6 +278,9 @@ fn readable(answer: &Answer<'_>) -> String {
         ]);
     }
     text.push_str(&table.render());
+    for left_out in &answer.scenario.not_applicable {
+        text.push_str(&format!("{}: not applicable, {}\n", left_out.name, left_out.why));
+    }
     text.push_str(&format!(
         "\nTTFT: time to first token, from schedule. Figures cover the calls that every policy admitted.\n\
          {} simulated calls in {}, {} calls/s.\n",

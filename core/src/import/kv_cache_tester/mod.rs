@@ -125,10 +125,12 @@ fn session(trace: Trace<'_>, source: &Source<'_>, into: &mut Imported) -> Result
     if let Some(found) = trace.wrong.or(trace.requests.wrong) {
         return Err(Fault::new("requests", found, "an object with a list of requests"));
     }
-    if let Some(found) = trace.block.whole("block_size", u64::MAX)?.filter(|found| *found != u64::from(BLOCK)) {
+    if let Some(found) = trace.block.whole("block_size", u64::MAX)?.filter(|found| *found != u64::from(BLOCK))
+    {
         return Err(Fault::new("block_size", found, BLOCK));
     }
-    let layout = Layout { tools: trace.tools.tokens("tool_tokens"), system: trace.system.tokens("system_tokens") };
+    let layout =
+        Layout { tools: trace.tools.tokens("tool_tokens"), system: trace.system.tokens("system_tokens") };
     let mut layouts = vec![layout.or_none()];
     let mut asked = Vec::new();
     let mut sub_agents = Vec::new();
@@ -146,8 +148,11 @@ fn session(trace: Trace<'_>, source: &Source<'_>, into: &mut Imported) -> Result
     for (place, sub_agent) in sub_agents {
         let agent = layouts.len() as u32;
         layouts.push(
-            Layout { tools: sub_agent.tools.tokens("tool_tokens"), system: sub_agent.system.tokens("system_tokens") }
-                .or_none(),
+            Layout {
+                tools: sub_agent.tools.tokens("tool_tokens"),
+                system: sub_agent.system.tokens("system_tokens"),
+            }
+            .or_none(),
         );
         let began = match graph::began(&asked, &sub_agent) {
             Ok(began) => began,
@@ -183,7 +188,8 @@ fn understood(request: Request<'_>, agent: u32) -> Result<Asked, Fault> {
     if let Some(found) = request.wrong {
         return Err(Fault::new("requests", found, "objects"));
     }
-    let at_us = request.t.time_us("t", SECOND)?.ok_or_else(|| Fault::new("t", "missing", "a time in seconds"))?;
+    let at_us =
+        request.t.time_us("t", SECOND)?.ok_or_else(|| Fault::new("t", "missing", "a time in seconds"))?;
     let prompt_tokens = request.input.tokens("in")?;
     let output_tokens = request.output.tokens("out")?;
     let ids = request.ids.list("hash_ids")?;

@@ -256,7 +256,8 @@ fn session(
             ..Recorded::default()
         };
         let output_tokens = usage.output.unwrap_or(sized.counted[place]);
-        let model = [reply.model.as_str(), default_model, names::UNKNOWN].into_iter().find(|name| !name.is_empty());
+        let model =
+            [reply.model.as_str(), default_model, names::UNKNOWN].into_iter().find(|name| !name.is_empty());
         calls.push(Call {
             id: number as u32,
             model: models.index(model.unwrap_or(names::UNKNOWN)),
@@ -323,7 +324,11 @@ fn tags(said: &Said<'_>, residual: bool) -> Vec<Tag> {
 fn tools(behind: &[Said<'_>], actions: usize, us: Option<u64>) -> Vec<ToolUse> {
     let mut observed = behind.iter().take_while(|said| said.reply.is_none());
     let mut tools: Vec<ToolUse> = (0..actions)
-        .map(|_| ToolUse { name: names::tool("bash", 0), us: None, ok: observed.next().and_then(|said| said.ok) })
+        .map(|_| ToolUse {
+            name: names::tool("bash", 0),
+            us: None,
+            ok: observed.next().and_then(|said| said.ok),
+        })
         .collect();
     if let [only] = tools.as_mut_slice() {
         only.us = us;

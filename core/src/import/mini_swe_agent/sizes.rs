@@ -32,12 +32,15 @@ pub(super) struct Sized {
 /// Measures every message.
 pub(super) fn sizes(said: &[Said<'_>], counter: &dyn TokenCounter) -> Sized {
     let pieces: Vec<Vec<(&str, u32)>> = said.iter().map(|said| pieces(&said.text, counter)).collect();
-    let counted: Vec<u32> = pieces.iter().map(|pieces| pieces.iter().map(|(_, tokens)| tokens).sum()).collect();
+    let counted: Vec<u32> =
+        pieces.iter().map(|pieces| pieces.iter().map(|(_, tokens)| tokens).sum()).collect();
     let (tokens, residual) = spread_growth(said, &counted);
     let mut sized = Sized {
         chunks: Vec::new(),
         parts: Vec::new(),
-        counted: std::iter::zip(&counted, said).map(|(&n, said)| if said.text.is_empty() { 0 } else { n }).collect(),
+        counted: std::iter::zip(&counted, said)
+            .map(|(&n, said)| if said.text.is_empty() { 0 } else { n })
+            .collect(),
         residual,
         chunks_before: Vec::new(),
         sum_before: Vec::new(),
@@ -85,7 +88,8 @@ fn spread_growth(said: &[Said<'_>], counted: &[u32]) -> (Vec<u32>, Vec<bool>) {
             let fixed = |place: usize| said[place].kind == MessageKind::SystemPrompt;
             let spreads: Vec<usize> = (done..place).filter(|&place| !fixed(place)).collect();
             let weights: Vec<u32> = spreads.iter().map(|&place| counted[place]).collect();
-            let known: u64 = (0..place).filter(|place| !spreads.contains(place)).map(|p| u64::from(tokens[p])).sum();
+            let known: u64 =
+                (0..place).filter(|place| !spreads.contains(place)).map(|p| u64::from(tokens[p])).sum();
             let least = weights.iter().map(|&n| u64::from(n)).sum::<u64>().div_ceil(2);
             let growth = u64::from(total).saturating_sub(known);
             for (&place, size) in spreads.iter().zip(spread(&weights, growth.max(least) as u32)) {

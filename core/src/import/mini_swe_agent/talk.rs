@@ -64,7 +64,9 @@ pub(super) fn said<'a>(
         ("user", ..) => (MessageRole::User, MessageKind::Observation),
         ("tool", ..) | ("", _, "function_call_output") => (MessageRole::Tool, MessageKind::Observation),
         ("assistant", ..) | ("", "response", _) => (MessageRole::Assistant, MessageKind::Action),
-        _ => return Err(Fault::new("role", "no role of this format", "system, user, assistant, tool or exit")),
+        _ => {
+            return Err(Fault::new("role", "no role of this format", "system, user, assistant, tool or exit"));
+        }
     };
     let text = text(raw);
     let stamp_us = stamp(raw.extra.timestamp);
@@ -73,7 +75,8 @@ pub(super) fn said<'a>(
         let stamp_us = stamp_us.or_else(|| stamp(raw.extra.response.created));
         return Ok(Some(Said { role, kind, text, tool: false, ok: None, stamp_us, reply: Some(reply) }));
     }
-    let asked = before.iter().rev().find_map(|said| said.reply.as_ref()).is_some_and(|reply| reply.actions > 0);
+    let asked =
+        before.iter().rev().find_map(|said| said.reply.as_ref()).is_some_and(|reply| reply.actions > 0);
     let ok = succeeded(raw.extra.returncode, &text);
     let tool = kind == MessageKind::Observation && (asked || ok.is_some());
     Ok(Some(Said { role, kind, text, tool, ok: ok.filter(|_| tool), stamp_us, reply: None }))

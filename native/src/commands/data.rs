@@ -1,0 +1,5 @@
+//! stub
+use clap::Args;
+/// Arguments.
+#[derive(Args, Debug)]
+pub(crate) struct DataArgs {}

@@ -1,0 +1,160 @@
+//! Making reports: one function a kind. Nothing here knows the date or the machine.
+
+use super::{Made, plan, svg};
+use crate::input::{self, ReadOptions};
+use anyhow::Context;
+use atr_core::figure::{Figure, LatencyFigure, Quantity, RaceFigure, StripsFigure, SweepFigure};
+use atr_core::metrics;
+use atr_core::policy;
+use atr_core::report::{
+    Body, Input, Kind, Lane, Origin, Policies, Provenance, Published, Race, Report, SetRef, Sweep, SweepPoint,
+};
+use atr_core::trace::Session;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::Path;
+
+/// Widths of the figures' files, in CSS pixels: for a desk and for a phone.
+const WIDE: u32 = 880;
+const NARROW: u32 = 340;
+
+/// Makes the reports of a kind with their figures.
+pub(super) fn reports(kind: Kind, data: &Path, made: &mut Vec<Made>) -> anyhow::Result<()> {
+    match kind {
+        Kind::Policies => plan::SETS.iter().try_for_each(|set| policies(set, data, made)),
+        Kind::Sweep => sweep(data, made),
+        Kind::Race => race(data, made),
+        Kind::Published => published(made),
+    }
+}
+
+/// A bundled set that was read.
+struct Set {
+    sessions: Vec<Session>,
+    of: SetRef,
+    input: Input,
+}
+
+fn read(name: &str, data: &Path) -> anyhow::Result<Set> {
+    let plan = plan::set(name).with_context(|| format!("no bundled set is called `{name}`"))?;
+    let file = format!("{name}.ndjson.gz");
+    let path = data.join(&file);
+    let bytes = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let options = ReadOptions::default();
+    let imported = input::read(&[path], &options)?;
+    anyhow::ensure!(imported.skipped.is_empty(), "`{file}` has {} bad records", imported.skipped.len());
+    // Committed files are named from the repository's root, wherever the set was read from.
+    let path = format!("data/{file}");
+    Ok(Set {
+        sessions: imported.sessions,
+        of: SetRef { name: name.to_owned(), title: plan.title.to_owned(), path: path.clone() },
+        input: Input { path, sha256: hex(&Sha256::digest(&bytes)) },
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn provenance(kind: Kind, inputs: Vec<Input>) -> Provenance {
+    Provenance {
+        command: format!("atr-bench report {} --data data --out reports", kind.name()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        inputs,
+        machine: None,
+        created: None,
+    }
+}
+
+fn add_report<B: Body>(name: &str, report: &Report<B>, made: &mut Vec<Made>) -> anyhow::Result<()> {
+    made.push(Made { path: format!("{name}.json"), text: report.to_json()? });
+    Ok(())
+}
+
+fn add_figure(name: &str, figure: &impl Figure, width: u32, made: &mut Vec<Made>) -> anyhow::Result<()> {
+    made.push(Made { path: format!("figures/{name}.svg"), text: svg::render(figure, width)? });
+    Ok(())
+}
+
+fn policies(plan: &plan::SetPlan, data: &Path, made: &mut Vec<Made>) -> anyhow::Result<()> {
+    let set = read(plan.name, data)?;
+    let (resolved, runs) = policy::simulate(&set.sessions, &plan.scenario())?;
+    let title = format!("{}: serving policies compared", plan.title);
+    let body = Policies::new(set.of, resolved, &runs);
+    let report = Report::new(Origin::Simulated, title, provenance(Kind::Policies, vec![set.input]), body);
+    let name = format!("policies-{}", plan.name);
+    add_report(&name, &report, made)?;
+    add_figure(&format!("latency-{}", plan.name), &LatencyFigure { report: &report.body }, WIDE, made)
+}
+
+fn sweep(data: &Path, made: &mut Vec<Made>) -> anyhow::Result<()> {
+    let mut set = read(plan::CLAUDE_CODE, data)?;
+    let whole = set.sessions.len();
+    set.sessions.truncate(plan::SWEEP_SESSIONS);
+    let mut points = Vec::new();
+    let mut first = None;
+    for kv_tokens in plan::SWEEP_KV_TOKENS {
+        for concurrency in plan::SWEEP_CONCURRENCY {
+            let scenario = plan::sweep(concurrency, kv_tokens);
+            let (resolved, runs) = policy::simulate(&set.sessions, &scenario)?;
+            let rows = metrics::compare(&runs);
+            points.extend(rows.iter().map(|row| SweepPoint::new(row, concurrency, kv_tokens)));
+            first.get_or_insert(resolved);
+        }
+    }
+    let scenario = first.context("the sweep has no points")?;
+    let title = format!("{}: load, policy and cache size", set.of.title);
+    let body = Sweep {
+        sample: format!("the first {} of {whole} sessions", set.sessions.len()),
+        set: set.of,
+        concurrency: plan::SWEEP_CONCURRENCY.to_vec(),
+        kv_tokens: plan::SWEEP_KV_TOKENS.to_vec(),
+        policies: scenario.scenario.policies.clone(),
+        scenario,
+        points,
+    };
+    let report = Report::new(Origin::Simulated, title, provenance(Kind::Sweep, vec![set.input]), body);
+    add_report("sweep", &report, made)?;
+    for quantity in [Quantity::TtftP95, Quantity::HitRate, Quantity::JobP50] {
+        let figure = SweepFigure { report: &report.body, quantity };
+        add_figure(figure.id(), &figure, WIDE, made)?;
+    }
+    Ok(())
+}
+
+fn race(data: &Path, made: &mut Vec<Made>) -> anyhow::Result<()> {
+    let mut set = read(plan::CLAUDE_CODE, data)?;
+    set.sessions.retain(|session| session.id == plan::RACE_SESSION);
+    let Some(session) = set.sessions.first() else {
+        anyhow::bail!("`{}` has no session `{}`", set.of.path, plan::RACE_SESSION);
+    };
+    let (harness, name) = (session.harness.clone(), session.id.clone());
+    let (scenario, runs) = policy::simulate(&set.sessions, &plan::race())?;
+    let title = format!("{}: one session under each policy", set.of.title);
+    let lanes = runs.iter().map(Lane::new).collect();
+    let body = Race { set: set.of, session: name, harness, scenario, lanes };
+    let report = Report::new(Origin::Simulated, title, provenance(Kind::Race, vec![set.input]), body);
+    add_report("race", &report, made)?;
+    let figure = RaceFigure::at_first_finish(&report.body);
+    add_figure("race", &figure, WIDE, made)?;
+    add_figure("race-narrow", &figure, NARROW, made)?;
+    let lane = report.body.lane("prefix-aware-routing").or(report.body.lanes.first());
+    if let Some(lane) = lane {
+        let figure = StripsFigure {
+            name: format!("session {}", report.body.session),
+            cache: lane.policy.clone(),
+            rows: lane.strips(),
+            selected: None,
+        };
+        add_figure("strips", &figure, WIDE, made)?;
+        add_figure("strips-narrow", &figure, NARROW, made)?;
+    }
+    Ok(())
+}
+
+fn published(made: &mut Vec<Made>) -> anyhow::Result<()> {
+    let title = "Prefix caching as the original project published it".to_owned();
+    let body = Published::original_project();
+    let report = Report::new(Origin::Published, title, provenance(Kind::Published, Vec::new()), body);
+    add_report("published", &report, made)
+}
