@@ -163,16 +163,32 @@ impl ViewState {
         pairs.join("&")
     }
 
-    /// The scenario that the controls describe; everything else keeps its default.
-    pub fn scenario(&self) -> Scenario {
-        let mut scenario =
-            Scenario { kv_tokens: self.kv_tokens, router: self.router.clone(), ..Scenario::default() };
+    /// The scenario that the controls describe: `base` (a report's own) with what the reader changed.
+    pub fn scenario(&self, base: &Scenario) -> Scenario {
+        let mut scenario = base.clone();
+        scenario.kv_tokens = self.kv_tokens.or(scenario.kv_tokens);
         scenario.replicas = self.replicas.unwrap_or(scenario.replicas);
-        scenario.arrivals = self.concurrency.map(|sessions| Arrivals::Concurrency { sessions });
-        if let Some(profile) = &self.profile {
+        if let Some(sessions) = self.concurrency {
+            scenario.arrivals = Some(Arrivals::Concurrency { sessions });
+        }
+        if self.router.is_some() {
+            scenario.router.clone_from(&self.router);
+        }
+        if let Some(profile) = self.profile.as_ref().filter(|profile| **profile != base.profile) {
             scenario.profile.clone_from(profile);
+            // The capacity belongs to the profile, unless the reader set it.
+            scenario.kv_tokens = self.kv_tokens;
         }
         scenario
+    }
+
+    /// Whether the reader moved a control of the simulation.
+    pub fn changes_scenario(&self) -> bool {
+        self.concurrency.is_some()
+            || self.kv_tokens.is_some()
+            || self.replicas.is_some()
+            || self.router.is_some()
+            || self.profile.is_some()
     }
 }
 
@@ -304,10 +320,21 @@ mod tests {
     }
 
     #[test]
-    fn the_scenario_takes_what_is_set() {
-        let scenario = full().scenario();
-        assert_eq!((scenario.replicas, scenario.kv_tokens), (4, Some(262_144)));
+    fn the_scenario_takes_what_is_set_and_keeps_the_rest() {
+        let base = Scenario { replicas: 8, step_tokens: 4_096, ..Scenario::default() };
+        let scenario = full().scenario(&base);
+        assert_eq!((scenario.replicas, scenario.kv_tokens, scenario.step_tokens), (4, Some(262_144), 4_096));
         assert_eq!(scenario.arrivals, Some(Arrivals::Concurrency { sessions: 32 }));
-        assert_eq!(ViewState::default().scenario(), Scenario::default());
+        assert_eq!(ViewState::default().scenario(&base), base);
+        assert!(full().changes_scenario() && !ViewState::default().changes_scenario());
+    }
+
+    #[test]
+    fn another_profile_brings_its_own_capacity() {
+        let base = Scenario { kv_tokens: Some(800_000), ..Scenario::default() };
+        let other = ViewState { profile: Some("rtx3090-qwen3-4b-awq".to_owned()), ..ViewState::default() };
+        assert_eq!(other.scenario(&base).kv_tokens, None);
+        let both = ViewState { kv_tokens: Some(65_536), ..other };
+        assert_eq!(both.scenario(&base).kv_tokens, Some(65_536));
     }
 }

@@ -144,10 +144,11 @@ impl Live {
 fn empty(point: &Computed<Policies>) -> Computed<Sweep> {
     let body = Sweep {
         set: point.body.set.clone(),
+        sample: format!("the first {} sessions", point.sessions),
         scenario: point.body.scenario.clone(),
         concurrency: Vec::new(),
         kv_tokens: point.body.scenario.scenario.kv_tokens.into_iter().collect(),
-        policies: point.body.policies.iter().map(|row| row.metrics.name.clone()).collect(),
+        policies: point.body.policies.iter().map(|row| row.name.clone()).collect(),
         points: Vec::new(),
     };
     Computed { body, took_ms: 0.0, sessions: point.sessions, calls: point.calls, sample: point.sample }
@@ -156,18 +157,7 @@ fn empty(point: &Computed<Policies>) -> Computed<Sweep> {
 fn add(sweep: &mut Sweep, compared: &Policies, concurrency: u32) {
     let kv_tokens = sweep.kv_tokens.first().copied().unwrap_or(0);
     sweep.concurrency.push(concurrency);
-    sweep.points.extend(compared.policies.iter().map(|row| SweepPoint {
-        kv_tokens,
-        concurrency,
-        policy: row.metrics.name.clone(),
-        calls: row.metrics.calls,
-        failed: row.metrics.failed,
-        hit_rate: row.metrics.hit_rate,
-        ceiling_hit_rate: row.metrics.ceiling_hit_rate,
-        ttft_ms: row.metrics.ttft_ms,
-        job_ms: row.metrics.job_ms,
-        busy_share: row.busy_share,
-    }));
+    sweep.points.extend(compared.policies.iter().map(|row| SweepPoint::new(row, concurrency, kv_tokens)));
 }
 
 async fn sleep(time: Duration) {

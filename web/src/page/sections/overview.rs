@@ -6,6 +6,7 @@ use crate::page::context::{Context, context};
 use crate::page::dom;
 use crate::page::sets::SetState;
 use atr_core::figure::{RaceFigure, StripsFigure};
+use atr_core::policy::Scenario;
 use atr_core::report::{Lane, Origin, Race};
 use atr_web::protocol::{Request, Response};
 use atr_web::words;
@@ -124,9 +125,11 @@ fn load(context: Context, shot: RwSignal<Option<Shot>>, trouble: RwSignal<Option
             (Some((set, session)), Some(published)) if same(&published, &set, &session) => {
                 shot.set(Some(published))
             }
-            (Some((set, session)), _) => {
+            (Some((set, session)), published) => {
                 if matches!(context.sets.state(&set), Some(SetState::Ready(_))) {
-                    compute(context, shot, trouble, set, session);
+                    let scenario =
+                        published.map(|shot| shot.race.scenario.scenario.clone()).unwrap_or_default();
+                    compute(context, shot, trouble, (set, session, scenario));
                 }
             }
             (None, None) => {}
@@ -138,10 +141,8 @@ fn compute(
     context: Context,
     shot: RwSignal<Option<Shot>>,
     trouble: RwSignal<Option<String>>,
-    set: String,
-    session: String,
+    (set, session, scenario): (String, String, Scenario),
 ) {
-    let scenario = atr_core::policy::Scenario::default();
     let command = format!("atr-bench simulate {set} --json");
     spawn_local(async move {
         let request = Request::Race { set, session: session.clone(), scenario };

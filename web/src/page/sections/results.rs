@@ -38,7 +38,8 @@ pub(crate) fn Results() -> impl IntoView {
     let set = Memo::new(move |_| result_set(context));
     load(context, set, published, trouble);
     let live = Live::new(context);
-    compute(context, set, live);
+    let base = Memo::new(move |_| base(published));
+    compute(context, set, base, live);
     let quantity = RwSignal::new(Quantity::TtftP95);
     view! {
         <section class="part" id="results" aria-labelledby="results-title">
@@ -48,7 +49,7 @@ pub(crate) fn Results() -> impl IntoView {
                 <p class="note">"Every latency here is simulated. The profiles are estimated from published peaks of the hardware, not calibrated against a real server."</p>
             </div>
             {move || trouble.get().or_else(|| live.trouble.get()).map(|why| view! { <p class="notice" role="alert">{format!("{why}.")}</p> })}
-            <Controls />
+            <Controls base />
             <SetProgress name=Signal::derive(move || is_live(context).then(|| set.get()).flatten()) />
             <p class="status" role="status" data-testid="results-status">{move || status(context, live, published)}</p>
             <LatencyRace live published />
@@ -169,11 +170,14 @@ fn slider<T: Copy + PartialOrd + Send + Sync + 'static>(
 }
 
 #[component]
-fn Controls() -> impl IntoView {
+fn Controls(base: Memo<Scenario>) -> impl IntoView {
     let context = context();
     let profile_kv = Signal::derive(move || {
-        let name = context.view.with(|view| view.scenario().profile);
-        latency::by_name(&name).map_or(KV_TOKENS[0], |profile| profile.kv_tokens)
+        let scenario = scenario(context, base);
+        scenario
+            .kv_tokens
+            .or_else(|| latency::by_name(&scenario.profile).map(|profile| profile.kv_tokens))
+            .unwrap_or(KV_TOKENS[0])
     });
     let one_session = |sessions: u32| words::plural(sessions.into(), "session");
     let routers = Signal::derive(|| {
@@ -191,11 +195,14 @@ fn Controls() -> impl IntoView {
             .map(|profile| (profile.name, format!("{} ({})", profile.title, profile.origin)))
             .collect::<Vec<_>>()
     });
-    let profile = Signal::derive(move || context.view.with(|view| view.scenario().profile));
+    let profile = Signal::derive(move || scenario(context, base).profile);
     let choose_profile =
         Callback::new(move |name: String| context.view.update(|view| view.profile = Some(name)));
-    let usual_load = Signal::derive(move || CONCURRENCY[4]);
-    let usual_replicas = Signal::derive(move || Scenario::default().replicas);
+    let usual_load = Signal::derive(move || match base.with(|base| base.arrivals) {
+        Some(Arrivals::Concurrency { sessions }) => sessions,
+        _ => CONCURRENCY[4],
+    });
+    let usual_replicas = Signal::derive(move || base.with(|base| base.replicas));
     let reset = move |_| {
         context.view.update(|view| {
             view.concurrency = None;
@@ -219,7 +226,7 @@ fn Controls() -> impl IntoView {
 
 /// Whether a control differs from its default.
 fn is_live(context: Context) -> bool {
-    context.view.with(|view| view.scenario() != Scenario::default())
+    context.view.with(ViewState::changes_scenario)
 }
 
 /// The set of the figures: the address's where there is a report of it, else the first report's.
@@ -268,13 +275,24 @@ fn load(
     });
 }
 
+/// The scenario that holds while no control is moved: the report's.
+fn base(published: RwSignal<Published>) -> Scenario {
+    published
+        .with(|all| all.policies.as_ref().map(|(_, report)| report.body.scenario.scenario.clone()))
+        .unwrap_or_default()
+}
+
+fn scenario(context: Context, base: Memo<Scenario>) -> Scenario {
+    context.view.with(|view| base.with(|base| view.scenario(base)))
+}
+
 /// Wishes whatever the controls say, as soon as the set is there.
-fn compute(context: Context, set: Memo<Option<String>>, live: Live) {
-    let scenario = Memo::new(move |_| context.view.with(ViewState::scenario));
+fn compute(context: Context, set: Memo<Option<String>>, base: Memo<Scenario>, live: Live) {
+    let scenario = Memo::new(move |_| scenario(context, base));
     Effect::new(move |_| {
         let scenario = scenario.get();
         let Some(name) = set.get() else { return };
-        if scenario == Scenario::default() {
+        if !is_live(context) {
             return;
         }
         let Some(entry) = context.data.with(|data| data.set(&name).cloned()) else { return };
