@@ -1,6 +1,6 @@
 //! The command line as types: what may be asked, and what makes a call wrong.
 
-use crate::commands::{completions, import, inspect, report, simulate};
+use crate::commands::{completions, data, import, inspect, report, simulate};
 use crate::input::{self, ReadOptions};
 use crate::{output, tokens};
 use atr_core::import::{ImportError, Imported};
@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Simulate(simulate::SimulateArgs),
     /// Make the committed reports and figures from the bundled sets, or check them.
     Report(report::ReportArgs),
+    /// Derive the bundled sets from their public sources.
+    Data(data::DataArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }

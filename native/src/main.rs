@@ -38,7 +38,8 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Import(args) => commands::import::run(&args),
+        Command::Import(args) => commands::import::run(&args, cli.json),
+        Command::Data(args) => commands::data::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args, cli.json),
         Command::Simulate(args) => commands::simulate::run(&args, cli.json),
         Command::Report(args) => commands::report::run(&args, cli.json),

@@ -40,9 +40,6 @@ pub(crate) struct ImportArgs {
     /// Name of the set
     #[arg(long)]
     name: Option<String>,
-    /// Print a summary as JSON instead of the set
-    #[arg(long)]
-    json: bool,
 }
 
 /// What an import came to.
@@ -90,11 +87,11 @@ impl Summary {
     }
 }
 
-/// Runs the command.
+/// Runs the command. With `json` a summary goes to standard output, and the set only to a file.
 ///
 /// # Errors
 /// When nothing could be read, or the result cannot be written.
-pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
     let options = ReadOptions {
         format: args.format.clone(),
         counter: tokens::load(&args.tokenizer)?,
@@ -110,10 +107,10 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.out {
         let bytes = output::pack(path, |out| output::set(out, &header, &imported.sessions))?;
         std::fs::write(path, bytes).with_context(|| format!("{}: cannot be written", path.display()))?;
-    } else if !args.json {
+    } else if !json {
         output::stdout(|out| output::set(out, &header, &imported.sessions))?;
     }
-    if args.json {
+    if json {
         let text = serde_json::to_string(&summary)?;
         output::stdout(|out| writeln!(out, "{text}"))?;
     }

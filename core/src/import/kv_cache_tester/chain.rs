@@ -2,8 +2,11 @@
 //!
 //! Calls of one agent to one model form a chain. Between two calls of a chain the prompt usually
 //! grows by the previous output and by new input; a block that straddles two messages belongs to
-//! the later one. Where a prompt shares less than the whole of the one before (an edit, a compaction,
-//! a reset), the messages are cut at the last shared block, and what follows is new.
+//! the later one. Ids depend on everything before them, so one edit early in a prompt changes all
+//! ids behind it. Where a prompt shares less than the whole of the one before but is not shorter,
+//! the messages behind the shared blocks are taken to have kept their sizes: each gets a new version.
+//! Where it is shorter (a compaction, a reset), the messages are cut at the last shared block, and
+//! what follows is one new message.
 
 use super::{Asked, BLOCK};
 use crate::import::json::Fault;
@@ -143,18 +146,18 @@ impl<'a> Chains<'a> {
 
     /// A later prompt. Returns the message that the previous output became.
     fn follow(&mut self, chain: &mut Chain, asked: &Asked, shared: u32, arena: u32) -> Option<u32> {
-        let whole = shared as usize == chain.ids.len() && asked.prompt_tokens >= chain.prompt_tokens;
-        let kept = if whole { chain.prompt_tokens } else { (shared * BLOCK).min(chain.prompt_tokens) };
-        let (grew, output) = (asked.prompt_tokens.checked_sub(chain.prompt_tokens), chain.output_tokens);
-        let before = chain.prompt_tokens;
+        let (before, output) = (chain.prompt_tokens, chain.output_tokens);
+        let kept = (shared * BLOCK).min(before);
+        let whole = shared as usize == chain.ids.len();
         let mut growth = Growth { chain, messages: &mut self.messages, asked, arena };
-        growth.cut(kept);
-        let Some(grew) = grew else {
+        let Some(grew) = asked.prompt_tokens.checked_sub(before) else {
+            growth.cut(kept);
             growth.append(asked.prompt_tokens, MessageRole::User, MessageKind::Other);
             return None;
         };
-        // What was rewritten keeps its length, as far as anybody can tell.
-        growth.append(before - kept, MessageRole::User, MessageKind::Other);
+        if !whole {
+            growth.renew(shared);
+        }
         let reply = growth.append(output.min(grew), MessageRole::Assistant, MessageKind::Action);
         let (role, kind) = if asked.from_tool {
             (MessageRole::Tool, MessageKind::Observation)
@@ -190,6 +193,18 @@ impl Growth<'_> {
         shorter.parts.truncate((tokens / BLOCK - last.start / BLOCK) as usize);
         *last = Placed { message: self.messages.len() as u32, start: last.start, end: tokens };
         self.messages.push(shorter);
+    }
+
+    /// Gives every message that reaches behind the first `shared` blocks a new version of equal size.
+    fn renew(&mut self, shared: u32) {
+        for placed in self.chain.view.iter_mut().filter(|placed| placed.end > shared * BLOCK) {
+            let mut renewed = self.messages[placed.message as usize].clone();
+            let (first, behind) = (placed.start / BLOCK, placed.end / BLOCK);
+            renewed.parts.truncate(shared.saturating_sub(first) as usize);
+            renewed.parts.extend((first.max(shared)..behind).map(|block| self.arena.wrapping_add(block)));
+            placed.message = self.messages.len() as u32;
+            self.messages.push(renewed);
+        }
     }
 
     /// Appends a message of at most `tokens`, none where nothing is left of the prompt.

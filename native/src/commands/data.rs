@@ -1,5 +1,0 @@
-//! stub
-use clap::Args;
-/// Arguments.
-#[derive(Args, Debug)]
-pub(crate) struct DataArgs {}
