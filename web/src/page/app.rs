@@ -20,19 +20,26 @@ use super::worker_client::WorkerStatus;
 use super::{dom, theme};
 use atr_web::state::ThemeChoice;
 use leptos::prelude::*;
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// Mounts the page.
 pub(crate) fn start() {
-    let context = Context::start();
-    if let Some(place) = dom::element("app") {
-        // The static page gives way in the same task: nothing is painted in between.
-        place.set_inner_html("");
-        leptos::mount::mount_to(place, move || {
-            provide_context(context);
-            view! { <App /> }
-        })
-        .forget();
-    }
+    std::panic::set_hook(Box::new(|info| dom::report_crash(&info.to_string())));
+    let Some(place) = dom::element("app") else { return };
+    // The static page gives way in the same task: nothing is painted in between.
+    place.set_inner_html("");
+    let started: Rc<Cell<Option<Context>>> = Rc::default();
+    let hand_out = started.clone();
+    leptos::mount::mount_to(place, move || {
+        // Signals and effects need the owner that mounting creates.
+        let context = Context::start();
+        hand_out.set(Some(context));
+        provide_context(context);
+        view! { <App /> }
+    })
+    .forget();
+    let Some(context) = started.get() else { return };
     if let Some(place) = dom::element("bar-tools") {
         leptos::mount::mount_to(place, move || view! { <ThemeToggle context /> }).forget();
     }

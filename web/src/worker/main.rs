@@ -15,6 +15,8 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Blob, DedicatedWorkerGlobalScope, MessageEvent};
 
 fn main() {
+    // The page hears of a crash through its error event; the console gets the reason.
+    std::panic::set_hook(Box::new(|info| web_sys::console::error_1(&info.to_string().into())));
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
     let store = Rc::new(RefCell::new(Store::default()));
     let on_message = {

@@ -19,8 +19,6 @@ pub(crate) trait Drawn {
     fn finding(&self) -> String;
     /// How to read it.
     fn caption(&self) -> String;
-    /// Height for a width, in CSS pixels.
-    fn height(&self, width: u32) -> u32;
     /// Draws on a canvas of `width` CSS pixels.
     fn paint(&self, canvas: &HtmlCanvasElement, width: u32, theme: &Theme) -> Result<(), String>;
     /// The figure as an SVG file.
@@ -39,10 +37,6 @@ impl<F: Figure> Drawn for F {
 
     fn caption(&self) -> String {
         Figure::caption(self)
-    }
-
-    fn height(&self, width: u32) -> u32 {
-        Figure::height(self, width)
     }
 
     fn paint(&self, canvas: &HtmlCanvasElement, width: u32, theme: &Theme) -> Result<(), String> {
