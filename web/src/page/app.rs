@@ -113,7 +113,8 @@ fn ThemeToggle(context: Context) -> impl IntoView {
 fn Byline(context: Context) -> impl IntoView {
     move || {
         context.data.with(|data| {
-            let real: Vec<_> = data.sets.iter().filter(|set| set.kind == "real" && !set.first).collect();
+            let real: Vec<_> =
+                data.sets.iter().filter(|set| set.kind == "real" && !set.is_sample()).collect();
             let sum =
                 |f: fn(&atr_web::catalogue::SetEntry) -> u64| real.iter().map(|set| f(set)).sum::<u64>();
             let words = |number, one: &str| atr_web::words::plural(number, one);

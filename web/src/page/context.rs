@@ -6,7 +6,7 @@ use super::worker_client::WorkerClient;
 use super::{dom, fetch, theme};
 use atr_core::figure::Theme;
 use atr_core::serve::{latency, route};
-use atr_web::catalogue::{DataIndex, ReportIndex};
+use atr_web::catalogue::{DataIndex, ReportEntry};
 use atr_web::state::{Known, ViewState};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -22,7 +22,7 @@ pub(crate) struct Context {
     /// The bundled sets.
     pub(crate) data: RwSignal<DataIndex>,
     /// The bundled reports.
-    pub(crate) reports: RwSignal<ReportIndex>,
+    pub(crate) reports: StoredValue<Vec<ReportEntry>>,
     /// The sets that the worker holds or will hold.
     pub(crate) sets: Sets,
     /// The worker.
@@ -42,11 +42,16 @@ impl Context {
         theme::apply(state.theme);
         let colours = theme::read(theme::is_dark(state.theme));
         let worker = WorkerClient::start();
+        let mut notices = notices;
+        let reports = atr_web::catalogue::reports().unwrap_or_else(|error| {
+            notices.push(format!("The list of reports could not be read: {error}."));
+            Vec::new()
+        });
         let context = Context {
             view: RwSignal::new(state),
             notices: RwSignal::new(notices),
             data: RwSignal::new(DataIndex::default()),
-            reports: RwSignal::new(ReportIndex::default()),
+            reports: StoredValue::new(reports),
             sets: Sets::new(worker),
             worker,
             theme: RwSignal::new(colours),
@@ -112,14 +117,6 @@ impl Context {
                 Err(why) => self
                     .notices
                     .update(|all| all.push(format!("The list of traces could not be read: {why}"))),
-            }
-        });
-        spawn_local(async move {
-            match index::<ReportIndex>("./reports/index.json").await {
-                Ok(reports) => self.reports.set(reports),
-                Err(why) => self
-                    .notices
-                    .update(|all| all.push(format!("The list of reports could not be read: {why}"))),
             }
         });
     }

@@ -89,7 +89,9 @@ pub(crate) fn report_crash(why: &str) {
     let place = document().body().zip(document().create_element("p").ok());
     if let Some((body, note)) = place {
         note.set_class_name("notice page");
-        note.set_text_content(Some("The program of this page stopped because of a mistake in it. Reload the page to go on."));
+        note.set_text_content(Some(
+            "The program of this page stopped because of a mistake in it. Reload the page to go on.",
+        ));
         // Nothing else can be done about a page that cannot be written to.
         let _ = note.set_attribute("role", "alert");
         let _ = body.prepend_with_node_1(&note);

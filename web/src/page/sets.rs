@@ -81,10 +81,10 @@ impl Sets {
                 let name = name.clone();
                 move |done| self.put(&name, SetState::Loading { stage: "fetching".to_owned(), done, total })
             };
-            match fetch::blob(&entry.path, progress).await {
+            match fetch::blob(&entry.path(), progress).await {
                 Ok(blob) => {
-                    let file = entry.path.rsplit('/').next().unwrap_or(&entry.path).to_owned();
-                    let path = entry.path.trim_start_matches("./").to_owned();
+                    let file = entry.file.clone();
+                    let path = entry.path();
                     self.hand_over(SetRef { name, title: entry.title, path }, file, blob).await;
                 }
                 Err(error) => self.put(&name, SetState::Failed(error.to_string())),

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 pub(crate) fn Appendix() -> impl IntoView {
     let context = context();
     let sets = move || context.data.with(|data| data.sets.iter().map(set_row).collect_view());
-    let reports = move || context.reports.with(|all| all.reports.iter().map(report_row).collect_view());
+    let reports = move || context.reports.with_value(|all| all.iter().map(report_row).collect_view());
     view! {
         <section class="part" id="appendix" aria-labelledby="appendix-title">
             <h2 id="appendix-title">"Data appendix"</h2>
@@ -44,7 +44,7 @@ fn set_row(set: &SetEntry) -> impl IntoView + use<> {
     let name = if set.title.is_empty() { set.name.clone() } else { set.title.clone() };
     view! {
         <tr>
-            <th scope="row"><a href=set.path.clone() download="">{name}</a></th>
+            <th scope="row"><a href=set.path() download="">{name}</a></th>
             <td>{words::grouped(set.sessions)}</td>
             <td>{words::grouped(set.calls)}</td>
             <td>{words::bytes(set.bytes)}</td>

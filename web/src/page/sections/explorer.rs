@@ -132,8 +132,6 @@ fn options(context: Context) -> Vec<(String, String)> {
 fn file(context: Context, set: Option<&str>) -> String {
     let Some(set) = set else { return String::new() };
     let own = context.sets.ready(OWN).filter(|_| set == OWN).map(|own| own.file.clone());
-    own.or_else(|| {
-        context.data.with(|data| data.set(set).map(|entry| entry.path.trim_start_matches("./").to_owned()))
-    })
-    .unwrap_or_else(|| set.to_owned())
+    own.or_else(|| context.data.with(|data| data.set(set).map(|entry| entry.path())))
+        .unwrap_or_else(|| set.to_owned())
 }

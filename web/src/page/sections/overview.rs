@@ -95,12 +95,8 @@ fn SessionStrips(
 /// The report of the race at once; the worker's own race where another session is chosen.
 fn load(context: Context, shot: RwSignal<Option<Shot>>, trouble: RwSignal<Option<String>>) {
     let report = RwSignal::new(None::<Shot>);
-    Effect::new(move |_| {
-        let Some(entry) =
-            context.reports.with(|reports| reports.reports.iter().find(|one| one.kind == "race").cloned())
-        else {
-            return;
-        };
+    if let Some(entry) = context.reports.with_value(|all| all.iter().find(|one| one.kind == "race").cloned())
+    {
         spawn_local(async move {
             match crate::page::reports::load::<Race>(&entry.path).await {
                 Ok(loaded) => report.set(Some(Shot {
@@ -111,7 +107,7 @@ fn load(context: Context, shot: RwSignal<Option<Shot>>, trouble: RwSignal<Option
                 Err(why) => trouble.set(Some(why)),
             }
         });
-    });
+    }
     let chosen = Memo::new(move |_| {
         let session = context.view.with(|view| view.session.clone())?;
         Some((context.set_name()?, session))

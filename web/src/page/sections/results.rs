@@ -11,6 +11,7 @@ use atr_core::figure::Quantity;
 use atr_core::policy::{Arrivals, Scenario};
 use atr_core::report::{Origin, Policies, Report, Sweep};
 use atr_core::serve::{latency, route};
+use atr_web::catalogue::SetEntry;
 use atr_web::state::ViewState;
 use atr_web::words;
 use leptos::prelude::*;
@@ -233,11 +234,11 @@ fn is_live(context: Context) -> bool {
 fn result_set(context: Context) -> Option<String> {
     context.data.with(|data| {
         let chosen = context.view.with(|view| view.set.clone());
-        let full = |name: &str| data.set(name).filter(|set| !set.first).map(|set| set.name.clone());
+        let full = |name: &str| data.set(name).filter(|set| !set.is_sample()).map(|set| set.name.clone());
         chosen
             .as_deref()
             .and_then(full)
-            .or_else(|| data.sets.iter().find(|set| !set.first).map(|set| set.name.clone()))
+            .or_else(|| data.sets.iter().find(|set| !set.is_sample()).map(|set| set.name.clone()))
     })
 }
 
@@ -249,25 +250,27 @@ fn load(
 ) {
     Effect::new(move |_| {
         let Some(set) = set.get() else { return };
-        let entries = context.reports.get().reports;
+        let find = |kind: &str| {
+            context.reports.with_value(|all| {
+                let mut of_kind = all.iter().filter(|one| one.kind == kind);
+                let own = of_kind.clone().find(|one| one.set.as_ref() == Some(&set));
+                // There is one sweep only; it says which set it is about.
+                own.or_else(|| of_kind.next().filter(|_| kind == "sweep")).map(|one| one.path.clone())
+            })
+        };
+        let (policies, sweep) = (find("policies"), find("sweep"));
         spawn_local(async move {
             let mut found = Published::default();
-            for entry in entries.iter().filter(|entry| entry.kind == "policies" || entry.kind == "sweep") {
-                let outcome = if entry.kind == "policies" {
-                    reports::load::<Policies>(&entry.path).await.map(|report| {
-                        if report.body.set.name == set {
-                            found.policies = Some((entry.path.clone(), Arc::new(report)));
-                        }
-                    })
-                } else {
-                    reports::load::<Sweep>(&entry.path).await.map(|report| {
-                        if report.body.set.name == set || found.sweep.is_none() {
-                            found.sweep = Some((entry.path.clone(), Arc::new(report)));
-                        }
-                    })
-                };
-                if let Err(why) = outcome {
-                    trouble.set(Some(why));
+            if let Some(path) = policies {
+                match reports::load::<Policies>(&path).await {
+                    Ok(report) => found.policies = Some((path, Arc::new(report))),
+                    Err(why) => trouble.set(Some(why)),
+                }
+            }
+            if let Some(path) = sweep {
+                match reports::load::<Sweep>(&path).await {
+                    Ok(report) => found.sweep = Some((path, Arc::new(report))),
+                    Err(why) => trouble.set(Some(why)),
                 }
             }
             published.set(found);
@@ -355,9 +358,7 @@ fn from_report(path: &str, command: &str) -> Source {
 /// The command that computes natively what the page computes now.
 fn command(context: Context) -> String {
     let set = result_set(context).unwrap_or_default();
-    let path = context.data.with(|data| {
-        data.set(&set).map_or(set.clone(), |entry| entry.path.trim_start_matches("./").to_owned())
-    });
+    let path = context.data.with(|data| data.set(&set).map_or(set.clone(), SetEntry::path));
     let mut text = format!("atr-bench simulate {path}");
     context.view.with(|view| {
         let mut put = |flag: &str, value: Option<String>| {

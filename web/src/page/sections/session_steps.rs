@@ -89,9 +89,9 @@ fn Stepper(
     };
     view! {
         <div class="controls player" role="group" aria-label="Step through the calls">
-            <button class="square" data-testid="turn-back" aria-label="Call before" disabled=move || at() == 0
+            <button class="square" data-testid="turn-back" aria-label="Call before" disabled=move || { at() == 0 }
                 on:click=move |_| select.run(at().saturating_sub(1))>"←"</button>
-            <button class="square" data-testid="turn-next" aria-label="Next call" disabled=move || at() >= last()
+            <button class="square" data-testid="turn-next" aria-label="Next call" disabled=move || { at() >= last() }
                 on:click=move |_| select.run((at() + 1).min(last()))>"→"</button>
             <input type="range" data-testid="turn-slider" aria-label="Call" min="1" max=move || last() + 1
                 prop:value=move || (at() + 1).to_string()
