@@ -18,7 +18,9 @@ use super::context::Context;
 use super::sections::{appendix, explorer, overview, results, your_trace};
 use super::worker_client::WorkerStatus;
 use super::{dom, theme};
+use atr_web::catalogue::SetEntry;
 use atr_web::state::ThemeChoice;
+use atr_web::words;
 use leptos::prelude::*;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -113,18 +115,11 @@ fn ThemeToggle(context: Context) -> impl IntoView {
 fn Byline(context: Context) -> impl IntoView {
     move || {
         context.data.with(|data| {
-            let real: Vec<_> =
+            let real: Vec<&SetEntry> =
                 data.sets.iter().filter(|set| set.kind == "real" && !set.is_sample()).collect();
-            let sum =
-                |f: fn(&atr_web::catalogue::SetEntry) -> u64| real.iter().map(|set| f(set)).sum::<u64>();
-            let words = |number, one: &str| atr_web::words::plural(number, one);
-            (!real.is_empty()).then(|| {
-                format!(
-                    "{} with {}, replayed in your browser. ",
-                    words(sum(|set| set.sessions), "recorded session"),
-                    words(sum(|set| set.calls), "model call")
-                )
-            })
+            let calls = words::plural(real.iter().map(|set| set.calls).sum(), "recorded model call");
+            let sets = words::plural(real.len() as u64, "set");
+            (!real.is_empty()).then(|| format!("{calls} in {sets} of real traces, replayed in your browser."))
         })
     }
 }

@@ -7,9 +7,11 @@ use super::{dom, fetch, theme};
 use atr_core::figure::Theme;
 use atr_core::serve::{latency, route};
 use atr_web::catalogue::{DataIndex, ReportEntry};
+use atr_web::protocol::SessionView;
 use atr_web::state::{Known, ViewState};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use std::sync::Arc;
 use wasm_bindgen::prelude::*;
 
 /// The shared context. A handle: copying it is free.
@@ -25,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) reports: StoredValue<Vec<ReportEntry>>,
     /// The sets that the worker holds or will hold.
     pub(crate) sets: Sets,
+    /// The session that is looked at, once the worker has described it.
+    pub(crate) session: RwSignal<Option<Arc<SessionView>>>,
     /// The worker.
     pub(crate) worker: WorkerClient,
     /// The colours that hold now.
@@ -53,6 +57,7 @@ impl Context {
             data: RwSignal::new(DataIndex::default()),
             reports: StoredValue::new(reports),
             sets: Sets::new(worker),
+            session: RwSignal::new(None),
             worker,
             theme: RwSignal::new(colours),
         };

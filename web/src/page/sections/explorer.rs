@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(crate) fn Explorer() -> impl IntoView {
     let context = context();
     let set = Memo::new(move |_| context.set_name());
-    let session = RwSignal::new(None::<Arc<SessionView>>);
+    let session = context.session;
     let trouble = RwSignal::new(None::<String>);
     ensure(context, set);
     open(context, set, session, trouble);

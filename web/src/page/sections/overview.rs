@@ -1,13 +1,13 @@
 //! Overview: one real session raced under every policy, and what that session looks like.
 
 use super::player::Player;
-use crate::page::components::{Badge, FigureFrame, OwnedRace, Shown, Source};
+use crate::page::components::{Badge, Choice, FigureFrame, OwnedRace, Shown, Source};
 use crate::page::context::{Context, context};
 use crate::page::dom;
 use crate::page::sets::SetState;
 use atr_core::figure::{RaceFigure, StripsFigure};
 use atr_core::policy::Scenario;
-use atr_core::report::{Lane, Origin, Race};
+use atr_core::report::{Origin, Race, StripRow};
 use atr_web::protocol::{Request, Response};
 use atr_web::words;
 use leptos::prelude::*;
@@ -23,8 +23,8 @@ struct Shot {
     command: String,
 }
 
-/// The policy whose lane stands for reuse in the text and in the second figure.
-const REUSE: &str = "exact-prefix-cache";
+/// The policy whose lane the second figure shows first.
+const FIRST_LANE: &str = "prefix-aware-routing";
 
 /// The first section.
 #[component]
@@ -62,7 +62,7 @@ pub(crate) fn Overview() -> impl IntoView {
             <FigureFrame name="race" number=1 figure badge source reserve=260 first=true>
                 <Player t_us end_us stops />
             </FigureFrame>
-            {move || shot.with(|shot| shot.as_ref().map(|shot| prose(&shot.race)))}
+            {move || shot.with(|shot| shot.as_ref().map(|shot| prose(context, &shot.race)))}
             <SessionStrips shot badge source />
         </section>
     }
@@ -75,21 +75,35 @@ fn SessionStrips(
     source: Signal<Source>,
 ) -> impl IntoView {
     let context = context();
+    let policy = RwSignal::new(FIRST_LANE.to_owned());
     let figure: Signal<Option<Shown>, LocalStorage> = Signal::derive_local(move || {
         let call = context.view.with(|view| view.call);
         shot.with(|shot| {
             let race = &shot.as_ref()?.race;
-            let lane = race.lane(REUSE)?;
+            let policy = policy.get();
             let figure = StripsFigure {
                 name: race.session.clone(),
-                cache: REUSE.to_owned(),
-                rows: lane.strips(),
+                rows: race.lane(&policy)?.strips(),
+                cache: policy,
                 selected: call.map(|call| call as usize),
             };
             Some(Rc::new(figure) as Shown)
         })
     });
-    view! { <FigureFrame name="reuse" number=2 figure badge source reserve=500>{()}</FigureFrame> }
+    let options = Signal::derive(move || {
+        shot.with(|shot| {
+            let lanes = shot.iter().flat_map(|shot| &shot.race.lanes);
+            lanes.map(|lane| (lane.policy.clone(), lane.policy.clone())).collect::<Vec<_>>()
+        })
+    });
+    let choose = Callback::new(move |name| policy.set(name));
+    view! {
+        <FigureFrame name="lane" number=2 figure badge source reserve=520>
+            <div class="controls">
+                <Choice testid="select-lane" label="Under the policy" options value=policy.into() on_choose=choose />
+            </div>
+        </FigureFrame>
+    }
 }
 
 /// The report of the race at once; the worker's own race where another session is chosen.
@@ -170,32 +184,37 @@ fn stops(race: &Race) -> Vec<u64> {
     stops
 }
 
-/// What the session says, in sentences; every number is summed up from the race.
-fn prose(race: &Race) -> impl IntoView + use<> {
-    let lane = race.lane(REUSE).or_else(|| race.lanes.first());
-    let said = lane.map(|lane| {
+/// What the session says, in sentences; every number is counted from the trace or from the race.
+fn prose(context: Context, race: &Race) -> impl IntoView + use<> {
+    let naive = race.lane("naive").or_else(|| race.lanes.first());
+    let said = naive.map(|lane| {
         let output: u64 = lane.calls.iter().map(|call| call.output_tokens).sum();
-        let (prompt, cached) = (lane.prompt_tokens(), lane.cached_tokens());
-        let share = (prompt > 0).then(|| cached as f64 / prompt as f64);
-        (lane.calls.len() as u64, prompt, output, share, pause(lane))
+        let pause = lane.calls.iter().map(|call| call.pause_us).max().unwrap_or(0);
+        (lane.calls.len() as u64, lane.prompt_tokens(), output, pause)
     });
-    said.map(|(calls, prompt, output, share, pause)| {
+    let session = race.session.clone();
+    // Known once the worker has read the trace; the sentence stands without it.
+    let before = move || {
+        context.session.with(|view| {
+            let view = view.as_ref().filter(|view| view.id == session)?;
+            let sum = |f: fn(&StripRow) -> u64| view.strips.iter().map(f).sum::<u64>();
+            let (prompt, cached) = (sum(|row| row.prompt_tokens), sum(|row| row.cached_tokens));
+            let share = words::percent((prompt > 0).then(|| cached as f64 / prompt as f64));
+            Some(format!(" Of what it sent, {share} it had sent before."))
+        })
+    };
+    said.map(|(calls, prompt, output, pause)| {
         view! {
             <div class="prose">
                 <p>{format!(
-                    "Chat sends a question and leaves. An agent returns. In {} this session sent {} prompt tokens to \
-                     produce {}, and {} of what it sent, it had sent before.",
-                    words::plural(calls, "call"), words::short(prompt), words::short(output), words::percent(share),
-                )}" A server that remembers pays for the new lines only. A server that forgets pays for everything, on every turn."</p>
+                    "Chat sends a question and leaves. An agent returns. In {} this session sent {} prompt tokens to produce {}.",
+                    words::plural(calls, "call"), words::short(prompt), words::short(output),
+                )}{before}" A server that remembers pays for the new lines only. A server that forgets pays for everything, on every turn."</p>
                 <p class="note">{format!(
-                    "Prompt tokens found in the cache over all prompt tokens, under the policy {REUSE}. The longest pause between two calls is {}.",
+                    "Sent before: an exact prefix of an earlier call of the session, in whole blocks. The longest pause between two calls is {}, and engines do not wait for it.",
                     words::time_us(pause),
                 )}</p>
             </div>
         }
     })
-}
-
-fn pause(lane: &Lane) -> u64 {
-    lane.calls.iter().map(|call| call.pause_us).max().unwrap_or(0)
 }

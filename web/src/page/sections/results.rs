@@ -214,7 +214,7 @@ fn Controls(base: Memo<Scenario>) -> impl IntoView {
         });
     };
     view! {
-        <div class="controls" role="group" aria-label="Set-up of the simulation">
+        <div class="controls set-up" role="group" aria-label="Set-up of the simulation">
             {slider(("slider-concurrency", "At a time"), &CONCURRENCY, |view| view.concurrency, usual_load, |view, value| view.concurrency = Some(value), one_session)}
             {slider(("slider-kv", "Cache of a replica"), &KV_TOKENS, |view| view.kv_tokens, profile_kv, |view, value| view.kv_tokens = Some(value), |tokens| format!("{} tokens", words::short(tokens)))}
             {slider(("slider-replicas", "Servers"), &REPLICAS, |view| view.replicas, usual_replicas, |view, value| view.replicas = Some(value), |replicas| words::plural(replicas.into(), "replica"))}
