@@ -137,9 +137,7 @@ impl Folder {
         match self.chunks[number as usize].before {
             Neighbour::Unseen => false,
             Neighbour::Border => true,
-            Neighbour::Always(before) => {
-                self.chunks[before as usize].behind != Neighbour::Always(number)
-            }
+            Neighbour::Always(before) => self.chunks[before as usize].behind != Neighbour::Always(number),
         }
     }
 
