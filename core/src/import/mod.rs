@@ -81,11 +81,11 @@ impl Imported {
         self.next_id
     }
 
-    /// Adds a session that still consists of chunks, if it is valid.
-    pub fn push(&mut self, source: &Source<'_>, session: Session) {
-        if self.add(source, session) {
-            self.chunks = true;
-        }
+    /// Adds a session that still consists of chunks, if it is valid. Says whether it is.
+    pub fn push(&mut self, source: &Source<'_>, session: Session) -> bool {
+        let added = self.add(source, session);
+        self.chunks |= added;
+        added
     }
 
     /// Adds a session that is folded already, if it is valid.
