@@ -1,7 +1,7 @@
 //! Counting tokens of text, where a source has no counts of its own.
 
 /// Counts tokens. The native binary brings a real tokenizer, the page an estimate.
-pub trait TokenCounter {
+pub trait TokenCounter: Send + Sync {
     /// What the record says about where its counts come from: `tokenizer:NAME` or `bytes/N`.
     fn name(&self) -> String;
     /// Tokens of one text.

@@ -5,6 +5,7 @@
 mod detect;
 mod kv_cache_tester;
 mod kv_growth;
+mod mini_newer;
 mod mini_swe_agent;
 mod mooncake;
 mod own;
