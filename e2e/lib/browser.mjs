@@ -32,10 +32,14 @@ export async function launch() {
   return chromium.launch({ executablePath: findChromium(), headless: true, args });
 }
 
+/** How long a page may take until its first figures are drawn, on a slow machine. */
+const READY_MS = 45_000;
+
 /** A server and a browser for one test file; `open` gives pages that remember what went wrong in them. */
 export async function stage() {
   const server = await serve();
   const browser = await launch();
+  let broken = null;
 
   async function open(query = "", options = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
@@ -50,8 +54,22 @@ export async function stage() {
       if (!address.startsWith(server.origin) && !/^(data|blob):/.test(address)) foreign.push(address);
     });
     await page.goto(server.address + query);
-    await page.locator('body[data-ready="true"]').waitFor({ state: "attached", timeout: 60_000 });
+    await ready(page, errors);
     return { page, errors, foreign, close: () => context.close() };
+  }
+
+  /** A page that never gets ready fails its first test with the reason, and the others at once. */
+  async function ready(page, errors) {
+    if (broken) throw broken;
+    try {
+      await page.locator('body[data-ready="true"]').waitFor({ state: "attached", timeout: READY_MS });
+    } catch {
+      const notices = await page.locator(".notice").allInnerTexts();
+      const missing = server.missing.length > 0 ? [`not found: ${server.missing.join(", ")}`] : [];
+      const said = [...errors, ...notices, ...missing].join("\n") || "nothing was said about why";
+      broken = new Error(`the page was not ready after ${READY_MS / 1000} s:\n${said}`);
+      throw broken;
+    }
   }
 
   async function close() {

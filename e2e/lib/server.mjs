@@ -28,6 +28,7 @@ const PLAIN = /\.(gz|woff2|png)$/;
 /** Serves DIST at PREFIX; everything else is 404, so a reference to the server's root is noticed. */
 export async function serve({ compress = false } = {}) {
   const asked = [];
+  const missing = [];
   const packed = new Map();
   const pack = async (file) => {
     if (!packed.has(file)) {
@@ -43,6 +44,7 @@ export async function serve({ compress = false } = {}) {
     const file = inside === DIST ? path.join(DIST, "index.html") : inside;
     const found = file?.startsWith(DIST) && (await stat(file).catch(() => null));
     if (!found || !found.isFile()) {
+      missing.push(target);
       response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
       return;
     }
@@ -59,5 +61,5 @@ export async function serve({ compress = false } = {}) {
   await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
   const origin = `http://127.0.0.1:${server.address().port}`;
   const close = () => new Promise((resolve) => { server.closeAllConnections(); server.close(resolve); });
-  return { origin, address: origin + PREFIX, asked, close };
+  return { origin, address: origin + PREFIX, asked, missing, close };
 }

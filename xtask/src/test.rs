@@ -105,7 +105,7 @@ fn wasm_tests(shell: &Shell, browser: &Browser) -> Result<()> {
 fn page_tests(shell: &Shell, browser: &Browser) -> Result<()> {
     tools::page_tests(shell)?;
     let mut node = shell.command("node");
-    node.args(["--test", "--test-concurrency=1"]).args(page_test_files(shell)?);
+    node.args(["--test", "--test-reporter=spec", "--test-concurrency=1"]).args(page_test_files(shell)?);
     run_command(node.env("CHROMIUM", &browser.chromium))
 }
 
