@@ -36,7 +36,7 @@ pub(super) fn log_ticks(low: f64, high: f64) -> Vec<f64> {
 /// A time on an axis that goes up to `max_ms`: no more digits than a round step needs.
 pub(super) fn time_tick(ms: f64, max_ms: f64) -> String {
     let (value, unit) = match max_ms {
-        max if max < 2_000.0 => (ms, "ms"),
+        max if max < 1_000.0 => (ms, "ms"),
         max if max < 300_000.0 => (ms / 1e3, "s"),
         max if max < 7_200_000.0 => (ms / 6e4, "min"),
         _ => (ms / 3.6e6, "h"),
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn ticks_of_time_need_few_digits() {
-        assert_eq!(time_tick(500.0, 1_500.0), "500 ms");
+        assert_eq!(time_tick(500.0, 900.0), "500 ms");
         assert_eq!(time_tick(500.0, 2_500.0), "0.5 s");
         assert_eq!(time_tick(20_000.0, 60_000.0), "20 s");
         let texts: Vec<String> =

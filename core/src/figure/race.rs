@@ -5,6 +5,7 @@
 use super::axis::{LABEL, SMALL, key, token_axis};
 use super::pen::{Area, Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
+use crate::policy;
 use crate::report::{Lane, Race, RaceCall};
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend};
@@ -119,6 +120,17 @@ impl<'a> RaceFigure<'a> {
         Ok(())
     }
 
+    /// A policy that may change prompts but sent the same as the others.
+    fn unchanged(&self) -> Option<&str> {
+        let changes = |name: &str| policy::POLICIES.iter().any(|p| p.name == name && p.context != "raw");
+        let (changing, raw): (Vec<&Lane>, Vec<&Lane>) =
+            self.race.lanes.iter().partition(|lane| changes(&lane.policy));
+        let sent = |lane: &Lane| lane.calls.iter().map(|call| call.prompt_tokens).collect::<Vec<_>>();
+        let same =
+            changing.into_iter().find(|lane| raw.first().is_some_and(|raw| sent(raw) == sent(lane)))?;
+        Some(&same.policy)
+    }
+
     /// The lane that ends first, and naive where it runs.
     fn leader(&self) -> Option<(&Lane, Option<&Lane>)> {
         let ended = self.race.lanes.iter().filter(|lane| lane.end_us() > 0);
@@ -150,13 +162,14 @@ impl Figure for RaceFigure<'_> {
         let scenario = &self.race.scenario;
         format!(
             "Each lane replays session {} ({}) on {} replica{}, profile {}. Width: prompt tokens worked through. Solid: \
-             found in the cache. Hatched: computed. A gap ends each call. Within a call, progress is drawn evenly.{}",
+             found in the cache. Hatched: computed. A gap ends each call. Within a call, progress is drawn evenly.{}{}",
             self.race.session,
             self.race.harness,
             scenario.scenario.replicas,
             if scenario.scenario.replicas == 1 { "" } else { "s" },
             scenario.scenario.profile,
             if scenario.scenario.speed >= NO_TOOL_TIME { " Tool time is left out." } else { "" },
+            self.unchanged().map(|name| format!(" {name} left every prompt as it was.")).unwrap_or_default(),
         )
     }
 

@@ -39,7 +39,7 @@ impl Importer for Atr {
             match session {
                 Ok(session) => into.push_folded(source, shifted(session, base)),
                 Err(error @ Malformed::Read { .. }) => {
-                    into.skip(source, format!("the file ends early: {error}"))
+                    into.skip(source, format!("the file ends early: {error}"));
                 }
                 Err(error) => into.skip(source, error),
             }

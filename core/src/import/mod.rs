@@ -19,7 +19,8 @@ mod names;
 pub mod tokens;
 
 use crate::trace::ndjson::Header;
-use crate::trace::{Scope, Session, Transcript, fold, validate};
+use crate::trace::{Call, Mark, Run, Scope, Session, Transcript, fold, validate};
+use std::collections::HashSet;
 use std::io::BufRead;
 use tokens::TokenCounter;
 
@@ -234,29 +235,31 @@ pub fn read_bytes(bytes: &[u8], source: &Source<'_>) -> Result<Imported, ImportE
     Ok(into)
 }
 
+/// What makes two calls the same whatever their session is called.
+#[derive(PartialEq, Eq, Hash)]
+struct CallShape {
+    prompt_tokens: u32,
+    output_tokens: u32,
+    prompt: Vec<Run>,
+    /// Only where ids mean the same in both sessions.
+    ids: Vec<u64>,
+}
+
 /// Marks every session that equals an earlier one in prompt runs, sizes and outputs, whatever its id.
 fn mark_duplicates(sessions: &mut [Session]) {
-    use crate::trace::Mark;
-    use std::collections::HashSet;
     let mut seen = HashSet::new();
-    for session in sessions.iter_mut().filter(|s| !s.has(Mark::Sessionless)) {
-        let shape: Vec<(u32, u32, Vec<[u32; 2]>, Vec<u64>)> = session
-            .calls
-            .iter()
-            .map(|call| {
-                let runs = call.prompt.iter().map(|&run| run.into()).collect();
-                let ids = if session.scope == crate::trace::Scope::Set {
-                    call.prompt
-                        .iter()
-                        .flat_map(|run| run.indices())
-                        .map(|i| session.segments[i as usize].id)
-                        .collect()
-                } else {
-                    Vec::new()
-                };
-                (call.prompt_tokens, call.output_tokens, runs, ids)
-            })
-            .collect();
+    for session in sessions.iter_mut().filter(|session| !session.has(Mark::Sessionless)) {
+        let shape = |call: &Call| {
+            let segments = call.prompt.iter().flat_map(|run| run.indices());
+            let ids = segments.map(|index| session.segments[index as usize].id);
+            CallShape {
+                prompt_tokens: call.prompt_tokens,
+                output_tokens: call.output_tokens,
+                prompt: call.prompt.clone(),
+                ids: if session.scope == Scope::Set { ids.collect() } else { Vec::new() },
+            }
+        };
+        let shape: Vec<CallShape> = session.calls.iter().map(shape).collect();
         if !seen.insert(shape) {
             session.mark(Mark::Duplicate);
         }

@@ -2,17 +2,19 @@
 //!
 //! An importer writes a session whose segments are still chunks: blocks of the source, or hashes of
 //! 64 tokens of text. A chunk list may name the same id several times. Folding joins neighbours
-//! that always occur together, in every prompt of the set, and never cross the border of a
-//! message. What two prompts shared before, they share after, to the chunk.
+//! that always occur together, in every prompt and message of the set, and never cross the border of
+//! either. What two prompts shared before, they share after, to the chunk. Only the sequences of
+//! chunks decide, not where in the list they lie, so folding twice changes nothing.
 
 use super::{Run, Scope, Segment, Session};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
+use std::collections::hash_map::Entry;
 
 /// Folds a whole set. Sessions of scope `set` are folded together, the others each on its own.
 /// Ids become dense, in order of first appearance, so that the same input gives the same bytes.
 pub fn fold(sessions: &mut [Session]) {
     let mut shared = Folder::default();
-    for session in sessions.iter().filter(|s| s.scope == Scope::Set) {
+    for session in sessions.iter().filter(|session| session.scope == Scope::Set) {
         shared.learn(session);
     }
     for session in sessions.iter_mut() {
@@ -32,8 +34,9 @@ pub fn fold_one(session: &mut Session) {
 }
 
 /// What stands before (or behind) a chunk wherever it occurs.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Neighbour {
+    /// The chunk is in no prompt and no message.
     Unseen,
     Always(u32),
     /// Different neighbours, or the border of a prompt or message.
@@ -50,108 +53,138 @@ impl Neighbour {
     }
 }
 
+/// One chunk, whatever the places where it stands.
+struct Chunk {
+    tokens: u32,
+    before: Neighbour,
+    behind: Neighbour,
+    /// Id of the segment that it opens, once that has been given.
+    id: Option<u64>,
+}
+
 /// Learns which chunks always stand together, then rewrites sessions.
 #[derive(Default)]
 struct Folder {
     /// Chunk identity to chunk number. Equal ids of unequal length are different chunks.
-    numbers: HashMap<(u64, u32), u32>,
-    before: Vec<Neighbour>,
-    behind: Vec<Neighbour>,
-    /// First chunk of a segment to the segment's dense id.
-    dense: HashMap<u32, u64>,
+    numbers: FxHashMap<(u64, u32), u32>,
+    chunks: Vec<Chunk>,
+    next_id: u64,
 }
 
 impl Folder {
     fn number(&mut self, chunk: Segment) -> u32 {
-        let next = self.before.len() as u32;
-        let number = *self.numbers.entry((chunk.id, chunk.tokens)).or_insert(next);
-        if number == next {
-            self.before.push(Neighbour::Unseen);
-            self.behind.push(Neighbour::Unseen);
+        let next = self.chunks.len() as u32;
+        match self.numbers.entry((chunk.id, chunk.tokens)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(vacant) => {
+                vacant.insert(next);
+                let (before, behind) = (Neighbour::Unseen, Neighbour::Unseen);
+                self.chunks.push(Chunk { tokens: chunk.tokens, before, behind, id: None });
+                next
+            }
         }
-        number
     }
 
+    /// Takes in what stands beside what, in every prompt and every message.
     fn learn(&mut self, session: &Session) {
-        let cuts = cuts(session);
         let numbers: Vec<u32> = session.segments.iter().map(|&chunk| self.number(chunk)).collect();
-        for (at, &number) in numbers.iter().enumerate() {
-            let before = if cuts[at] { Neighbour::Border } else { Neighbour::Always(numbers[at - 1]) };
-            let behind = if cuts[at + 1] { Neighbour::Border } else { Neighbour::Always(numbers[at + 1]) };
-            self.before[number as usize].meet(before);
-            self.behind[number as usize].meet(behind);
+        // How many runs begin less how many end at the step from a chunk of the list to the next.
+        let mut steps = vec![0_i32; numbers.len() + 1];
+        for call in &session.calls {
+            self.sequence(&call.prompt, &numbers, &mut steps);
         }
+        let mut runs = Vec::new();
+        for message in &session.messages {
+            runs.clear();
+            message.parts.iter().for_each(|&part| Run::push(&mut runs, part));
+            self.sequence(&runs, &numbers, &mut steps);
+        }
+        let mut covering = 0;
+        for (pair, step) in numbers.windows(2).zip(&steps) {
+            covering += step;
+            if covering > 0 {
+                self.beside(pair[0], pair[1]);
+            }
+        }
+    }
+
+    /// Notes the borders of one sequence and the joints between its runs. Its inner steps are left to
+    /// `steps`, where those of all sequences are counted at once.
+    fn sequence(&mut self, runs: &[Run], numbers: &[u32], steps: &mut [i32]) {
+        let mut last = None;
+        for run in runs.iter().map(|run| run.indices()).filter(|run| !run.is_empty()) {
+            let (first, end) = (run.start as usize, run.end as usize);
+            match last {
+                Some(last) => self.beside(last, numbers[first]),
+                None => self.chunks[numbers[first] as usize].before = Neighbour::Border,
+            }
+            last = Some(numbers[end - 1]);
+            steps[first] += 1;
+            steps[end - 1] -= 1;
+        }
+        if let Some(last) = last {
+            self.chunks[last as usize].behind = Neighbour::Border;
+        }
+    }
+
+    fn beside(&mut self, before: u32, behind: u32) {
+        self.chunks[behind as usize].before.meet(Neighbour::Always(before));
+        self.chunks[before as usize].behind.meet(Neighbour::Always(behind));
+    }
+
+    /// Whether a segment begins with the chunk. Inside of one, both neighbours know only each other.
+    fn opens(&self, number: u32) -> bool {
+        match self.chunks[number as usize].before {
+            Neighbour::Unseen => false,
+            Neighbour::Border => true,
+            Neighbour::Always(before) => self.chunks[before as usize].behind != Neighbour::Always(number),
+        }
+    }
+
+    /// Tokens of the segment that begins with the chunk.
+    fn tokens(&self, opening: u32) -> u32 {
+        let mut tokens = self.chunks[opening as usize].tokens;
+        let mut at = opening;
+        while let Neighbour::Always(behind) = self.chunks[at as usize].behind
+            && !self.opens(behind)
+        {
+            tokens = tokens.saturating_add(self.chunks[behind as usize].tokens);
+            at = behind;
+        }
+        tokens
+    }
+
+    /// Id of the segment that begins with the chunk.
+    fn id(&mut self, opening: u32) -> u64 {
+        let next = self.next_id;
+        let id = *self.chunks[opening as usize].id.get_or_insert(next);
+        self.next_id = self.next_id.max(id + 1);
+        id
     }
 
     fn apply(&mut self, session: &mut Session) {
-        let numbers: Vec<u32> = session.segments.iter().map(|&chunk| self.number(chunk)).collect();
         let mut folded: Vec<Segment> = Vec::new();
-        // For each chunk, the segment it opens; `None` inside a segment.
-        let mut opens: Vec<Option<u32>> = Vec::with_capacity(numbers.len());
-        let mut place: HashMap<u64, u32> = HashMap::new();
-        let mut growing = None;
-        for (at, &number) in numbers.iter().enumerate() {
-            let apart = at == 0
-                || self.before[number as usize] == Neighbour::Border
-                || self.behind[numbers[at - 1] as usize] == Neighbour::Border;
-            if apart {
-                let next = self.dense.len() as u64;
-                let id = *self.dense.entry(number).or_insert(next);
-                let fresh = !place.contains_key(&id);
-                let index = *place.entry(id).or_insert(folded.len() as u32);
-                if fresh {
-                    folded.push(Segment { id, tokens: 0 });
-                }
-                opens.push(Some(index));
-                growing = fresh.then_some(index as usize);
-            } else {
-                opens.push(None);
-            }
-            if let Some(index) = growing {
-                folded[index].tokens += session.segments[at].tokens;
-            }
+        // For each place of the chunk list, the segment that is opened there.
+        let mut places: Vec<Option<u32>> = Vec::with_capacity(session.segments.len());
+        let mut known: FxHashMap<u32, u32> = FxHashMap::default();
+        for &chunk in &session.segments {
+            let number = self.number(chunk);
+            places.push(self.opens(number).then(|| {
+                *known.entry(number).or_insert_with(|| {
+                    folded.push(Segment { id: self.id(number), tokens: self.tokens(number) });
+                    folded.len() as u32 - 1
+                })
+            }));
         }
         for call in &mut session.calls {
             let mut runs = Vec::new();
             let chunks = call.prompt.iter().flat_map(|run| run.indices());
-            chunks
-                .filter_map(|chunk| opens[chunk as usize])
-                .for_each(|segment| Run::push(&mut runs, segment));
+            chunks.filter_map(|chunk| places[chunk as usize]).for_each(|place| Run::push(&mut runs, place));
             call.prompt = runs;
         }
         for message in &mut session.messages {
-            message.parts = message.parts.iter().filter_map(|&chunk| opens[chunk as usize]).collect();
+            message.parts = message.parts.iter().filter_map(|&chunk| places[chunk as usize]).collect();
         }
         session.segments = folded;
     }
-}
-
-/// Places of the chunk list where a prompt run or a message begins or ends. Has one entry more than
-/// there are chunks.
-fn cuts(session: &Session) -> Vec<bool> {
-    let count = session.segments.len();
-    let mut cuts = vec![false; count + 1];
-    cuts[0] = true;
-    cuts[count] = true;
-    for run in session.calls.iter().flat_map(|call| &call.prompt) {
-        let range = run.indices();
-        cuts[range.start as usize] = true;
-        cuts[range.end as usize] = true;
-    }
-    for message in &session.messages {
-        let mut previous = None;
-        for &part in &message.parts {
-            if previous != Some(part) {
-                cuts[part as usize] = true;
-            }
-            previous = Some(part + 1);
-        }
-        if let Some(end) = previous {
-            cuts[end as usize] = true;
-        }
-        for pair in message.parts.windows(2).filter(|pair| pair[1] != pair[0] + 1) {
-            cuts[pair[0] as usize + 1] = true;
-        }
-    }
-    cuts
 }

@@ -92,8 +92,8 @@ pub(super) fn links(asked: &[Asked]) -> Vec<Link> {
             links[waits].after.push(last as u32);
         }
     }
-    for place in 0..asked.len() {
-        time(&mut links[place], asked, place);
+    for (place, link) in links.iter_mut().enumerate() {
+        time(link, asked, place);
     }
     links
 }

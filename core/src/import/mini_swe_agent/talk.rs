@@ -1,7 +1,7 @@
 //! What was said in a run: the three shapes of messages brought into one.
 
 use super::{Raw, Usage};
-use crate::import::json::{Fault, Num};
+use crate::import::json::{Fault, Num, Text};
 use crate::trace::{MessageKind, MessageRole};
 use std::borrow::Cow;
 
@@ -114,7 +114,7 @@ fn reply(raw: &Raw<'_>, text: &str, skip: impl FnOnce(Fault)) -> Reply {
         Some(Ok(counts)) => Some(counts),
         None => None,
     };
-    let model = [&response.model, &raw.model].into_iter().map(|model| model.as_str()).find(|m| !m.is_empty());
+    let model = [&response.model, &raw.model].into_iter().map(Text::as_str).find(|model| !model.is_empty());
     Reply {
         model: model.unwrap_or_default().to_owned(),
         usage,

@@ -111,7 +111,10 @@ pub(crate) fn run(args: &DataArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let index = Index { sets };
-    output::write_file(&args.out.join("index.json"), &format!("{}\n", serde_json::to_string_pretty(&index)?))?;
+    output::write_file(
+        &args.out.join("index.json"),
+        &format!("{}\n", serde_json::to_string_pretty(&index)?),
+    )?;
     output::write_file(&args.out.join("DATA.md"), &index::page(&index))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -123,7 +126,12 @@ fn derive(plan: &Plan, raw: &mut Raw) -> anyhow::Result<Vec<Session>> {
     let mut imported = input::read(&[path], &options)?;
     if let Some(first) = imported.skipped.first() {
         let count = imported.skipped.len();
-        bail!("{}: {count} records were skipped, expected none; the first: {}: {}", plan.name, first.file, first.why);
+        bail!(
+            "{}: {count} records were skipped, expected none; the first: {}: {}",
+            plan.name,
+            first.file,
+            first.why
+        );
     }
     if let Some(file) = plan.resolved {
         resolve(&mut imported, &raw.beside(file))?;
@@ -138,8 +146,9 @@ fn save(plan: &Plan, name: &'static str, folder: &Path, sessions: &[Session]) ->
     let path = folder.join(&file);
     fs::write(&path, &bytes).with_context(|| format!("{}: cannot be written", path.display()))?;
     let calls = || sessions.iter().flat_map(|session| &session.calls);
-    let cached: Vec<u64> =
-        calls().filter_map(|call| call.recorded.as_ref().and_then(|recorded| recorded.cached_tokens)).collect();
+    let cached: Vec<u64> = calls()
+        .filter_map(|call| call.recorded.as_ref().and_then(|recorded| recorded.cached_tokens))
+        .collect();
     let digest = Sha256::digest(&bytes);
     Ok(Entry {
         name,
@@ -185,11 +194,14 @@ fn packed<'a>(
 /// A small part of the Claude Code set for a page's first load.
 fn sample(folder: &Path, sessions: &[Session]) -> anyhow::Result<Entry> {
     let first = sessions.iter().find(|session| session.id == SAMPLE_FIRST);
-    let first = first.with_context(|| format!("{}: expected the session `{SAMPLE_FIRST}`", CLAUDE_CODE.name))?;
+    let first =
+        first.with_context(|| format!("{}: expected the session `{SAMPLE_FIRST}`", CLAUDE_CODE.name))?;
     let [fewest, most] = SAMPLE_CALLS;
     let mut others: Vec<&Session> = sessions
         .iter()
-        .filter(|session| session.id != first.id && !session.has(Mark::Duplicate) && !session.has(Mark::MidSession))
+        .filter(|session| {
+            session.id != first.id && !session.has(Mark::Duplicate) && !session.has(Mark::MidSession)
+        })
         .filter(|session| (fewest..=most).contains(&session.calls.len()))
         .collect();
     others.sort_by(|a, b| (a.calls.len(), &a.id).cmp(&(b.calls.len(), &b.id)));

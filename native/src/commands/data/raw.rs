@@ -30,11 +30,14 @@ impl Raw {
         let archive = self.folder.join(format!("{source}.tar.xz"));
         if !archive.is_file() {
             let folder = self.folder.display();
-            bail!("{folder}: expected the source `{source}` as a folder or as `{source}.tar.xz`, found neither");
+            bail!(
+                "{folder}: expected the source `{source}` as a folder or as `{source}.tar.xz`, found neither"
+            );
         }
         let target = self.unpack_folder()?;
         if !target.join(source).is_dir() {
-            unpack(&archive, &target).with_context(|| format!("{}: cannot be unpacked", archive.display()))?;
+            unpack(&archive, &target)
+                .with_context(|| format!("{}: cannot be unpacked", archive.display()))?;
         }
         inside_of(&target.join(source), inside)
     }

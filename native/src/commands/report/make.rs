@@ -88,9 +88,7 @@ fn policies(plan: &plan::SetPlan, data: &Path, made: &mut Vec<Made>) -> anyhow::
 }
 
 fn sweep(data: &Path, made: &mut Vec<Made>) -> anyhow::Result<()> {
-    let mut set = read(plan::CLAUDE_CODE, data)?;
-    let whole = set.sessions.len();
-    set.sessions.truncate(plan::SWEEP_SESSIONS);
+    let set = read(plan::CLAUDE_CODE, data)?;
     let mut points = Vec::new();
     let mut first = None;
     for kv_tokens in plan::SWEEP_KV_TOKENS {
@@ -105,7 +103,7 @@ fn sweep(data: &Path, made: &mut Vec<Made>) -> anyhow::Result<()> {
     let scenario = first.context("the sweep has no points")?;
     let title = format!("{}: load, policy and cache size", set.of.title);
     let body = Sweep {
-        sample: format!("the first {} of {whole} sessions", set.sessions.len()),
+        sample: format!("all {} sessions", set.sessions.len()),
         set: set.of,
         concurrency: plan::SWEEP_CONCURRENCY.to_vec(),
         kv_tokens: plan::SWEEP_KV_TOKENS.to_vec(),

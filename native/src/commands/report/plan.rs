@@ -22,7 +22,7 @@ pub(super) const SETS: &[SetPlan] = &[
         name: "mini-swe-agent-gemini3",
         title: "mini-swe-agent with Gemini 3",
         replicas: 4,
-        concurrency: Some(64),
+        concurrency: Some(16),
     },
     SetPlan { name: "mooncake-conversation", title: "Mooncake conversation", replicas: 8, concurrency: None },
 ];
@@ -36,9 +36,6 @@ pub(super) const RACE_SESSION: &str = "trace_0002";
 pub(super) const SWEEP_CONCURRENCY: [u32; 6] = [1, 4, 8, 16, 32, 64];
 /// KV capacities of one replica in the sweep.
 pub(super) const SWEEP_KV_TOKENS: [u64; 3] = [131_072, 393_216, 786_432];
-/// Sessions of the sweep: the first so many of the set.
-pub(super) const SWEEP_SESSIONS: usize = 120;
-
 impl SetPlan {
     /// The scenario of the policy comparison.
     pub(super) fn scenario(&self) -> Scenario {

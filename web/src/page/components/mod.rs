@@ -1,0 +1,15 @@
+//! What sections are made of.
+
+mod canvas;
+mod controls;
+mod drawn;
+mod facts;
+mod frame;
+mod loading;
+
+pub(crate) use canvas::FigureCanvas;
+pub(crate) use controls::{Choice, Slider};
+pub(crate) use drawn::{OwnedLatency, OwnedRace, OwnedSweep, Shown};
+pub(crate) use facts::Facts;
+pub(crate) use frame::{Badge, FigureFrame, Source};
+pub(crate) use loading::SetProgress;

@@ -1,0 +1,15 @@
+//! The page, from the top down: sections, the components they share, and below them the context,
+//! the worker's client, fetching, colours and the browser.
+
+mod app;
+mod components;
+mod context;
+mod dom;
+mod fetch;
+mod reports;
+mod sections;
+mod sets;
+mod theme;
+mod worker_client;
+
+pub(crate) use app::start;

@@ -1,0 +1,11 @@
+//! The sections of the paper, in order.
+
+pub(super) mod appendix;
+pub(super) mod explorer;
+mod live;
+pub(super) mod overview;
+mod player;
+pub(super) mod results;
+mod session_list;
+mod session_steps;
+pub(super) mod your_trace;

@@ -1,0 +1,200 @@
+//! Your Trace: a file of any importable format, read in the worker, never sent anywhere.
+
+use super::live::{Live, Wish};
+use crate::page::components::{Badge, Facts, FigureFrame, OwnedLatency, SetProgress, Shown, Source};
+use crate::page::context::{Context, context};
+use crate::page::dom;
+use crate::page::sets::{OWN, SetState};
+use atr_core::import::IMPORTERS;
+use atr_core::metrics::Inspection;
+use atr_core::policy::Scenario;
+use atr_core::report::Origin;
+use atr_web::protocol::{Computed, MAX_BYTES, Request, Response, SetView};
+use atr_web::words;
+use leptos::ev;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use std::rc::Rc;
+use std::sync::Arc;
+use wasm_bindgen::JsCast;
+use web_sys::{DragEvent, File, FileList, HtmlInputElement};
+
+/// The fourth section.
+#[component]
+pub(crate) fn YourTrace() -> impl IntoView {
+    let context = context();
+    let over = RwSignal::new(false);
+    let take = move |files: Option<FileList>| {
+        over.set(false);
+        if let Some(file) = files.and_then(|files| files.get(0)) {
+            read(context, &file);
+        }
+    };
+    // A file that misses the zone must not replace the page.
+    let hovering = window_event_listener(ev::dragover, move |event| {
+        event.prevent_default();
+        over.set(true);
+    });
+    let left = window_event_listener(ev::dragleave, move |event: DragEvent| {
+        over.set(event.related_target().is_some())
+    });
+    let dropped = window_event_listener(ev::drop, move |event: DragEvent| {
+        event.prevent_default();
+        take(event.data_transfer().and_then(|data| data.files()));
+        if let Some(section) = dom::element("your-trace") {
+            section.scroll_into_view();
+        }
+    });
+    on_cleanup(move || {
+        hovering.remove();
+        left.remove();
+        dropped.remove();
+    });
+    let chosen = move |event: ev::Event| {
+        let input = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
+        if let Some(input) = input {
+            take(input.files());
+            // So that the same file can be chosen again after it was changed.
+            input.set_value("");
+        }
+    };
+    let formats = IMPORTERS
+        .iter()
+        .map(|one| view! { <li><strong>{one.name()}</strong>": "{one.about()}</li> })
+        .collect_view();
+    view! {
+        <section class="part" id="your-trace" aria-labelledby="your-trace-title">
+            <h2 id="your-trace-title">"Your trace"</h2>
+            <div class="prose">
+                <p>"What would each policy cost on your own agent's trace? The file is read by this page and stays in this browser: nothing is sent."</p>
+                <p class="note">"Where a file has texts and no token counts, tokens are estimated from bytes, and the result says so. The command line counts with a real tokenizer."</p>
+            </div>
+            <div class="drop" class:over=over data-testid="drop-zone">
+                <p><label class="file-button">"Choose a file"
+                    <input type="file" class="visually-hidden" data-testid="file-input" on:change=chosen />
+                </label>" or drop one anywhere on this page."</p>
+                <p>{format!("Up to {} unpacked; .gz is unpacked here. Formats are recognised by their content:", words::bytes(MAX_BYTES))}</p>
+                <ul>{formats}</ul>
+            </div>
+            <Outcome />
+        </section>
+    }
+}
+
+fn read(context: Context, file: &File) {
+    context.sets.read_own(file.name(), file.clone().into());
+}
+
+#[component]
+fn Outcome() -> impl IntoView {
+    let context = context();
+    let state = Memo::new(move |_| context.sets.state(OWN));
+    move || match state.get() {
+        None => ().into_any(),
+        Some(SetState::Loading { .. }) => {
+            view! { <SetProgress name=Signal::derive(|| Some(OWN.to_owned())) /> }.into_any()
+        }
+        Some(SetState::Failed(why)) => view! {
+            <div class="notice" role="alert" data-testid="own-error">
+                <p>{format!("This file cannot be used. {why}.")}</p>
+            </div>
+        }
+        .into_any(),
+        Some(SetState::Ready(held)) => view! { <Own held /> }.into_any(),
+    }
+}
+
+#[component]
+fn Own(held: Arc<SetView>) -> impl IntoView {
+    let context = context();
+    let inspected = RwSignal::new(None::<Arc<Computed<Inspection>>>);
+    let live = Live::new(context);
+    let sweep = false;
+    live.wish(Wish { set: OWN.to_owned(), scenario: Scenario::default(), sweep });
+    spawn_local(async move {
+        let answer = context.worker.ask(Request::Inspect { set: OWN.to_owned() }, None).await;
+        if let Ok(Response::Inspect(computed)) = answer {
+            inspected.set(Some(Arc::new(computed)));
+        }
+    });
+    let figure: Signal<Option<Shown>, LocalStorage> = Signal::derive_local(move || {
+        let body = live.compared.with(|one| one.as_ref().map(|one| one.body.clone()))?;
+        Some(Rc::new(OwnedLatency(Arc::new(body))) as Shown)
+    });
+    let badge = Signal::derive(|| Badge { origin: Some(Origin::Simulated), now: true });
+    let file = held.file.clone();
+    let source = Signal::derive(move || Source {
+        report: None,
+        json: live
+            .compared
+            .with(|one| one.as_ref().and_then(|one| serde_json::to_string_pretty(&one.body).ok())),
+        command: format!("atr-bench simulate {file}"),
+    });
+    let explore = move |_| {
+        context.view.update(|view| {
+            view.set = Some(OWN.to_owned());
+            view.session = None;
+            view.call = None;
+        });
+        if let Some(section) = dom::element("explorer") {
+            section.scroll_into_view();
+        }
+    };
+    let read = format!(
+        "{}: read as {}, {} in {}. Token counts: {}.",
+        held.file,
+        held.format,
+        words::bytes(held.bytes),
+        words::time(held.took_ms),
+        held.counts_from.join(", ")
+    );
+    view! {
+        <div data-testid="own-summary">
+            <p class="status" role="status">{read}</p>
+            <Skipped held=held.clone() />
+            {move || inspected.with(|one| one.as_ref().map(|one| view! { <Facts facts=facts(one) /> }))}
+            <p><button class="primary" data-testid="own-explore" on:click=explore>"Step through its sessions"</button></p>
+            {move || live.trouble.get().map(|why| view! { <p class="notice" role="alert">{format!("It cannot be simulated: {why}.")}</p> })}
+            <FigureFrame name="own-latency" number=6 figure badge source reserve=250>{()}</FigureFrame>
+        </div>
+    }
+}
+
+#[component]
+fn Skipped(held: Arc<SetView>) -> impl IntoView {
+    let (count, first) = held.skipped.clone();
+    (count > 0).then(|| {
+        let shown = first.len() as u64;
+        let list = first.into_iter().map(|why| view! { <li>{why}</li> }).collect_view();
+        view! {
+            <div class="notice" role="status">
+                <p>{format!("{} left out; the rest is used.", words::plural(count, "record"))}</p>
+                <ul>{list}</ul>
+                {(count > shown).then(|| view! { <p>{format!("{} more.", words::grouped(count - shown))}</p> })}
+            </div>
+        }
+    })
+}
+
+fn facts(computed: &Computed<Inspection>) -> Vec<(&'static str, String)> {
+    let one = &computed.body;
+    let mut facts = vec![
+        ("Sessions", words::grouped(one.sessions)),
+        ("Calls", words::grouped(one.calls)),
+        ("Prompt tokens", words::short(one.prompt_tokens)),
+        ("Output tokens", words::short(one.output_tokens)),
+        ("Ceiling of the hit rate", words::percent(one.ceiling_hit_rate)),
+    ];
+    if let Some(turns) = &one.turns {
+        facts.push(("Turns, median", format!("{:.0}", turns.p50)));
+        facts.push(("Turns, most", words::grouped(turns.max)));
+    }
+    if one.duplicates > 0 {
+        facts.push(("Duplicates", words::grouped(one.duplicates)));
+    }
+    if let Some(recorded) = &one.recorded {
+        facts.extend(recorded.cached_tokens.map(|tokens| ("Recorded as cached", words::short(tokens))));
+        facts.extend(recorded.cost_usd.map(|cost| ("Recorded cost", format!("{cost:.2} USD"))));
+    }
+    facts
+}

@@ -1,0 +1,131 @@
+//! The sets of traces: fetched when somebody needs one, handed to the worker once, listed here.
+
+use super::fetch;
+use super::worker_client::WorkerClient;
+use atr_core::report::SetRef;
+use atr_web::catalogue::SetEntry;
+use atr_web::protocol::{Request, Response, SetView};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use web_sys::Blob;
+
+/// The name under which the reader's own file is kept.
+pub(crate) const OWN: &str = "your-trace";
+
+/// How far a set is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum SetState {
+    /// On its way.
+    Loading {
+        /// What is being done.
+        stage: String,
+        /// Bytes done.
+        done: u64,
+        /// Bytes in all, where known.
+        total: u64,
+    },
+    /// The worker holds it.
+    Ready(Arc<SetView>),
+    /// It did not come; the text says why.
+    Failed(String),
+}
+
+/// All sets by name.
+#[derive(Clone, Copy)]
+pub(crate) struct Sets {
+    states: RwSignal<BTreeMap<String, SetState>>,
+    worker: WorkerClient,
+}
+
+impl Sets {
+    /// None yet. Forgets what a worker held when another takes its place.
+    pub(crate) fn new(worker: WorkerClient) -> Self {
+        let sets = Sets { states: RwSignal::new(BTreeMap::new()), worker };
+        Effect::new(move |before: Option<u32>| {
+            let generation = worker.generation.get();
+            if before.is_some_and(|before| before != generation) {
+                sets.states.update(BTreeMap::clear);
+            }
+            generation
+        });
+        sets
+    }
+
+    /// How far a set is; `None` if nobody asked for it.
+    pub(crate) fn state(self, name: &str) -> Option<SetState> {
+        self.states.with(|states| states.get(name).cloned())
+    }
+
+    /// A set that is there.
+    pub(crate) fn ready(self, name: &str) -> Option<Arc<SetView>> {
+        self.states.with(|states| match states.get(name) {
+            Some(SetState::Ready(view)) => Some(view.clone()),
+            _ => None,
+        })
+    }
+
+    /// Makes sure that a bundled set is there or on its way.
+    pub(crate) fn ensure(self, entry: SetEntry) {
+        if self.states.with_untracked(|states| states.contains_key(&entry.name)) {
+            return;
+        }
+        self.put(
+            &entry.name,
+            SetState::Loading { stage: "fetching".to_owned(), done: 0, total: entry.bytes },
+        );
+        spawn_local(async move {
+            let (name, total) = (entry.name.clone(), entry.bytes);
+            let progress = {
+                let name = name.clone();
+                move |done| self.put(&name, SetState::Loading { stage: "fetching".to_owned(), done, total })
+            };
+            match fetch::blob(&entry.path(), progress).await {
+                Ok(blob) => {
+                    let file = entry.file.clone();
+                    let path = entry.path();
+                    self.hand_over(SetRef { name, title: entry.title, path }, file, blob).await;
+                }
+                Err(error) => self.put(&name, SetState::Failed(error.to_string())),
+            }
+        });
+    }
+
+    /// Forgets a failed set, so that it can be asked for again.
+    pub(crate) fn forget(self, name: &str) {
+        self.states.update(|states| {
+            states.remove(name);
+        });
+    }
+
+    /// Gives the worker a file that the reader chose.
+    pub(crate) fn read_own(self, file: String, blob: Blob) {
+        self.put(OWN, SetState::Loading { stage: "reading".to_owned(), done: 0, total: 0 });
+        let set = SetRef { name: OWN.to_owned(), title: file.clone(), path: file.clone() };
+        spawn_local(async move { self.hand_over(set, file, blob).await });
+    }
+
+    async fn hand_over(self, set: SetRef, file: String, blob: Blob) {
+        let name = set.name.clone();
+        let progress = {
+            let name = name.clone();
+            move |stage: &str, done| {
+                self.put(&name, SetState::Loading { stage: stage.to_owned(), done, total: 0 })
+            }
+        };
+        let request = Request::Load { set, file };
+        let state = match self.worker.ask_with(request, Some(blob), Some(Box::new(progress))).await {
+            Ok(Response::Set(view)) => SetState::Ready(Arc::new(view)),
+            Ok(_) => SetState::Failed("the worker answered something else".to_owned()),
+            Err(error) => SetState::Failed(error.to_string()),
+        };
+        self.put(&name, state);
+    }
+
+    fn put(self, name: &str, state: SetState) {
+        self.states.update(|states| {
+            states.insert(name.to_owned(), state);
+        });
+    }
+}

@@ -1,0 +1,233 @@
+//! The messages between the page and its worker. Each is one JSON text inside an envelope with a
+//! number; bytes (a trace file) travel beside it as they are, without a copy where the browser can
+//! hand them over.
+
+use atr_core::metrics::Inspection;
+use atr_core::policy::Scenario;
+use atr_core::report::{Policies, Race, SetRef, StripRow};
+use atr_core::trace::{Mark, MessageKind, MessageRole};
+use serde::{Deserialize, Serialize};
+
+/// What the page asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// First message: are both sides of one build?
+    Hello {
+        /// The page's build.
+        build: String,
+    },
+    /// Read a trace file and keep its sessions under the name `set`.
+    Load {
+        /// Name to keep it under, and what results call it.
+        set: SetRef,
+        /// Name of the file, for errors.
+        file: String,
+    },
+    /// One session, call by call.
+    Session {
+        /// The set.
+        set: String,
+        /// The session's id; the set's own choice where absent or unknown.
+        session: Option<String>,
+    },
+    /// What a set holds, and what a cache could make of it.
+    Inspect {
+        /// The set.
+        set: String,
+    },
+    /// One session under every policy, with the course of each call.
+    Race {
+        /// The set.
+        set: String,
+        /// The session's id.
+        session: String,
+        /// The set-up.
+        scenario: Scenario,
+    },
+    /// Every policy over a set or a sample of it.
+    Compare {
+        /// The set.
+        set: String,
+        /// The set-up.
+        scenario: Scenario,
+        /// Take whole sessions in file order up to so many calls; the whole set where absent.
+        max_calls: Option<u64>,
+    },
+}
+
+/// What the worker answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Response {
+    /// To [`Request::Hello`].
+    Hello {
+        /// The worker's build.
+        build: String,
+    },
+    /// To [`Request::Load`].
+    Set(SetView),
+    /// To [`Request::Session`].
+    Session(Box<SessionView>),
+    /// To [`Request::Inspect`].
+    Inspect(Computed<Inspection>),
+    /// To [`Request::Race`].
+    Race(Computed<Race>),
+    /// To [`Request::Compare`].
+    Compare(Computed<Policies>),
+    /// Not an answer yet, but a sign of life: how far a long request has come.
+    Progress {
+        /// What is being done.
+        stage: String,
+        /// Bytes done.
+        done: u64,
+    },
+    /// The request cannot be answered; the text is for the reader.
+    Failed(String),
+}
+
+/// A message to the worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Envelope<T> {
+    /// Which request it is, or belongs to.
+    pub id: u32,
+    /// The content.
+    pub body: T,
+}
+
+/// Largest file, unpacked, that the page reads.
+pub const MAX_BYTES: u64 = 200_000_000;
+
+/// A result that the worker computed just now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Computed<T> {
+    /// The result, in the form that a report would have.
+    pub body: T,
+    /// How long it took.
+    pub took_ms: f64,
+    /// Sessions that took part.
+    pub sessions: u64,
+    /// Calls that took part.
+    pub calls: u64,
+    /// Whether that is a sample of the set.
+    pub sample: bool,
+}
+
+/// A set that the worker holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetView {
+    /// The name that it is kept under.
+    pub set: String,
+    /// The file that it came from.
+    pub file: String,
+    /// The format that it was read as.
+    pub format: String,
+    /// Where its token counts come from, each way once.
+    pub counts_from: Vec<String>,
+    /// Size after unpacking.
+    pub bytes: u64,
+    /// How long reading it took.
+    pub took_ms: f64,
+    /// Its sessions, in file order.
+    pub sessions: Vec<SessionRow>,
+    /// How many records were left out, and why, for the first of them.
+    pub skipped: (u64, Vec<String>),
+    /// Keys that no importer knows, dropped.
+    pub unknown_keys: u64,
+}
+
+impl SetView {
+    /// Calls of all sessions.
+    pub fn calls(&self) -> u64 {
+        self.sessions.iter().map(|row| row.calls).sum()
+    }
+
+    /// Prompt tokens of all sessions.
+    pub fn prompt_tokens(&self) -> u64 {
+        self.sessions.iter().map(|row| row.prompt_tokens).sum()
+    }
+
+    /// Output tokens of all sessions.
+    pub fn output_tokens(&self) -> u64 {
+        self.sessions.iter().map(|row| row.output_tokens).sum()
+    }
+
+    /// Sessions that equal an earlier one.
+    pub fn duplicates(&self) -> usize {
+        self.sessions.iter().filter(|row| row.marks.contains(&Mark::Duplicate)).count()
+    }
+}
+
+/// One session in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// Its name.
+    pub id: String,
+    /// Model calls.
+    pub calls: u64,
+    /// The main agent's calls; absent for sources without sessions.
+    pub turns: Option<u64>,
+    /// Prompt tokens of all calls.
+    pub prompt_tokens: u64,
+    /// Output tokens of all calls.
+    pub output_tokens: u64,
+    /// The longest prompt.
+    pub longest: u64,
+    /// What is unusual about it.
+    pub marks: Vec<Mark>,
+    /// Whether the task was solved, where known.
+    pub resolved: Option<bool>,
+}
+
+/// One session, call by call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// The set.
+    pub set: String,
+    /// Its name.
+    pub id: String,
+    /// The agent software.
+    pub harness: String,
+    /// The models its calls name.
+    pub models: Vec<String>,
+    /// Where its token counts come from.
+    pub counts_from: String,
+    /// Tokens in a block, where the source has blocks.
+    pub block_tokens: Option<u32>,
+    /// What is unusual about it.
+    pub marks: Vec<Mark>,
+    /// How it ended, where known.
+    pub exit: Option<String>,
+    /// Whether the task was solved, where known.
+    pub resolved: Option<bool>,
+    /// The strips: what an infinite cache, empty before the session, would find of each call.
+    pub strips: Vec<StripRow>,
+    /// What else there is to say of each call.
+    pub calls: Vec<CallView>,
+}
+
+/// One call of a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallView {
+    /// The model.
+    pub model: u32,
+    /// 0 is the main agent.
+    pub agent: u32,
+    /// Prompt tokens that the provider found in its cache, where the source says.
+    pub recorded_cached: Option<u64>,
+    /// Names of the tools that ran on the reply.
+    pub tools: Vec<String>,
+    /// Messages in the prompt; 0 where the source has none.
+    pub messages: u32,
+    /// Where its prompt left that of the same agent's call before it; absent where it continues it.
+    pub broke: Option<Break>,
+}
+
+/// Where a prompt left the one before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Break {
+    /// Tokens before the prompts part.
+    pub at_tokens: u64,
+    /// Tokens of the earlier prompt behind that place: sent before, not reusable now.
+    pub lost_tokens: u64,
+    /// The message that differs, from 1, with who speaks, what it is for and its size.
+    pub message: Option<(u32, MessageRole, MessageKind, u32)>,
+}
