@@ -157,7 +157,7 @@ fn FigureFoot(
             <span role="status">{move || copied.get()}</span>
         </div>
         <div id=table_id hidden=move || !open.get()>
-            {move || open.get().then(|| figure.with(|figure| figure.as_ref().map(|figure| table_view(&figure.table()))))}
+            {move || open.get().then(|| figure.with(|figure| figure.as_ref().map(|figure| table_view(name, &figure.table()))))}
         </div>
     }
 }
@@ -165,7 +165,7 @@ fn FigureFoot(
 /// Rows of a table view that are shown; the CSV has all.
 const MOST_ROWS: usize = 400;
 
-fn table_view(table: &Table) -> impl IntoView + use<> {
+fn table_view(name: &str, table: &Table) -> impl IntoView + use<> {
     let head = table.columns.iter().map(|cell| view! { <th scope="col">{cell.clone()}</th> }).collect_view();
     let rows = table.rows.iter().take(MOST_ROWS).map(|row| {
         let cells = row.iter().enumerate().map(|(place, cell)| {
@@ -179,9 +179,10 @@ fn table_view(table: &Table) -> impl IntoView + use<> {
         view! { <tr>{cells.collect_view()}</tr> }
     });
     let rows = rows.collect_view();
+    let label = format!("Numbers of the figure {name}");
     let more = table.rows.len().saturating_sub(MOST_ROWS);
     view! {
-        <div class="table-box" tabindex="0" role="region" aria-label="The figure's numbers">
+        <div class="table-box" tabindex="0" role="region" aria-label=label>
             <table>
                 <thead><tr>{head}</tr></thead>
                 <tbody>{rows}</tbody>

@@ -27,6 +27,7 @@ pub(crate) fn Explorer() -> impl IntoView {
             view.set = Some(name);
             view.session = None;
             view.call = None;
+            view.filter.clear();
         });
     });
     let held = Memo::new(move |_| set.get().and_then(|name| context.sets.ready(&name)));
