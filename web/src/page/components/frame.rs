@@ -68,7 +68,8 @@ pub(crate) fn FigureFrame(
     #[prop(optional)]
     first: bool,
     /// Its controls, above the canvas.
-    children: Children,
+    #[prop(optional)]
+    children: Option<Children>,
 ) -> impl IntoView {
     let anchor = format!("figure-{name}");
     let foot = anchor.clone();
@@ -89,7 +90,7 @@ pub(crate) fn FigureFrame(
                 <h3><span class="figure-no">{format!("Figure {number}")}</span>{headline}</h3>
                 <span class="badge" data-origin=move || badge.with(Badge::origin)>{move || badge.with(Badge::text)}</span>
             </div>
-            {children()}
+            {children.map(|children| children())}
             {canvas}
             <figcaption>{caption}</figcaption>
             <FigureFoot name figure source anchor=foot />
@@ -125,15 +126,16 @@ fn FigureFoot(
         }
     };
     let save_json = move |_| {
-        if let Some(json) = source.with_untracked(|source| source.json.clone()) {
-            if dom::download(&format!("{name}.json"), "application/json", &json).is_err() {
-                say("the file could not be made");
-            }
+        let json = source.with_untracked(|source| source.json.clone());
+        let saved =
+            json.map(|json| dom::download(&format!("{name}.json"), "application/json", &json).is_ok());
+        if saved != Some(true) {
+            say("the file could not be made");
         }
     };
     let copy = move |text: String, done: &'static str| {
         spawn_local(async move {
-            say(if dom::copy(&text).await { done } else { "this browser does not allow copying" })
+            say(if dom::copy(&text).await { done } else { "this browser does not allow copying" });
         });
     };
     let link = move |_| copy(dom::link_to(&anchor), "link copied");

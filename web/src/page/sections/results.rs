@@ -81,7 +81,7 @@ fn LatencyRace(live: Live, published: RwSignal<Published>) -> impl IntoView {
                 .unwrap_or_default()
         }
     });
-    view! { <FigureFrame name="latency" number=3 figure badge source reserve=250>{()}</FigureFrame> }
+    view! { <FigureFrame name="latency" number=3 figure badge source reserve=250 /> }
 }
 
 #[component]

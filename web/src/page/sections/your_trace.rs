@@ -36,7 +36,7 @@ pub(crate) fn YourTrace() -> impl IntoView {
         over.set(true);
     });
     let left = window_event_listener(ev::dragleave, move |event: DragEvent| {
-        over.set(event.related_target().is_some())
+        over.set(event.related_target().is_some());
     });
     let dropped = window_event_listener(ev::drop, move |event: DragEvent| {
         event.prevent_default();
@@ -157,7 +157,7 @@ fn Own(held: Arc<SetView>) -> impl IntoView {
             <p><button class="primary" data-testid="own-explore" on:click=explore>"Step through its sessions"</button></p>
             {move || live.compared.with(|one| one.as_ref().and_then(|one| rejected(&one.body))).map(|text| view! { <p class="status">{text}</p> })}
             {move || live.trouble.get().map(|why| view! { <p class="notice" role="alert">{format!("It cannot be simulated: {why}.")}</p> })}
-            <FigureFrame name="own-latency" number=6 figure badge source reserve=250>{()}</FigureFrame>
+            <FigureFrame name="own-latency" number=6 figure badge source reserve=250 />
         </div>
     }
 }
