@@ -1,4 +1,5 @@
 #![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used)]
 //! Figures as geometry: what is drawn is recorded instead of painted, and held against the data.
 
 use atr_core::figure::{Figure, LatencyFigure, Quantity, RaceFigure, Rgb, StripsFigure, SweepFigure, Theme};
