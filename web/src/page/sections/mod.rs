@@ -6,6 +6,8 @@ mod live;
 pub(super) mod overview;
 mod player;
 pub(super) mod results;
+mod results_controls;
+mod results_words;
 mod session_list;
 mod session_steps;
 pub(super) mod your_trace;

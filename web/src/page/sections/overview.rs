@@ -133,7 +133,7 @@ fn load(context: Context, shot: RwSignal<Option<Shot>>, trouble: RwSignal<Option
         match (chosen.get(), published) {
             (None, Some(published)) => shot.set(Some(published)),
             (Some((set, session)), Some(published)) if same(&published, &set, &session) => {
-                shot.set(Some(published))
+                shot.set(Some(published));
             }
             (Some((set, session)), published) => {
                 if matches!(context.sets.state(&set), Some(SetState::Ready(_))) {
