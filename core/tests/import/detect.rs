@@ -1,7 +1,7 @@
 //! Detection: content decides, and what is not ours is said to be unknown.
 
 use super::{read_as, reasons};
-use atr_core::import::{IMPORTERS, ImportError, Importer, by_name, detect};
+use atr_core::import::{IMPORTERS, ImportError, by_name, detect};
 
 /// Beginnings of other people's formats, written after their descriptions.
 const FOREIGN: &[(&str, &str)] = &[
@@ -109,7 +109,9 @@ fn an_unknown_name_lists_the_known_ones() {
 #[test]
 fn a_head_that_is_cut_anywhere_is_still_told() {
     let submission = "x".repeat(70_000);
-    let head = |text: &str| detect("f", &text.as_bytes()[..text.len().min(65_536)]).map(<dyn Importer>::name);
+    let head = |text: &str| {
+        detect("f", &text.as_bytes()[..text.len().min(65_536)]).map(atr_core::import::Importer::name)
+    };
     let long_info = format!(
         r#"{{"info":{{"exit_status":"Submitted","submission":"{submission}","model_stats":{{}}}},"messages":[]}}"#
     );

@@ -29,7 +29,7 @@ fn sub_agent(t: f64, more: Value, requests: &[Value]) -> Value {
     with(sub_agent, more)
 }
 
-/// Agent, calls waited for, delay, time.
+/// A call's agent, what it waits for, its delay and its time.
 type Link = (u32, Vec<u32>, Option<u64>, Option<u64>);
 
 fn links(session: &Session) -> Vec<Link> {
