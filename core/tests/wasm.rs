@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "import/bits.rs"]
+mod import_bits;
 
 use atr_core::metrics::compare;
 use atr_core::policy::{Arrivals, Scenario, simulate};

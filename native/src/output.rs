@@ -218,20 +218,6 @@ pub(crate) fn set<'a>(
     ndjson::write(out, header, sessions)
 }
 
-/// The bytes of a file: packed if its name ends in `.gz`, with no time stamp in it.
-///
-/// # Errors
-/// Those of `write`.
-pub(crate) fn pack(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Vec<u8>> {
-    if path.extension().is_some_and(|extension| extension == "gz") {
-        gzip(write)
-    } else {
-        let mut bytes = Vec::new();
-        write(&mut bytes)?;
-        Ok(bytes)
-    }
-}
-
 /// Packed bytes that depend on nothing but what is written.
 ///
 /// # Errors

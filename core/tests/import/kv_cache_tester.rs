@@ -125,6 +125,23 @@ fn sub_agents_that_the_main_agent_waits_for_are_stamped_at_their_end() {
 }
 
 #[test]
+fn another_sub_agent_s_calls_do_not_date_a_sub_agent() {
+    // The first one's last call ends at 12 s, close before the second one's stamp of 13 s.
+    let inner = |n| {
+        let call = |t| with(request(t, 256, 1, n), json!({"api_time": 2.0}));
+        [call(0.0), call(8.0)]
+    };
+    let session = one(&trace(&[
+        with(request(0.0, 640, 1, 1), json!({"api_time": 1.5})),
+        sub_agent(14.0, json!({"duration_ms": 12_000}), &inner(500)),
+        sub_agent(13.0, json!({"duration_ms": 11_000}), &inner(600)),
+    ]));
+    let times: Vec<_> = session.calls.iter().map(|call| (call.agent, call.at_us)).collect();
+    let expected = [(0, 0), (1, 2), (2, 2), (1, 10), (2, 10)];
+    assert_eq!(times, expected.map(|(agent, at)| (agent, Some(at * S))));
+}
+
+#[test]
 fn sub_agents_beside_the_main_agent_are_stamped_at_their_start() {
     let inner = [
         with(request(0.0, 256, 1, 500), json!({"api_time": 2.0})),

@@ -1,7 +1,7 @@
 //! `atr-bench import`: any readable trace to this project's own NDJSON.
 
 use crate::input::{self, ReadOptions};
-use crate::output;
+use crate::output::{self, OutFile};
 use crate::tokens;
 use anyhow::Context;
 use atr_core::import::Imported;
@@ -105,14 +105,14 @@ pub(crate) fn run(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
     let summary = Summary::of(&imported);
     let header = header(args, &imported);
     if let Some(path) = &args.out {
-        let bytes = output::pack(path, |out| output::set(out, &header, &imported.sessions))?;
-        std::fs::write(path, bytes).with_context(|| format!("{}: cannot be written", path.display()))?;
+        let mut file = OutFile::create(path)?;
+        output::set(&mut file, &header, &imported.sessions)?;
+        file.finish()?;
     } else if !json {
         output::stdout(|out| output::set(out, &header, &imported.sessions))?;
     }
     if json {
-        let text = serde_json::to_string(&summary)?;
-        output::stdout(|out| writeln!(out, "{text}"))?;
+        output::emit_json(&summary)?;
     }
     tell(&summary);
     Ok(if args.strict && summary.skipped > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })

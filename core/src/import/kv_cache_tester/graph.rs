@@ -38,7 +38,7 @@ pub(super) struct Link {
 /// Its own `t` is the time of its start if it runs beside the main agent, and the time of its end
 /// if the main agent waits for it; the source does not say which. A sub-agent starts right after the
 /// call that asks for it, so of `t` and `t - duration_ms` the one closer to a call's end is taken.
-pub(super) fn began(main: &[Asked], sub_agent: &Request<'_>) -> Result<u64, Fault> {
+pub(super) fn began(asked: &[Asked], sub_agent: &Request<'_>) -> Result<u64, Fault> {
     let missing = || Fault::new("t", "missing", "a time in seconds");
     let stamp = sub_agent.t.time_us("t", SECOND)?.ok_or_else(missing)?;
     let duration = sub_agent.duration_ms.time_us("duration_ms", 1_000.0)?;
@@ -46,7 +46,7 @@ pub(super) fn began(main: &[Asked], sub_agent: &Request<'_>) -> Result<u64, Faul
         return Ok(stamp);
     };
     let gap = |start: u64| {
-        let launchers = main.iter().filter(|call| call.stamp.at_us <= start);
+        let launchers = asked.iter().filter(|call| call.stamp.agent == 0 && call.stamp.at_us <= start);
         let launcher = launchers.max_by_key(|call| call.stamp.at_us);
         launcher.map_or(u64::MAX, |call| call.stamp.end_us().abs_diff(start))
     };
