@@ -111,7 +111,7 @@ impl ViewState {
     fn set_key(&mut self, key: &str, value: &str, known: Known<'_>) -> Result<(), String> {
         match key {
             "theme" => {
-                self.theme = named(value, &[(ThemeChoice::Light, "light"), (ThemeChoice::Dark, "dark")])?
+                self.theme = named(value, &[(ThemeChoice::Light, "light"), (ThemeChoice::Dark, "dark")])?;
             }
             "set" => self.set = Some(text(value)?),
             "session" => self.session = Some(text(value)?),

@@ -111,7 +111,7 @@ impl Sets {
         let progress = {
             let name = name.clone();
             move |stage: &str, done| {
-                self.put(&name, SetState::Loading { stage: stage.to_owned(), done, total: 0 })
+                self.put(&name, SetState::Loading { stage: stage.to_owned(), done, total: 0 });
             }
         };
         let request = Request::Load { set, file };

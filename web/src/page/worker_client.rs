@@ -41,9 +41,14 @@ pub(crate) enum AskError {
     Gone,
 }
 
+/// Hears what is being done and how many bytes of it are done.
+pub(crate) type OnProgress = Box<dyn Fn(&str, u64)>;
+/// A function that the browser calls.
+type Handler = Closure<dyn FnMut(JsValue)>;
+
 struct Pending {
     answer: oneshot::Sender<Response>,
-    progress: Option<Box<dyn Fn(&str, u64)>>,
+    progress: Option<OnProgress>,
 }
 
 #[derive(Default)]
@@ -54,7 +59,7 @@ struct Inner {
     waiting: RefCell<Vec<js_sys::Array>>,
     next: Cell<u32>,
     last_sign_ms: Cell<f64>,
-    handlers: RefCell<Vec<Closure<dyn FnMut(JsValue)>>>,
+    handlers: RefCell<Vec<Handler>>,
 }
 
 /// A handle that can be copied everywhere.
@@ -99,7 +104,7 @@ impl WorkerClient {
         self,
         request: Request,
         bytes: Option<Blob>,
-        progress: Option<Box<dyn Fn(&str, u64)>>,
+        progress: Option<OnProgress>,
     ) -> Result<Response, AskError> {
         let inner = self.inner.get_value();
         let id = inner.next.get() + 1;
@@ -113,7 +118,7 @@ impl WorkerClient {
         inner.pending.borrow_mut().insert(id, Pending { answer, progress });
         match (self.status.get_untracked(), inner.worker.borrow().as_ref()) {
             (WorkerStatus::Ready, Some(worker)) => {
-                worker.post_message(&message).map_err(|_| AskError::Gone)?
+                worker.post_message(&message).map_err(|_| AskError::Gone)?;
             }
             (WorkerStatus::Trouble(_), _) => {
                 inner.pending.borrow_mut().remove(&id);
@@ -164,8 +169,10 @@ impl WorkerClient {
             }
             Ok(Envelope { id, body }) => {
                 let pending = inner.pending.borrow_mut().remove(&id);
-                // Nobody listens any more where the section that asked is gone.
-                let _ = pending.map(|pending| pending.answer.send(body));
+                if let Some(pending) = pending {
+                    // Nobody listens any more where the section that asked is gone.
+                    let _ = pending.answer.send(body);
+                }
             }
             Err(error) => self.trouble(&format!("the worker's answer cannot be read: {error}")),
         }

@@ -68,17 +68,23 @@ async fn load(
 ) -> Response {
     let start = now(scope);
     let progress = |done| post(scope, id, Response::Progress { stage: "reading".to_owned(), done });
-    let unpacked = match unpack::unpack(&file, blob, &progress).await {
-        Ok(bytes) => bytes,
+    let unpack::Unpacked { bytes, broke_off } = match unpack::unpack(&file, blob, &progress).await {
+        Ok(unpacked) => unpacked,
         Err(error) => return Response::Failed(error.to_string()),
     };
-    let bytes = unpacked.len() as u64;
-    post(scope, id, Response::Progress { stage: "parsing".to_owned(), done: bytes });
-    let held = match store::read(set.clone(), &file, &unpacked) {
+    post(scope, id, Response::Progress { stage: "parsing".to_owned(), done: bytes.len() as u64 });
+    let mut held = match store::read(set.clone(), &file, &bytes) {
         Ok(held) => held,
-        Err(error) => return Response::Failed(error.to_string()),
+        // What broke off explains more than what it left behind.
+        Err(error) => {
+            return Response::Failed(broke_off.map_or(error.to_string(), |why| why.to_string()));
+        }
     };
-    drop(unpacked);
+    drop(bytes);
+    if let Some(why) = broke_off {
+        held.view.skipped.0 += 1;
+        held.view.skipped.1.insert(0, why.to_string());
+    }
     let mut view = held.view.clone();
     view.took_ms = now(scope) - start;
     store.borrow_mut().keep(set.name, held);

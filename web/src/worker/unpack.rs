@@ -26,8 +26,14 @@ pub(crate) enum UnpackError {
 /// Bytes between two signs of life.
 const REPORT_EVERY: usize = 4 << 20;
 
-/// Reads the whole blob, unpacked where it begins as gzip does.
-pub(crate) async fn unpack(file: &str, blob: &Blob, progress: &dyn Fn(u64)) -> Result<Vec<u8>, UnpackError> {
+/// What came out of a file. Where reading broke off, the bytes before are kept.
+pub(crate) struct Unpacked {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) broke_off: Option<UnpackError>,
+}
+
+/// Reads the whole blob, unpacked where it begins as gzip does. Fails when there is nothing to use.
+pub(crate) async fn unpack(file: &str, blob: &Blob, progress: &dyn Fn(u64)) -> Result<Unpacked, UnpackError> {
     let limit = || UnpackError::TooLarge { file: file.to_owned(), limit: words::bytes(MAX_BYTES) };
     if blob.size() > MAX_BYTES as f64 {
         return Err(limit());
@@ -54,13 +60,17 @@ pub(crate) async fn unpack(file: &str, blob: &Blob, progress: &dyn Fn(u64)) -> R
     }
     .await;
     let read = || words::bytes(bytes.len() as u64);
-    match outcome {
-        Ok(true) => Ok(bytes),
-        Ok(false) => Err(limit()),
+    let broke_off = match outcome {
+        Ok(true) => None,
+        Ok(false) => return Err(limit()),
         Err(why) if packed => {
-            Err(UnpackError::Gzip { file: file.to_owned(), read: read(), why: describe(&why) })
+            Some(UnpackError::Gzip { file: file.to_owned(), read: read(), why: describe(&why) })
         }
-        Err(why) => Err(UnpackError::Read { file: file.to_owned(), read: read(), why: describe(&why) }),
+        Err(why) => Some(UnpackError::Read { file: file.to_owned(), read: read(), why: describe(&why) }),
+    };
+    match broke_off {
+        Some(error) if bytes.is_empty() => Err(error),
+        broke_off => Ok(Unpacked { bytes, broke_off }),
     }
 }
 

@@ -68,7 +68,8 @@ pub(crate) fn FigureFrame(
     #[prop(optional)]
     first: bool,
     /// Its controls, above the canvas.
-    children: Children,
+    #[prop(optional)]
+    children: Option<Children>,
 ) -> impl IntoView {
     let anchor = format!("figure-{name}");
     let foot = anchor.clone();
@@ -89,7 +90,7 @@ pub(crate) fn FigureFrame(
                 <h3><span class="figure-no">{format!("Figure {number}")}</span>{headline}</h3>
                 <span class="badge" data-origin=move || badge.with(Badge::origin)>{move || badge.with(Badge::text)}</span>
             </div>
-            {children()}
+            {children.map(|children| children())}
             {canvas}
             <figcaption>{caption}</figcaption>
             <FigureFoot name figure source anchor=foot />
@@ -125,15 +126,16 @@ fn FigureFoot(
         }
     };
     let save_json = move |_| {
-        if let Some(json) = source.with_untracked(|source| source.json.clone()) {
-            if dom::download(&format!("{name}.json"), "application/json", &json).is_err() {
-                say("the file could not be made");
-            }
+        let json = source.with_untracked(|source| source.json.clone());
+        let saved =
+            json.map(|json| dom::download(&format!("{name}.json"), "application/json", &json).is_ok());
+        if saved != Some(true) {
+            say("the file could not be made");
         }
     };
     let copy = move |text: String, done: &'static str| {
         spawn_local(async move {
-            say(if dom::copy(&text).await { done } else { "this browser does not allow copying" })
+            say(if dom::copy(&text).await { done } else { "this browser does not allow copying" });
         });
     };
     let link = move |_| copy(dom::link_to(&anchor), "link copied");
@@ -157,7 +159,7 @@ fn FigureFoot(
             <span role="status">{move || copied.get()}</span>
         </div>
         <div id=table_id hidden=move || !open.get()>
-            {move || open.get().then(|| figure.with(|figure| figure.as_ref().map(|figure| table_view(&figure.table()))))}
+            {move || open.get().then(|| figure.with(|figure| figure.as_ref().map(|figure| table_view(name, &figure.table()))))}
         </div>
     }
 }
@@ -165,7 +167,7 @@ fn FigureFoot(
 /// Rows of a table view that are shown; the CSV has all.
 const MOST_ROWS: usize = 400;
 
-fn table_view(table: &Table) -> impl IntoView + use<> {
+fn table_view(name: &str, table: &Table) -> impl IntoView + use<> {
     let head = table.columns.iter().map(|cell| view! { <th scope="col">{cell.clone()}</th> }).collect_view();
     let rows = table.rows.iter().take(MOST_ROWS).map(|row| {
         let cells = row.iter().enumerate().map(|(place, cell)| {
@@ -179,9 +181,10 @@ fn table_view(table: &Table) -> impl IntoView + use<> {
         view! { <tr>{cells.collect_view()}</tr> }
     });
     let rows = rows.collect_view();
+    let label = format!("Numbers of the figure {name}");
     let more = table.rows.len().saturating_sub(MOST_ROWS);
     view! {
-        <div class="table-box" tabindex="0" role="region" aria-label="The figure's numbers">
+        <div class="table-box" tabindex="0" role="region" aria-label=label>
             <table>
                 <thead><tr>{head}</tr></thead>
                 <tbody>{rows}</tbody>

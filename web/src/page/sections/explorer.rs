@@ -5,6 +5,7 @@ use super::session_steps::SessionSteps;
 use crate::page::components::{Choice, SetProgress};
 use crate::page::context::{Context, context};
 use crate::page::sets::OWN;
+use atr_web::catalogue::SetEntry;
 use atr_web::protocol::{Request, Response, SessionView};
 use atr_web::words;
 use leptos::prelude::*;
@@ -27,6 +28,7 @@ pub(crate) fn Explorer() -> impl IntoView {
             view.set = Some(name);
             view.session = None;
             view.call = None;
+            view.filter.clear();
         });
     });
     let held = Memo::new(move |_| set.get().and_then(|name| context.sets.ready(&name)));
@@ -116,7 +118,7 @@ fn open(
 
 fn options(context: Context) -> Vec<(String, String)> {
     let mut options: Vec<(String, String)> = context.data.with(|data| {
-        let name = |set: &atr_web::catalogue::SetEntry| {
+        let name = |set: &SetEntry| {
             let title = if set.title.is_empty() { &set.name } else { &set.title };
             format!("{title}, {}", words::bytes(set.bytes))
         };
@@ -132,6 +134,6 @@ fn options(context: Context) -> Vec<(String, String)> {
 fn file(context: Context, set: Option<&str>) -> String {
     let Some(set) = set else { return String::new() };
     let own = context.sets.ready(OWN).filter(|_| set == OWN).map(|own| own.file.clone());
-    own.or_else(|| context.data.with(|data| data.set(set).map(|entry| entry.path())))
+    own.or_else(|| context.data.with(|data| data.set(set).map(SetEntry::path)))
         .unwrap_or_else(|| set.to_owned())
 }

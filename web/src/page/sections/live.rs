@@ -5,6 +5,7 @@ use crate::page::context::Context;
 use atr_core::policy::{Arrivals, Scenario};
 use atr_core::report::{Policies, Sweep, SweepPoint};
 use atr_web::protocol::{Computed, Request, Response};
+use atr_web::words;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ pub(crate) const SAMPLE_CALLS: u64 = 5_000;
 /// A control rests when nothing came for so long.
 const REST: Duration = Duration::from_millis(250);
 /// Loads of the live sweep.
-const SWEEP_CONCURRENCY: [u32; 6] = [1, 4, 16, 32, 64, 128];
+pub(crate) const SWEEP_CONCURRENCY: [u32; 6] = [1, 4, 16, 32, 64, 128];
 
 /// What should be computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,4 +166,18 @@ async fn sleep(time: Duration) {
     set_timeout(move || drop(done), time);
     // Dropping the sender ends the wait: that is the signal.
     let _ = wait.await;
+}
+
+/// Calls that no policy comparison can count, because one policy could not answer them.
+pub(crate) fn rejected(compared: &Policies) -> Option<String> {
+    let row = compared.policies.iter().max_by_key(|row| row.failed)?;
+    let asked = compared.scenario.calls;
+    (row.failed > 0).then(|| {
+        format!(
+            "Compared on {} of {}: the others are larger than the model's context of {} tokens or than a replica's cache, or follow such a call in their session.",
+            words::grouped(row.calls),
+            words::plural(asked, "call"),
+            words::grouped(compared.scenario.context_tokens),
+        )
+    })
 }

@@ -1,33 +1,30 @@
 //! Results: what each policy does to the time to the first token, and how load and cache size change
 //! that. Reports show at once; a moved control has the worker compute.
 
-use super::live::{Live, SAMPLE_CALLS, Wish};
-use crate::page::components::{
-    Badge, Choice, FigureFrame, OwnedLatency, OwnedSweep, SetProgress, Shown, Slider, Source,
+use super::live::{Live, Wish};
+use super::policies::PolicyList;
+use super::published::PublishedFigures;
+use super::results_controls::Controls;
+use super::results_words::{
+    command, computed_source, from_report, live_finding, profile_note, status, sweep_command,
 };
+use crate::page::components::{Badge, Choice, FigureFrame, OwnedLatency, OwnedSweep, SetProgress, Shown};
 use crate::page::context::{Context, context};
 use crate::page::reports;
 use atr_core::figure::Quantity;
-use atr_core::policy::{Arrivals, Scenario};
+use atr_core::policy::Scenario;
 use atr_core::report::{Origin, Policies, Report, Sweep};
-use atr_core::serve::{latency, route};
-use atr_web::catalogue::SetEntry;
 use atr_web::state::ViewState;
-use atr_web::words;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::rc::Rc;
 use std::sync::Arc;
 
-const CONCURRENCY: [u32; 10] = [1, 2, 4, 8, 16, 32, 48, 64, 96, 128];
-const KV_TOKENS: [u64; 8] = [32_768, 65_536, 131_072, 262_144, 524_288, 1_048_576, 2_097_152, 4_194_304];
-const REPLICAS: [u32; 6] = [1, 2, 3, 4, 6, 8];
-
 /// The reports of one set.
 #[derive(Clone, Default)]
-struct Published {
-    policies: Option<(String, Arc<Report<Policies>>)>,
-    sweep: Option<(String, Arc<Report<Sweep>>)>,
+pub(super) struct Published {
+    pub(super) policies: Option<(String, Arc<Report<Policies>>)>,
+    pub(super) sweep: Option<(String, Arc<Report<Sweep>>)>,
 }
 
 /// The second section.
@@ -47,14 +44,16 @@ pub(crate) fn Results() -> impl IntoView {
             <h2 id="results-title">"What each policy costs"</h2>
             <div class="prose">
                 <p>"The same calls, the same simulated servers. Only the policy differs. The figures show the committed report first. Move a control and this page computes them anew: a sample while you drag, the whole set when you rest."</p>
-                <p class="note">"Every latency here is simulated. The profiles are estimated from published peaks of the hardware, not calibrated against a real server."</p>
+                <p class="note">{move || profile_note(&scenario(context, base))}</p>
             </div>
+            <PolicyList />
             {move || trouble.get().or_else(|| live.trouble.get()).map(|why| view! { <p class="notice" role="alert">{format!("{why}.")}</p> })}
             <Controls base />
             <SetProgress name=Signal::derive(move || is_live(context).then(|| set.get()).flatten()) />
             <p class="status" role="status" data-testid="results-status">{move || status(context, live, published)}</p>
             <LatencyRace live published />
             <SweepView live published quantity />
+            <PublishedFigures />
         </section>
     }
 }
@@ -74,10 +73,12 @@ fn LatencyRace(live: Live, published: RwSignal<Published>) -> impl IntoView {
     let badge = Signal::derive(move || Badge { origin: Some(Origin::Simulated), now: now() });
     let source = Signal::derive(move || {
         if now() {
-            let json = live
-                .compared
-                .with(|one| one.as_ref().and_then(|one| serde_json::to_string_pretty(&one.body).ok()));
-            Source { report: None, json, command: command(context) }
+            live.compared
+                .with(|one| {
+                    one.as_ref()
+                        .map(|one| computed_source(&one.body, command(context, &one.body.scenario.scenario)))
+                })
+                .unwrap_or_default()
         } else {
             published
                 .with(|all| {
@@ -86,7 +87,7 @@ fn LatencyRace(live: Live, published: RwSignal<Published>) -> impl IntoView {
                 .unwrap_or_default()
         }
     });
-    view! { <FigureFrame name="latency" number=3 figure badge source reserve=250>{()}</FigureFrame> }
+    view! { <FigureFrame name="latency" number=3 figure badge source reserve=250 /> }
 }
 
 #[component]
@@ -104,10 +105,11 @@ fn SweepView(live: Live, published: RwSignal<Published>, quantity: RwSignal<Quan
     let badge = Signal::derive(move || Badge { origin: Some(Origin::Simulated), now: now() });
     let source = Signal::derive(move || {
         if now() {
-            let json = live
-                .sweep
-                .with(|one| one.as_ref().and_then(|one| serde_json::to_string_pretty(&one.body).ok()));
-            Source { report: None, json, command: command(context) }
+            live.sweep
+                .with(|one| {
+                    one.as_ref().map(|one| computed_source(&one.body, sweep_command(context, &one.body)))
+                })
+                .unwrap_or_default()
         } else {
             published
                 .with(|all| {
@@ -115,6 +117,12 @@ fn SweepView(live: Live, published: RwSignal<Published>, quantity: RwSignal<Quan
                 })
                 .unwrap_or_default()
         }
+    });
+    let finding = Signal::derive(move || {
+        let own = || live.sweep.with(|one| one.as_ref().and_then(|one| live_finding(&one.body)));
+        let drawn = || figure.with(|figure| figure.as_ref().map(|figure| figure.finding()));
+        let latency = quantity.get() == Quantity::TtftP95;
+        (now() && latency).then(own).flatten().or_else(drawn).unwrap_or_default()
     });
     const NAMES: [(&str, &str); 3] =
         [("ttft", "Time to first token, p95"), ("hit", "Hit rate"), ("job", "Job time, median")];
@@ -133,105 +141,19 @@ fn SweepView(live: Live, published: RwSignal<Published>, quantity: RwSignal<Quan
         });
     });
     view! {
-        <FigureFrame name="sweep" number=4 figure badge source reserve=320>
+        <FigureFrame name="sweep" number=4 figure finding badge source reserve=320>
             <div class="controls"><Choice testid="select-quantity" label="Shown" options value on_choose=choose /></div>
         </FigureFrame>
     }
 }
 
-/// A slider that moves one field of the state over a list of values.
-fn slider<T: Copy + PartialOrd + Send + Sync + 'static>(
-    (testid, label): (&'static str, &'static str),
-    values: &'static [T],
-    get: fn(&ViewState) -> Option<T>,
-    usual: Signal<T>,
-    put: fn(&mut ViewState, T),
-    name: fn(T) -> String,
-) -> impl IntoView {
-    let context = context();
-    let held = move || context.view.with(get).unwrap_or(usual.get());
-    let at = Signal::derive(move || {
-        let held = held();
-        values.iter().rposition(|value| *value <= held).unwrap_or(0)
-    });
-    // A value between two stops (from the address) is named as it is.
-    let shown = Callback::new(move |stop: usize| {
-        if stop == at.get() {
-            name(held())
-        } else {
-            values.get(stop).map_or_else(String::new, |value| name(*value))
-        }
-    });
-    let on_move = Callback::new(move |stop: usize| {
-        if let Some(value) = values.get(stop) {
-            context.view.update(|view| put(view, *value));
-        }
-    });
-    view! { <Slider testid label stops=Signal::derive(|| values.len()) at name=shown on_move /> }
-}
-
-#[component]
-fn Controls(base: Memo<Scenario>) -> impl IntoView {
-    let context = context();
-    let profile_kv = Signal::derive(move || {
-        let scenario = scenario(context, base);
-        scenario
-            .kv_tokens
-            .or_else(|| latency::by_name(&scenario.profile).map(|profile| profile.kv_tokens))
-            .unwrap_or(KV_TOKENS[0])
-    });
-    let one_session = |sessions: u32| words::plural(sessions.into(), "session");
-    let routers = Signal::derive(|| {
-        let own = (String::new(), "each policy's own".to_owned());
-        let all = route::ROUTERS.iter().map(|router| (router.name.to_owned(), router.name.to_owned()));
-        std::iter::once(own).chain(all).collect::<Vec<_>>()
-    });
-    let router = Signal::derive(move || context.view.with(|view| view.router.clone().unwrap_or_default()));
-    let choose_router = Callback::new(move |name: String| {
-        context.view.update(|view| view.router = (!name.is_empty()).then_some(name));
-    });
-    let profiles = Signal::derive(|| {
-        latency::profiles()
-            .into_iter()
-            .map(|profile| (profile.name, format!("{} ({})", profile.title, profile.origin)))
-            .collect::<Vec<_>>()
-    });
-    let profile = Signal::derive(move || scenario(context, base).profile);
-    let choose_profile =
-        Callback::new(move |name: String| context.view.update(|view| view.profile = Some(name)));
-    let usual_load = Signal::derive(move || match base.with(|base| base.arrivals) {
-        Some(Arrivals::Concurrency { sessions }) => sessions,
-        _ => CONCURRENCY[4],
-    });
-    let usual_replicas = Signal::derive(move || base.with(|base| base.replicas));
-    let reset = move |_| {
-        context.view.update(|view| {
-            view.concurrency = None;
-            view.kv_tokens = None;
-            view.replicas = None;
-            view.router = None;
-            view.profile = None;
-        });
-    };
-    view! {
-        <div class="controls set-up" role="group" aria-label="Set-up of the simulation">
-            {slider(("slider-concurrency", "At a time"), &CONCURRENCY, |view| view.concurrency, usual_load, |view, value| view.concurrency = Some(value), one_session)}
-            {slider(("slider-kv", "Cache of a replica"), &KV_TOKENS, |view| view.kv_tokens, profile_kv, |view, value| view.kv_tokens = Some(value), |tokens| format!("{} tokens", words::short(tokens)))}
-            {slider(("slider-replicas", "Servers"), &REPLICAS, |view| view.replicas, usual_replicas, |view, value| view.replicas = Some(value), |replicas| words::plural(replicas.into(), "replica"))}
-            <Choice testid="select-router" label="Router" options=routers value=router on_choose=choose_router />
-            <Choice testid="select-profile" label="Hardware and model" options=profiles value=profile on_choose=choose_profile />
-            <button data-testid="results-reset" disabled=move || !is_live(context) on:click=reset>"Back to the report"</button>
-        </div>
-    }
-}
-
 /// Whether a control differs from its default.
-fn is_live(context: Context) -> bool {
+pub(super) fn is_live(context: Context) -> bool {
     context.view.with(ViewState::changes_scenario)
 }
 
 /// The set of the figures: the address's where there is a report of it, else the first report's.
-fn result_set(context: Context) -> Option<String> {
+pub(super) fn result_set(context: Context) -> Option<String> {
     context.data.with(|data| {
         let chosen = context.view.with(|view| view.set.clone());
         let full = |name: &str| data.set(name).filter(|set| !set.is_sample()).map(|set| set.name.clone());
@@ -285,7 +207,7 @@ fn base(published: RwSignal<Published>) -> Scenario {
         .unwrap_or_default()
 }
 
-fn scenario(context: Context, base: Memo<Scenario>) -> Scenario {
+pub(super) fn scenario(context: Context, base: Memo<Scenario>) -> Scenario {
     context.view.with(|view| base.with(|base| view.scenario(base)))
 }
 
@@ -311,66 +233,4 @@ fn compute(context: Context, set: Memo<Option<String>>, base: Memo<Scenario>, li
             live.wish(Wish { set: name, scenario, sweep });
         }
     });
-}
-
-fn status(context: Context, live: Live, published: RwSignal<Published>) -> String {
-    if !is_live(context) {
-        return published.with(|all| match &all.policies {
-            Some((_, report)) => format!(
-                "From the report: {} of set {}, {} at a time.",
-                words::plural(report.body.scenario.calls, "call"),
-                report.body.set.name,
-                arrivals(&report.body.scenario.scenario),
-            ),
-            None => String::new(),
-        });
-    }
-    let busy = if live.busy.get() { " Computing on." } else { "" };
-    live.compared.with(|compared| match compared {
-        None => "Waiting for the traces.".to_owned(),
-        Some(one) => format!(
-            "Computed now, simulated: {} of {} from set {}{}, in {}.{busy}",
-            words::plural(one.calls, "call"),
-            words::plural(one.sessions, "session"),
-            one.body.set.name,
-            if one.sample {
-                format!(" (a sample of at most {} calls)", words::grouped(SAMPLE_CALLS))
-            } else {
-                " (the whole set)".to_owned()
-            },
-            words::time(one.took_ms),
-        ),
-    })
-}
-
-fn arrivals(scenario: &Scenario) -> String {
-    match scenario.arrivals {
-        Some(Arrivals::Concurrency { sessions }) => words::plural(sessions.into(), "session"),
-        Some(Arrivals::Poisson { .. }) => "Poisson arrivals".to_owned(),
-        _ => "arrivals as recorded".to_owned(),
-    }
-}
-
-fn from_report(path: &str, command: &str) -> Source {
-    Source { report: Some(path.to_owned()), json: None, command: command.to_owned() }
-}
-
-/// The command that computes natively what the page computes now.
-fn command(context: Context) -> String {
-    let set = result_set(context).unwrap_or_default();
-    let path = context.data.with(|data| data.set(&set).map_or(set.clone(), SetEntry::path));
-    let mut text = format!("atr-bench simulate {path}");
-    context.view.with(|view| {
-        let mut put = |flag: &str, value: Option<String>| {
-            if let Some(value) = value {
-                text.push_str(&format!(" --{flag} {value}"));
-            }
-        };
-        put("arrivals", view.concurrency.map(|sessions| format!("concurrency:{sessions}")));
-        put("kv-tokens", view.kv_tokens.map(|tokens| tokens.to_string()));
-        put("replicas", view.replicas.map(|replicas| replicas.to_string()));
-        put("router", view.router.clone());
-        put("profile", view.profile.clone());
-    });
-    text
 }

@@ -1,6 +1,6 @@
 //! Your Trace: a file of any importable format, read in the worker, never sent anywhere.
 
-use super::live::{Live, Wish};
+use super::live::{Live, Wish, rejected};
 use crate::page::components::{Badge, Facts, FigureFrame, OwnedLatency, SetProgress, Shown, Source};
 use crate::page::context::{Context, context};
 use crate::page::dom;
@@ -36,7 +36,7 @@ pub(crate) fn YourTrace() -> impl IntoView {
         over.set(true);
     });
     let left = window_event_listener(ev::dragleave, move |event: DragEvent| {
-        over.set(event.related_target().is_some())
+        over.set(event.related_target().is_some());
     });
     let dropped = window_event_listener(ev::drop, move |event: DragEvent| {
         event.prevent_default();
@@ -135,6 +135,7 @@ fn Own(held: Arc<SetView>) -> impl IntoView {
             view.set = Some(OWN.to_owned());
             view.session = None;
             view.call = None;
+            view.filter.clear();
         });
         if let Some(section) = dom::element("explorer") {
             section.scroll_into_view();
@@ -150,12 +151,13 @@ fn Own(held: Arc<SetView>) -> impl IntoView {
     );
     view! {
         <div data-testid="own-summary">
-            <p class="status" role="status">{read}</p>
+            <p class="status read" role="status">{read}</p>
             <Skipped held=held.clone() />
             {move || inspected.with(|one| one.as_ref().map(|one| view! { <Facts facts=facts(one) /> }))}
             <p><button class="primary" data-testid="own-explore" on:click=explore>"Step through its sessions"</button></p>
+            {move || live.compared.with(|one| one.as_ref().and_then(|one| rejected(&one.body))).map(|text| view! { <p class="status">{text}</p> })}
             {move || live.trouble.get().map(|why| view! { <p class="notice" role="alert">{format!("It cannot be simulated: {why}.")}</p> })}
-            <FigureFrame name="own-latency" number=6 figure badge source reserve=250>{()}</FigureFrame>
+            <FigureFrame name="own-latency" number=6 figure badge source reserve=250 />
         </div>
     }
 }
