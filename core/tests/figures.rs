@@ -1,6 +1,6 @@
+//! Figures as geometry: what is drawn is recorded instead of painted, and held against the data.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used)]
-//! Figures as geometry: what is drawn is recorded instead of painted, and held against the data.
 
 use atr_core::figure::{Figure, LatencyFigure, Quantity, RaceFigure, Rgb, StripsFigure, SweepFigure, Theme};
 use atr_core::report::{Policies, Race, StripRow, Sweep};

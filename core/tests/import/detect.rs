@@ -56,7 +56,7 @@ fn foreign_formats_are_unknown_to_every_importer() {
         assert_eq!(takers, [""; 0], "{name}");
         match read_as("f", content.as_bytes()) {
             Err(ImportError::Unknown { known, .. }) => {
-                assert_eq!(known, "atr, kv-cache-tester, mini-swe-agent, mooncake")
+                assert_eq!(known, "atr, kv-cache-tester, mini-swe-agent, mooncake");
             }
             other => panic!(
                 "{name}: expected an unknown format, found {:?}",
@@ -109,8 +109,9 @@ fn an_unknown_name_lists_the_known_ones() {
 #[test]
 fn a_head_that_is_cut_anywhere_is_still_told() {
     let submission = "x".repeat(70_000);
-    let head =
-        |text: &str| detect("f", &text.as_bytes()[..text.len().min(65_536)]).map(|importer| importer.name());
+    let head = |text: &str| {
+        detect("f", &text.as_bytes()[..text.len().min(65_536)]).map(atr_core::import::Importer::name)
+    };
     let long_info = format!(
         r#"{{"info":{{"exit_status":"Submitted","submission":"{submission}","model_stats":{{}}}},"messages":[]}}"#
     );

@@ -29,7 +29,10 @@ fn sub_agent(t: f64, more: Value, requests: &[Value]) -> Value {
     with(sub_agent, more)
 }
 
-fn links(session: &Session) -> Vec<(u32, Vec<u32>, Option<u64>, Option<u64>)> {
+/// A call's agent, what it waits for, its delay and its time.
+type Link = (u32, Vec<u32>, Option<u64>, Option<u64>);
+
+fn links(session: &Session) -> Vec<Link> {
     let link = |call: &Call| (call.agent, call.after.clone(), call.delay_us, call.at_us);
     session.calls.iter().map(link).collect()
 }

@@ -1,11 +1,12 @@
 //! The importers, from bytes to sessions: every trap of the formats they read.
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod detect;
 mod kv_cache_tester;
 mod kv_growth;
 mod mini_swe_agent;
+mod mini_traps;
 mod mooncake;
 mod own;
 mod raw;

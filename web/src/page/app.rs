@@ -3,15 +3,15 @@
 //! Hooks for tests, kept stable:
 //! - `body[data-ready="true"]` once the first figures are drawn.
 //! - Sections: `#overview`, `#results`, `#explorer`, `#your-trace`, `#appendix`.
-//! - Figures: `[data-testid="figure-race"]`, `figure-strips`, `figure-latency`, `figure-sweep`,
-//!   `figure-own-strips`, `figure-own-latency`; inside each `canvas`, `.badge[data-origin]`,
+//! - Figures: `[data-testid="figure-race"]`, `figure-lane`, `figure-latency`, `figure-sweep`,
+//!   `figure-strips`, `figure-own-latency`; inside each `canvas`, `.badge[data-origin]`,
 //!   `[data-testid="table-view"]`, `[data-testid="download-csv"]`, `download-svg`, `copy-link`.
-//! - Race: `race-play`, `race-back`, `race-step`, `race-scrub`, `race-speed`, `race-status`.
+//! - Race: `race-play`, `race-back`, `race-step`, `race-scrub`, `race-speed`, `race-status`; `select-lane`.
 //! - Results: `slider-concurrency`, `slider-kv`, `slider-replicas`, `select-router`,
-//!   `select-profile`, `results-status` (says `computed now`, the calls and the time taken).
+//!   `select-profile`, `select-quantity`, `results-reset`, `policies`, `published`, `results-status` (says `computed now`, the calls and the time taken).
 //! - Explorer: `select-set`, `session-filter`, `session-table`, `session-summary` (live region),
-//!   `turn-back`, `turn-next`.
-//! - Your Trace: `drop-zone`, `file-input`, `own-error`, `own-summary`.
+//!   `turn-back`, `turn-next`, `turn-slider`. Appendix: `appendix-data`, `appendix-reports`.
+//! - Your Trace: `drop-zone`, `file-input`, `own-error`, `own-summary`, `own-explore`.
 //! - `theme-toggle`, `notice`, `worker-trouble`, `worker-restart`.
 
 use super::context::Context;

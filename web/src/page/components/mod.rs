@@ -7,7 +7,7 @@ mod facts;
 mod frame;
 mod loading;
 
-pub(crate) use canvas::FigureCanvas;
+pub(crate) use canvas::{FigureCanvas, mark_ready};
 pub(crate) use controls::{Choice, Slider};
 pub(crate) use drawn::{OwnedLatency, OwnedRace, OwnedSweep, Shown};
 pub(crate) use facts::Facts;

@@ -5,6 +5,8 @@ pub(super) mod explorer;
 mod live;
 pub(super) mod overview;
 mod player;
+mod policies;
+mod published;
 pub(super) mod results;
 mod results_controls;
 mod results_words;

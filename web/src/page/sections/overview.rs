@@ -1,7 +1,7 @@
 //! Overview: one real session raced under every policy, and what that session looks like.
 
 use super::player::Player;
-use crate::page::components::{Badge, Choice, FigureFrame, OwnedRace, Shown, Source};
+use crate::page::components::{Badge, Choice, FigureFrame, OwnedRace, Shown, Source, mark_ready};
 use crate::page::context::{Context, context};
 use crate::page::dom;
 use crate::page::sets::SetState;
@@ -33,6 +33,12 @@ pub(crate) fn Overview() -> impl IntoView {
     let shot = RwSignal::new(None::<Shot>);
     let trouble = RwSignal::new(None::<String>);
     load(context, shot, trouble);
+    // A page without its race is as ready as it will be.
+    Effect::new(move |_| {
+        if trouble.with(Option::is_some) {
+            mark_ready();
+        }
+    });
     let t_us = RwSignal::new(0_u64);
     let end_us = Signal::derive(move || shot.with(|shot| shot.as_ref().map_or(0, |shot| shot.race.end_us())));
     Effect::new(move |_| {

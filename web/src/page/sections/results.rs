@@ -2,8 +2,12 @@
 //! that. Reports show at once; a moved control has the worker compute.
 
 use super::live::{Live, Wish};
+use super::policies::PolicyList;
+use super::published::PublishedFigures;
 use super::results_controls::Controls;
-use super::results_words::{command, computed_source, from_report, live_finding, status, sweep_command};
+use super::results_words::{
+    command, computed_source, from_report, live_finding, profile_note, status, sweep_command,
+};
 use crate::page::components::{Badge, Choice, FigureFrame, OwnedLatency, OwnedSweep, SetProgress, Shown};
 use crate::page::context::{Context, context};
 use crate::page::reports;
@@ -40,14 +44,16 @@ pub(crate) fn Results() -> impl IntoView {
             <h2 id="results-title">"What each policy costs"</h2>
             <div class="prose">
                 <p>"The same calls, the same simulated servers. Only the policy differs. The figures show the committed report first. Move a control and this page computes them anew: a sample while you drag, the whole set when you rest."</p>
-                <p class="note">"Every latency here is simulated. The profiles are estimated from published peaks of the hardware, not calibrated against a real server."</p>
+                <p class="note">{move || profile_note(&scenario(context, base))}</p>
             </div>
+            <PolicyList />
             {move || trouble.get().or_else(|| live.trouble.get()).map(|why| view! { <p class="notice" role="alert">{format!("{why}.")}</p> })}
             <Controls base />
             <SetProgress name=Signal::derive(move || is_live(context).then(|| set.get()).flatten()) />
             <p class="status" role="status" data-testid="results-status">{move || status(context, live, published)}</p>
             <LatencyRace live published />
             <SweepView live published quantity />
+            <PublishedFigures />
         </section>
     }
 }

@@ -6,6 +6,7 @@ use crate::page::components::Source;
 use crate::page::context::Context;
 use atr_core::policy::{Arrivals, Scenario};
 use atr_core::report::Sweep;
+use atr_core::serve::latency;
 use atr_web::catalogue::SetEntry;
 use atr_web::words;
 use leptos::prelude::*;
@@ -116,4 +117,13 @@ pub(super) fn live_finding(sweep: &Sweep) -> Option<String> {
         words::plural(load.into(), "session"),
         words::time(best),
     ))
+}
+
+/// Where the latencies come from: the profile says it of itself.
+pub(super) fn profile_note(scenario: &Scenario) -> String {
+    let profile = latency::profiles().into_iter().find(|profile| profile.name == scenario.profile);
+    let said = profile.map(|profile| {
+        format!(" Profile {} ({}): {}.", profile.title, profile.origin, profile.source.trim_end_matches('.'))
+    });
+    format!("Every latency here is simulated.{}", said.unwrap_or_default())
 }

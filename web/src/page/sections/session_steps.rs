@@ -64,6 +64,7 @@ pub(super) fn SessionSteps(
     });
     view! {
         {move || session.with(|session| session.as_ref().map(|session| view! { <Facts facts=facts(session) /> }))}
+        <p class="caption"><a href="#figure-race">"Figure 1"</a>" races this session under every policy once you choose it from the list."</p>
         <FigureFrame name number figure badge source reserve=420 on_pick>
             <Stepper session call select=Callback::new(select) />
         </FigureFrame>
