@@ -64,9 +64,11 @@ test("every figure is drawn, named, and says where its numbers come from", async
 test("the table view holds the numbers, and the downloads hold data", async () => {
   const { page, close } = await set.open();
   const figure = page.locator('[data-testid="figure-latency"]');
-  const table = figure.locator('[data-testid="table-view"]').first();
-  await table.locator("summary").click();
-  const rows = await table.locator("tbody tr").count();
+  const opener = figure.locator('[data-testid="table-view"]');
+  assert.equal(await opener.getAttribute("aria-expanded"), "false");
+  await opener.click();
+  assert.equal(await opener.getAttribute("aria-expanded"), "true");
+  const rows = await page.locator("#table-latency tbody tr").count();
   assert.ok(rows >= 5, `expected a row a policy, found ${rows}`);
   for (const [hook, pattern] of [["download-csv", /,/], ["download-svg", /<svg/]]) {
     const [download] = await Promise.all([

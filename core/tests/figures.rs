@@ -1,5 +1,6 @@
-#![cfg(not(target_arch = "wasm32"))]
 //! Figures as geometry: what is drawn is recorded instead of painted, and held against the data.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used)]
 
 use atr_core::figure::{Figure, LatencyFigure, Quantity, RaceFigure, Rgb, StripsFigure, SweepFigure, Theme};
 use atr_core::report::{Policies, Race, StripRow, Sweep};
@@ -367,8 +368,8 @@ fn the_sweep_is_told_at_its_highest_load() {
     // p95 is twice the mean: 2 × 90 ms × 64 loads, and half of it with the large cache.
     assert_eq!(
         SweepFigure { report: &report, quantity: Quantity::TtftP95 }.finding(),
-        "With 64 sessions at a time, 95th percentile of the time to first token under prefix-aware-routing goes \
-         from 11.5 s with 100 k KV tokens to 5.76 s with 800 k; naive stays at 57.6 s."
+        "With 64 sessions at a time, prefix-aware-routing takes the 95th percentile of the time to first token from \
+         11.5 s with 100 k KV tokens to 5.76 s with 800 k; naive stays at 57.6 s."
     );
 }
 

@@ -167,7 +167,7 @@ fn errors_name_the_key_the_value_and_what_is_accepted() {
     assert!(
         fails(&|s| {
             s.policies = vec!["exact-prefix-cache".into()];
-            s.router = Some("best".into())
+            s.router = Some("best".into());
         })
         .contains("round-robin")
     );
@@ -188,9 +188,9 @@ fn sessions() -> impl Strategy<Value = Vec<Session>> {
                     .map(|(id, tail, output, delay)| {
                         // Mostly grow, sometimes go back: that is where prefixes break.
                         if id == 11 {
-                            prompt.truncate(1)
+                            prompt.truncate(1);
                         } else {
-                            prompt.push(10 + id + 100 * (number % 2))
+                            prompt.push(10 + id + 100 * (number % 2));
                         }
                         (prompt.clone(), tail, output, delay)
                     })

@@ -35,6 +35,9 @@ export async function launch() {
 /** How long a page may take until its first figures are drawn, on a slow machine. */
 const READY_MS = 45_000;
 
+/** How long anything a test waits for may take. */
+const ACTION_MS = 15_000;
+
 /** A server and a browser for one test file; `open` gives pages that remember what went wrong in them. */
 export async function stage() {
   const server = await serve();
@@ -45,6 +48,7 @@ export async function stage() {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: server.origin });
     const page = await context.newPage();
+    page.setDefaultTimeout(ACTION_MS);
     const errors = [];
     const foreign = [];
     page.on("console", (message) => message.type() === "error" && errors.push(message.text()));

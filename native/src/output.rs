@@ -128,15 +128,24 @@ impl OutFile {
         Ok(OutFile { to: path.to_owned(), beside: Some(beside), sink })
     }
 
+    /// Where it will be.
+    pub(crate) fn to(&self) -> &Path {
+        &self.to
+    }
+
     /// Ends the file and moves it to its place.
     ///
     /// # Errors
     /// When the last bytes cannot be written or the file cannot be moved.
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
-        if let Sink::Gz(gz) = &mut self.sink {
-            gz.try_finish()?;
+        match &mut self.sink {
+            // A finished packer has nothing left to flush but the file below it.
+            Sink::Gz(gz) => {
+                gz.try_finish()?;
+                gz.get_mut().flush()?;
+            }
+            other => other.flush()?,
         }
-        self.flush()?;
         if let Some(beside) = &self.beside {
             fs::rename(beside, &self.to).with_context(|| format!("cannot write `{}`", self.to.display()))?;
         }
@@ -161,7 +170,17 @@ impl Drop for OutFile {
 
 impl Write for OutFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.sink {
+        self.sink.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
             Sink::Out(out) => out.write(bytes),
             Sink::Plain(file) => file.write(bytes),
             Sink::Gz(gz) => gz.write(bytes),
@@ -169,7 +188,7 @@ impl Write for OutFile {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.sink {
+        match self {
             Sink::Out(out) => out.flush(),
             Sink::Plain(file) => file.flush(),
             Sink::Gz(gz) => gz.flush(),

@@ -11,7 +11,7 @@ pub(crate) enum Command {
     Help,
     Paper { port: u16 },
     Site,
-    Test { browser: bool },
+    Test { browser: bool, keep_going: bool },
     Tidy,
     Tools { browser: bool },
     Bench { browser: bool },
@@ -32,7 +32,9 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "help" | "--help" | "-h" => Command::Help,
         "paper" => Command::Paper { port: rest.port()? },
         "site" => Command::Site,
-        "test" => Command::Test { browser: !rest.flag("--no-browser") },
+        "test" => {
+            Command::Test { browser: !rest.flag("--no-browser"), keep_going: rest.flag("--keep-going") }
+        }
         "tidy" => Command::Tidy,
         "tools" => Command::Tools { browser: !rest.flag("--no-browser") },
         "bench" => Command::Bench { browser: !rest.flag("--no-browser") },
@@ -95,8 +97,11 @@ mod tests {
     fn reads_commands_with_their_options() {
         assert_eq!(read("paper"), Ok(Command::Paper { port: DEFAULT_PORT }));
         assert_eq!(read("paper --port 9000"), Ok(Command::Paper { port: 9000 }));
-        assert_eq!(read("test"), Ok(Command::Test { browser: true }));
-        assert_eq!(read("test --no-browser"), Ok(Command::Test { browser: false }));
+        assert_eq!(read("test"), Ok(Command::Test { browser: true, keep_going: false }));
+        assert_eq!(
+            read("test --keep-going --no-browser"),
+            Ok(Command::Test { browser: false, keep_going: true })
+        );
         assert_eq!(read("data some/dir"), Ok(Command::Data { raw: "some/dir".into() }));
         assert_eq!(read("reports --check"), Ok(Command::Reports { check: true }));
         assert_eq!(read(""), Ok(Command::Help));

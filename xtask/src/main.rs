@@ -24,7 +24,8 @@ usage: cargo xtask COMMAND
 
   paper [--port N]         install tools, make stale reports, build the page, serve it on loopback
   site                     write the deployable static page to dist/ and print its sizes
-  test [--no-browser]      run every check: tidy, format, lint, native, wasm and page tests
+  test [--no-browser]      run every check: tidy, format, lint, native, wasm and page tests;
+       [--keep-going]      stop at the first failure unless told to go on
   tidy                     check what a program can check of the project's rules
   tools [--no-browser]     install what is missing of trunk, wasm-bindgen, wasm-opt, page-test packages
   bench [--no-browser]     print speed and size figures beside their budgets
@@ -56,7 +57,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Help => print!("{USAGE}"),
         Command::Paper { port } => paper::run(&shell, *port)?,
         Command::Site => site::run(&shell)?,
-        Command::Test { browser } => test::run(&shell, *browser)?,
+        Command::Test { browser, keep_going } => test::run(&shell, *browser, *keep_going)?,
         Command::Tidy => tidy::run(&shell)?,
         Command::Tools { browser } => tools::run(&shell, *browser)?,
         Command::Bench { browser } => bench::run(&shell, *browser)?,

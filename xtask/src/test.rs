@@ -1,4 +1,4 @@
-//! Every check of the project as one list of named steps, run in order until one fails.
+//! Every check of the project as one list of named steps, run in order, as a rule until one fails.
 
 use crate::browser::{self, Browser};
 use crate::shell::{Shell, run as run_command};
@@ -9,7 +9,7 @@ use std::time::Instant;
 type Work<'a> = Box<dyn FnOnce() -> Result<()> + 'a>;
 
 /// `cargo xtask test`.
-pub(crate) fn run(shell: &Shell, with_browser: bool) -> Result<()> {
+pub(crate) fn run(shell: &Shell, with_browser: bool, keep_going: bool) -> Result<()> {
     let browser = if with_browser { Some(browser::ensure(shell)?) } else { None };
     let mut steps: Vec<(&str, Work<'_>)> = vec![
         ("tidy", Box::new(|| tidy::run(shell))),
@@ -28,18 +28,16 @@ pub(crate) fn run(shell: &Shell, with_browser: bool) -> Result<()> {
         steps.push(("page build", Box::new(|| site::build(shell))));
         println!("--no-browser: the wasm tests and the page tests are left out");
     }
-    run_steps(steps)
+    run_steps(steps, keep_going)
 }
 
-/// Runs the steps in order; the first failure ends the run.
-fn run_steps(steps: Vec<(&str, Work<'_>)>) -> Result<()> {
+/// Runs the steps in order; the first failure ends the run unless it shall go on.
+fn run_steps(steps: Vec<(&str, Work<'_>)>, keep_going: bool) -> Result<()> {
     let total = steps.len();
     let begin = Instant::now();
-    let mut passed = 0;
-    let mut failed = None;
-    let mut left_out = Vec::new();
+    let (mut passed, mut failed, mut left_out) = (0, Vec::new(), Vec::new());
     for (at, (name, work)) in steps.into_iter().enumerate() {
-        if failed.is_some() {
+        if !failed.is_empty() && !keep_going {
             left_out.push(name);
             continue;
         }
@@ -54,19 +52,19 @@ fn run_steps(steps: Vec<(&str, Work<'_>)>) -> Result<()> {
             }
             Err(error) => {
                 println!("FAILED: {name} ({seconds:.1} s): {error:#}");
-                failed = Some(name);
+                failed.push(name);
             }
         }
     }
     if !left_out.is_empty() {
         println!("not run after the failure: {}", left_out.join(", "));
     }
-    println!("\nall steps took {:.0} s", begin.elapsed().as_secs_f64());
-    println!("{passed} passed, {} failed", usize::from(failed.is_some()));
-    match failed {
-        Some(name) => bail!("the step `{name}` failed"),
-        None => Ok(()),
+    println!("\nthe steps took {:.0} s", begin.elapsed().as_secs_f64());
+    println!("{passed} passed, {} failed", failed.len());
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
     }
+    Ok(())
 }
 
 fn lint_native(shell: &Shell) -> Result<()> {
@@ -138,9 +136,12 @@ mod tests {
             };
             (name, Box::new(work))
         };
-        let error = run_steps(vec![step("one", true), step("two", false), step("three", true)]).unwrap_err();
-        assert_eq!(error.to_string(), "the step `two` failed");
-        assert_eq!(*ran.borrow(), ["one", "two"]);
-        assert!(run_steps(vec![step("one", true), step("three", true)]).is_ok());
+        let three = || vec![step("one", true), step("two", false), step("three", true)];
+        let stopped = run_steps(three(), false).unwrap_err();
+        assert_eq!(stopped.to_string(), "failed: two");
+        assert_eq!(ran.take(), ["one", "two"]);
+        assert!(run_steps(three(), true).is_err());
+        assert_eq!(ran.take(), ["one", "two", "three"]);
+        assert!(run_steps(vec![step("one", true), step("three", true)], false).is_ok());
     }
 }

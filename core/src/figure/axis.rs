@@ -16,12 +16,12 @@ pub(super) fn ticks(max: f64, count: usize) -> Vec<f64> {
     }
     let rough = max / count as f64;
     let power = libm::pow(10.0, libm::floor(libm::log10(rough)));
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= rough * 0.999);
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= rough * 0.999);
     let step = step.unwrap_or(10.0 * power);
     (0..).map(|n| f64::from(n) * step).take_while(|value| *value <= max * 1.0001).collect()
 }
 
-/// 1, 2 and 5 times powers of ten within a range; powers of ten alone where that is enough.
+/// Round values within a range of a log scale: powers of ten where there are enough, else more.
 pub(super) fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let first = libm::floor(libm::log10(low)) as i32;
     let last = libm::ceil(libm::log10(high)) as i32;
@@ -29,8 +29,15 @@ pub(super) fn log_ticks(low: f64, high: f64) -> Vec<f64> {
         let all = (first..=last).flat_map(|e| factors.iter().map(move |f| f * libm::pow(10.0, f64::from(e))));
         all.filter(|v| *v >= low * 0.999 && *v <= high * 1.001).collect::<Vec<f64>>()
     };
-    let decades = within(&[1.0]);
-    if decades.len() >= 3 { decades } else { within(&[1.0, 2.0, 5.0]) }
+    let finer: [&[f64]; 3] = [&[1.0], &[1.0, 2.0, 5.0], &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0]];
+    let mut found = Vec::new();
+    for factors in finer {
+        found = within(factors);
+        if found.len() >= 3 {
+            break;
+        }
+    }
+    found
 }
 
 /// A time on an axis that goes up to `max_ms`: no more digits than a round step needs.
@@ -128,7 +135,8 @@ mod tests {
         assert_eq!(ticks(0.0, 4), [0.0]);
         assert_eq!(ticks(f64::NAN, 4), [0.0]);
         assert_eq!(log_ticks(80.0, 12_000.0), [100.0, 1_000.0, 10_000.0]);
-        assert_eq!(log_ticks(150.0, 900.0), [200.0, 500.0]);
+        assert_eq!(log_ticks(15.0, 90.0), [15.0, 20.0, 30.0, 40.0, 50.0, 70.0]);
+        assert_eq!(log_ticks(15.0, 290.0), [20.0, 50.0, 100.0, 200.0]);
     }
 
     #[test]

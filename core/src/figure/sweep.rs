@@ -290,7 +290,7 @@ impl Figure for SweepFigure<'_> {
             .map(|value| format!("; naive stays at {}", self.quantity.text(value)))
             .unwrap_or_default();
         format!(
-            "With {load} sessions at a time, {} under {name} goes from {} with {} KV tokens to {} with {}{naive}.",
+            "With {load} sessions at a time, {name} takes the {} from {} with {} KV tokens to {} with {}{naive}.",
             self.quantity.name(),
             self.quantity.text(with_small),
             units::short(small),

@@ -45,7 +45,8 @@ pub struct PolicyMetrics {
     pub e2e_ms: Option<Spread>,
     /// Waiting before a replica began.
     pub queue_ms: Option<Spread>,
-    /// First schedule to last end of a session, tool time included; null without sessions.
+    /// First schedule to last end of a session, tool time included, over the sessions whose calls are
+    /// all counted; null without sessions.
     pub job_ms: Option<Spread>,
     /// Prompt tokens sent.
     pub prompt_tokens: u64,
@@ -148,7 +149,7 @@ pub fn summarise(name: &str, workload: &Workload, outcome: &Outcome, common: &[b
         tpot_ms: Spread::of_ms(tpot),
         e2e_ms: spread(&|call| Some(call.finished_us? - call.scheduled_us)),
         queue_ms: spread(&|call| Some(call.admitted_us? - call.scheduled_us)),
-        job_ms: Spread::of_us(job_times(workload, outcome)),
+        job_ms: Spread::of_us(job_times(workload, outcome, common)),
         prompt_tokens,
         prefill_tokens: sum(&|call| call.computed_tokens),
         output_tokens: sum(&|call| call.output_tokens),
@@ -164,11 +165,16 @@ fn tpot_ms(call: &CallOutcome) -> Option<f64> {
     Some((call.finished_us? - call.first_token_us?) as f64 / 1_000.0 / further as f64)
 }
 
-/// Completion times of the sessions that finished all their calls.
-fn job_times(workload: &Workload, outcome: &Outcome) -> Vec<u64> {
+/// Completion times of the sessions whose calls are all common: the same sessions for every policy,
+/// because a policy that takes longer sessions in would seem slower for it.
+fn job_times(workload: &Workload, outcome: &Outcome, common: &[bool]) -> Vec<u64> {
     let jobs = workload.sessions.iter().filter(|session| !session.sessionless);
     jobs.filter_map(|session| {
-        let calls = &outcome.calls[session.calls.first as usize..][..session.calls.count as usize];
+        let place = session.calls.first as usize..session.calls.indices().end as usize;
+        let calls = outcome.calls.get(place.clone())?;
+        if !common.get(place)?.iter().all(|common| *common) {
+            return None;
+        }
         let start = calls.iter().map(|call| call.scheduled_us).min()?;
         let ends: Option<Vec<u64>> = calls.iter().map(|call| call.finished_us).collect();
         Some(ends?.into_iter().max()? - start)
@@ -202,4 +208,64 @@ fn predictions(outcome: &Outcome) -> Option<Predictions> {
             Some(sum)
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{CallRole, Run, Start, WorkCall, WorkSession};
+
+    fn workload() -> Workload {
+        let call = |id, session| WorkCall {
+            id,
+            session,
+            source_call: Some(id),
+            model: 0,
+            role: CallRole::Agent,
+            prompt: Vec::new(),
+            reply: Vec::new(),
+            prompt_tokens: 10,
+            output_tokens: 1,
+            max_tokens: 1,
+            start: Start::default(),
+            priority: 0,
+            predict_key: 0,
+        };
+        let session = |first| WorkSession {
+            id: format!("s{first}"),
+            calls: Run { first, count: 2 },
+            sessionless: false,
+            start_us: 0,
+        };
+        Workload {
+            calls: vec![call(0, 0), call(1, 0), call(2, 1), call(3, 1)],
+            sessions: vec![session(0), session(2)],
+            ..Workload::default()
+        }
+    }
+
+    fn run(name: &str, ends: [Option<u64>; 4]) -> PolicyRun {
+        let call = |finished_us: Option<u64>| CallOutcome {
+            status: if finished_us.is_some() { CallStatus::Ok } else { CallStatus::Rejected },
+            finished_us,
+            ..CallOutcome::default()
+        };
+        let calls = ends.into_iter().map(call).collect();
+        PolicyRun {
+            name: name.to_owned(),
+            workload: workload().into(),
+            outcome: Outcome { calls, ..Outcome::default() },
+        }
+    }
+
+    #[test]
+    fn job_times_compare_the_same_sessions() {
+        let all = run("all", [Some(1_000), Some(2_000), Some(8_000), Some(9_000)]);
+        let some = run("some", [Some(1_000), Some(3_000), Some(8_000), None]);
+        let rows = compare(&[all.clone(), some]);
+        // The second session is too long for one of them, so only the first is compared.
+        assert_eq!(rows[0].job_ms.map(|job| job.mean), Some(2.0));
+        assert_eq!(rows[1].job_ms.map(|job| job.mean), Some(3.0));
+        assert_eq!(compare(&[all])[0].job_ms.map(|job| job.mean), Some(5.5));
+    }
 }

@@ -60,7 +60,12 @@ fn readable(found: &Inspection) -> String {
     match found.turns {
         Some(turns) => lines.push((
             "turns a session",
-            format!("median {:.0}, 90th percentile {:.0}, most {}", turns.p50, turns.p90, turns.max),
+            format!(
+                "median {}, 90th percentile {}, most {}",
+                tenths(turns.p50),
+                tenths(turns.p90),
+                turns.max
+            ),
         )),
         None => lines.push(("turns a session", "none: the source knows single requests only".to_owned())),
     }
@@ -98,6 +103,12 @@ fn readable(found: &Inspection) -> String {
         text.push_str(&table.render());
     }
     text
+}
+
+/// With one decimal, where it needs one.
+fn tenths(value: f64) -> String {
+    let text = format!("{value:.1}");
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 /// Characters that the longest prompt takes, and rows drawn of one session.

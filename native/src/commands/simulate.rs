@@ -181,6 +181,8 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
         let why = "`--json` and `--outcome -` both want standard output, expected one of them";
         return Err(WrongCall(why.to_owned()).into());
     }
+    // Opened before the work, so that a wrong place is said at once.
+    let outcome = args.outcome.as_deref().map(OutFile::create).transpose()?;
     let imported = args.input.read()?;
     output::progress(format_args!(
         "{} sessions, {} policies",
@@ -203,9 +205,10 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     } else if args.outcome.as_deref() != Some(Path::new("-")) {
         output::emit(&readable(&answer))?;
     }
-    if let Some(path) = &args.outcome {
-        write_outcome(path, &runs)?;
-        output::note(format_args!("wrote {} calls to {}", units::grouped(calls as u64), path.display()));
+    if let Some(file) = outcome {
+        let to = file.to().display().to_string();
+        write_outcome(file, &runs)?;
+        output::note(format_args!("wrote {} calls to {to}", units::grouped(calls as u64)));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -218,8 +221,7 @@ struct OutcomeLine<'a> {
     call: &'a CallOutcome,
 }
 
-fn write_outcome(path: &Path, runs: &[PolicyRun]) -> anyhow::Result<()> {
-    let mut file = OutFile::create(path)?;
+fn write_outcome(mut file: OutFile, runs: &[PolicyRun]) -> anyhow::Result<()> {
     for run in runs {
         for call in &run.outcome.calls {
             serde_json::to_writer(&mut file, &OutcomeLine { policy: &run.name, call })?;

@@ -269,7 +269,8 @@ fn session(
             view: vec![Run { first: 0, count: place as u32 }],
             reply: Some(place as u32),
             output_tokens,
-            reasoning_tokens: usage.reasoning.unwrap_or(0).min(output_tokens),
+            // Where the provider counts more reasoning than output, it counts it apart from the output.
+            reasoning_tokens: usage.reasoning.filter(|&reasoning| reasoning <= output_tokens).unwrap_or(0),
             tools: tools(&said[place + 1..], reply.actions, time.tool_us),
             estimated: time.estimated || usage.prompt.is_none() || usage.output.is_none(),
             recorded: (recorded != Recorded::default()).then_some(recorded),

@@ -1,0 +1,131 @@
+//! Our own format: what is written is read, and broken rules are found.
+
+use super::{read, read_as, reasons};
+use atr_core::trace::ndjson::{Header, write};
+use atr_core::trace::{Call, Run, Scope, Segment, Session};
+use serde_json::{Value, json};
+
+fn session(id: &str, scope: Scope) -> Session {
+    let call = |id: u32, count| Call {
+        id,
+        after: id.checked_sub(1).into_iter().collect(),
+        prompt: vec![Run { first: 0, count }],
+        prompt_tokens: 100 * count,
+        output_tokens: 9,
+        ..Call::default()
+    };
+    Session {
+        id: id.to_owned(),
+        source: "test".to_owned(),
+        harness: "h".to_owned(),
+        models: vec!["m".to_owned()],
+        scope,
+        block_tokens: None,
+        counts_from: "source".to_owned(),
+        marks: Vec::new(),
+        messages: Vec::new(),
+        segments: vec![Segment { id: 0, tokens: 100 }, Segment { id: 1, tokens: 100 }],
+        calls: vec![call(0, 1), call(1, 2)],
+        outcome: None,
+    }
+}
+
+fn file(sessions: &[Session]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(&mut bytes, &Header::named("set"), sessions).unwrap();
+    bytes
+}
+
+/// A file of two good sessions with a line between them.
+fn around(line: &str) -> Vec<u8> {
+    let mut bytes = file(&[session("a", Scope::Set)]);
+    bytes.extend(line.as_bytes());
+    bytes.push(b'\n');
+    let second = file(&[session("b", Scope::Session)]);
+    bytes.extend(second.splitn(2, |byte| *byte == b'\n').nth(1).unwrap());
+    bytes
+}
+
+fn changed(change: impl FnOnce(&mut Value)) -> String {
+    let mut value = serde_json::to_value(session("bad", Scope::Set)).unwrap();
+    change(&mut value);
+    value.to_string()
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let sessions = [session("a", Scope::Set), session("b", Scope::Session)];
+    let imported = read(&file(&sessions));
+    assert_eq!((imported.format, imported.headers[0].name.as_str()), ("atr", "set"));
+    assert_eq!(imported.sessions[0], sessions[0]);
+    assert_eq!(file(&imported.sessions[..1]), file(&sessions[..1]));
+}
+
+#[test]
+fn broken_rules_are_named_and_the_rest_is_kept() {
+    let cases = [
+        (changed(|s| s["calls"][0]["after"] = json!([1])), "session `bad`: call 0: `after` forms a cycle"),
+        (changed(|s| s["calls"][1]["after"] = json!([1])), "`after` forms a cycle"),
+        (changed(|s| s["calls"][1]["after"] = json!([7])), "`after` names 8, but there are only 2"),
+        (changed(|s| s["calls"][1]["id"] = json!(5)), "call at place 1 has `id` 5, expected 1"),
+        (changed(|s| s["calls"][1]["prompt"] = json!([[0, 3]])), "`prompt` names 3, but there are only 2"),
+        (
+            changed(|s| s["calls"][1]["prompt"] = json!([[4294967295_u32, 4294967295_u32]])),
+            "`prompt` names 8589934590",
+        ),
+        (changed(|s| s["calls"][1]["prompt_tokens"] = json!(-1)), "expected a session"),
+        (
+            changed(|s| s["calls"][1]["prompt_tokens"] = json!(4_000_000_000_u32)),
+            "`prompt_tokens` is 4000000000",
+        ),
+        (changed(|s| s["calls"][1]["delay_us"] = json!(u64::MAX)), "`delay_us` is"),
+        (changed(|s| s["calls"] = json!([])), "`calls` is empty"),
+        (changed(|s| s["scope"] = json!("galaxy")), "unknown variant `galaxy`"),
+        ("{\"id\": \"half".to_owned(), "expected a session, EOF"),
+        ("\u{fffd} no JSON".to_owned(), "expected a session"),
+    ];
+    for (line, why) in cases {
+        let imported = read(&around(&line));
+        let ids: Vec<&str> = imported.sessions.iter().map(|session| session.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b"], "{why}");
+        let reasons = reasons(&imported);
+        assert!(
+            reasons.len() == 1 && reasons[0].starts_with("line 3: ") && reasons[0].contains(why),
+            "{why}: {reasons:?}"
+        );
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_a_bad_line_only() {
+    let mut bytes = around("?");
+    let at = bytes.iter().position(|byte| *byte == b'?').unwrap();
+    bytes[at] = 0xff;
+    let imported = read(&bytes);
+    assert_eq!((imported.sessions.len(), imported.skipped.len()), (2, 1));
+}
+
+#[test]
+fn another_version_is_not_ours() {
+    let bytes =
+        String::from_utf8(file(&[session("a", Scope::Set)])).unwrap().replace("atr-trace/1", "atr-trace/9");
+    assert!(read_as("x", bytes.as_bytes()).err().unwrap().to_string().contains("no known trace format"));
+}
+
+#[test]
+fn equal_numbers_of_two_files_are_different_segments() {
+    use atr_core::import::tokens::BytesPerToken;
+    use atr_core::import::{HASHED_IDS, Imported, Source, by_name};
+    let mut hashed = session("c", Scope::Set);
+    hashed.segments[0].id = HASHED_IDS + 5;
+    let mut into = Imported::default();
+    for session in [session("a", Scope::Set), session("b", Scope::Set), hashed.clone(), hashed] {
+        let source = Source { name: "x", counter: &BytesPerToken::default(), keep_text: false };
+        let bytes = file(&[session]);
+        by_name("atr").unwrap().read(&mut bytes.as_slice(), &source, &mut into).unwrap();
+    }
+    into.finish();
+    let ids: Vec<Vec<u64>> =
+        into.sessions.iter().map(|s| s.segments.iter().map(|segment| segment.id).collect()).collect();
+    assert_eq!(ids, [vec![0, 1], vec![2, 3], vec![HASHED_IDS + 5, 5], vec![HASHED_IDS + 5, 7]]);
+}

@@ -1,0 +1,119 @@
+//! The public sources whole, where the folder named by `ATR_RAW` holds them.
+
+use super::{read_as, view_is_prompt};
+use atr_core::import::Imported;
+use std::path::{Path, PathBuf};
+
+/// A folder of the public sources; says so where there is none.
+fn raw(inside: &str) -> Option<PathBuf> {
+    let found =
+        std::env::var_os("ATR_RAW").map(|raw| Path::new(&raw).join(inside)).filter(|path| path.exists());
+    if found.is_none() {
+        println!("skipped: ATR_RAW names no folder with `{inside}`, so the public source was not checked");
+    }
+    found
+}
+
+fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    let mut inside: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    inside.sort();
+    for path in inside {
+        if path.is_dir() {
+            files(&path, ending, found);
+        } else if path.to_string_lossy().ends_with(ending) {
+            found.push(path);
+        }
+    }
+}
+
+fn import(path: &Path) -> Imported {
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    let imported = read_as(&name, &std::fs::read(path).unwrap()).unwrap();
+    assert_eq!(imported.skipped, [], "{name}");
+    imported
+}
+
+#[test]
+fn claude_code_traces_keep_every_count() {
+    let Some(folder) = raw("kv-cache-tester/traces") else { return };
+    let mut paths = Vec::new();
+    files(&folder, ".json", &mut paths);
+    assert!(!paths.is_empty());
+    for path in paths {
+        let imported = import(&path);
+        let document: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let session = &imported.sessions[0];
+        let totals = &document["totals"]["combined_tokens"];
+        assert_eq!(Some(session.prompt_tokens()), totals["input"].as_u64(), "{}", session.id);
+        assert_eq!(Some(session.output_tokens()), totals["output"].as_u64(), "{}", session.id);
+        assert_eq!(imported.unknown_keys, 0);
+        view_is_prompt(session);
+        for call in &session.calls {
+            let view = call.view.iter().flat_map(|run| run.indices());
+            let sum: u64 = view.map(|place| u64::from(session.messages[place as usize].tokens)).sum();
+            assert_eq!(sum, u64::from(call.prompt_tokens), "{}: call {}", session.id, call.id);
+        }
+    }
+}
+
+#[test]
+fn recorded_cached_tokens_are_the_source_s() {
+    let Some(folder) = raw("mini-swe-agent-gemini3") else { return };
+    let mut paths = Vec::new();
+    files(&folder, ".traj.json", &mut paths);
+    assert!(!paths.is_empty());
+    let (mut ours, mut theirs) = ([0_u64; 4], [0_u64; 4]);
+    for path in paths {
+        let imported = import(&path);
+        view_is_prompt(&imported.sessions[0]);
+        for call in imported.sessions.iter().flat_map(|session| &session.calls) {
+            let cached = call.recorded.as_ref().and_then(|recorded| recorded.cached_tokens);
+            let counts = [
+                cached.unwrap(),
+                call.prompt_tokens.into(),
+                call.output_tokens.into(),
+                call.reasoning_tokens.into(),
+            ];
+            ours.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+        let document: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        for message in document["messages"].as_array().unwrap() {
+            let usage = &message["extra"]["response"]["usage"];
+            let counts = [
+                &usage["prompt_tokens_details"]["cached_tokens"],
+                &usage["prompt_tokens"],
+                &usage["completion_tokens"],
+                &usage["completion_tokens_details"]["reasoning_tokens"],
+            ];
+            let mut counts = counts.map(|count| count.as_u64().unwrap_or(0));
+            // One provider counts reasoning apart from the output.
+            if counts[3] > counts[2] {
+                counts[3] = 0;
+            }
+            theirs.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+    }
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn an_infinite_cache_finds_what_mooncake_is_known_for() {
+    let Some(path) = raw("mooncake/conversation_trace.jsonl") else { return };
+    let imported = import(&path);
+    let mut seen = std::collections::BTreeSet::new();
+    let (mut hit, mut asked) = (0_u64, 0_u64);
+    for session in &imported.sessions {
+        let call = &session.calls[0];
+        let segments =
+            || call.prompt.iter().flat_map(|run| run.indices()).map(|at| session.segments[at as usize]);
+        let known: u64 = segments().take_while(|s| seen.contains(&s.id)).map(|s| u64::from(s.tokens)).sum();
+        hit += known.min(call.prompt_tokens.into());
+        asked += u64::from(call.prompt_tokens);
+        seen.extend(segments().map(|segment| segment.id));
+    }
+    assert_eq!(
+        (imported.sessions.len(), format!("{:.4}", hit as f64 / asked as f64)),
+        (12_031, "0.3736".to_owned())
+    );
+}

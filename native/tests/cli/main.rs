@@ -1,0 +1,8 @@
+//! The command line as its users meet it: the built binary is run, and what it prints, writes and
+//! returns is held against expectations. One test binary, one file a topic.
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+mod commands;
+mod harness;
+mod reports;
