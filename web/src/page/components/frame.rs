@@ -145,11 +145,11 @@ fn FigureFoot(
     let link = move |_| copy(dom::link_to(&anchor), "link copied");
     let command = move |_| copy(source.with_untracked(|source| source.command.clone()), "command copied");
     view! {
+        <div class="figure-foot">
         <details class="table-view" data-testid="table-view" on:toggle=toggle>
             <summary on:click=move |_| open.set(true)>"Table"</summary>
             {move || open.get().then(|| figure.with(|figure| figure.as_ref().map(|figure| table_view(name, &figure.table()))))}
         </details>
-        <div class="figure-foot">
             <button class="link" data-testid="download-csv" on:click=move |_| save("csv")>"CSV"</button>
             <button class="link" data-testid="download-svg" on:click=move |_| save("svg")>"SVG"</button>
             {move || source.with(|source| match (&source.report, &source.json) {
