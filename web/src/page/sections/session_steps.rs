@@ -89,7 +89,7 @@ fn Stepper(
         })
     };
     view! {
-        <div class="controls player" role="group" aria-label="Step through the calls">
+        <div class="controls player steps" role="group" aria-label="Step through the calls">
             <button class="square" data-testid="turn-back" aria-label="Call before" disabled=move || { at() == 0 }
                 on:click=move |_| select.run(at().saturating_sub(1))>"←"</button>
             <button class="square" data-testid="turn-next" aria-label="Next call" disabled=move || { at() >= last() }
@@ -108,14 +108,14 @@ fn Stepper(
     }
 }
 
-/// The call that tells most: where the most is computed again, else the last.
+/// The call that tells most: where the most is computed again, else the first.
 fn telling(strips: &[StripRow]) -> usize {
     let worst = strips
         .iter()
         .enumerate()
         .filter(|(_, row)| row.again_tokens > 0)
         .max_by_key(|(_, row)| row.again_tokens);
-    worst.map_or(strips.len().saturating_sub(1), |(place, _)| place)
+    worst.map_or(0, |(place, _)| place)
 }
 
 fn facts(session: &SessionView) -> Vec<(&'static str, String)> {
