@@ -8,7 +8,6 @@ use atr_core::figure::Table;
 use atr_core::report::Origin;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use wasm_bindgen::JsCast;
 
 /// Where a figure's numbers come from, as its badge says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,11 +108,8 @@ fn FigureFoot(
     let context = context();
     let open = RwSignal::new(false);
     let copied = RwSignal::new("");
-    // The rows exist only while somebody looks at them.
-    let toggle = move |event: leptos::ev::Event| {
-        let details = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        open.set(details.is_some_and(|details| details.has_attribute("open")));
-    };
+    let table_id = format!("table-{name}");
+    let controls = table_id.clone();
     let say = move |text: &'static str| {
         copied.set(text);
         set_timeout(move || copied.set(""), std::time::Duration::from_secs(3));
@@ -146,10 +142,8 @@ fn FigureFoot(
     let command = move |_| copy(source.with_untracked(|source| source.command.clone()), "command copied");
     view! {
         <div class="figure-foot">
-        <details class="table-view" data-testid="table-view" on:toggle=toggle>
-            <summary on:click=move |_| open.set(true)>"Table"</summary>
-            {move || open.get().then(|| figure.with(|figure| figure.as_ref().map(|figure| table_view(name, &figure.table()))))}
-        </details>
+            <button class="link" data-testid="table-view" aria-expanded=move || open.get().to_string()
+                aria-controls=controls on:click=move |_| open.update(|open| *open = !*open)>"Table"</button>
             <button class="link" data-testid="download-csv" on:click=move |_| save("csv")>"CSV"</button>
             <button class="link" data-testid="download-svg" on:click=move |_| save("svg")>"SVG"</button>
             {move || source.with(|source| match (&source.report, &source.json) {
@@ -163,6 +157,10 @@ fn FigureFoot(
                 <code>{move || source.with(|source| source.command.clone())}</code>
             </span>
             <span role="status">{move || copied.get()}</span>
+        </div>
+        // The rows exist only while somebody looks at them.
+        <div id=table_id hidden=move || !open.get()>
+            {move || open.get().then(|| figure.with(|figure| figure.as_ref().map(|figure| table_view(name, &figure.table()))))}
         </div>
     }
 }

@@ -108,14 +108,14 @@ fn Stepper(
     }
 }
 
-/// The call that tells most: where the most is computed again, else the first.
+/// The call that tells most: where the most is computed again, else the last.
 fn telling(strips: &[StripRow]) -> usize {
     let worst = strips
         .iter()
         .enumerate()
         .filter(|(_, row)| row.again_tokens > 0)
         .max_by_key(|(_, row)| row.again_tokens);
-    worst.map_or(0, |(place, _)| place)
+    worst.map_or(strips.len().saturating_sub(1), |(place, _)| place)
 }
 
 fn facts(session: &SessionView) -> Vec<(&'static str, String)> {
