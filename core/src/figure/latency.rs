@@ -47,7 +47,7 @@ impl LatencyFigure<'_> {
     /// Left end and width of the plot.
     fn span(&self, width: f64) -> (f64, f64) {
         let names = self.rows().map(|(row, _)| units::text_width(&row.name, LABEL, true));
-        let left = if width >= WIDE { names.fold(0.0, f64::max) + 16.0 } else { 2.0 };
+        let left = if width >= WIDE { names.fold(0.0, f64::max) + 16.0 } else { 7.0 };
         let labels = self.rows().map(|(_, spread)| {
             // Room behind the widest bar for its own label, not behind every bar.
             let share = spread.p95.max(spread.mean) / self.max_ms().max(f64::MIN_POSITIVE);
@@ -138,7 +138,7 @@ impl Figure for LatencyFigure<'_> {
         let pitch = Self::pitch(width);
         let base = TOP + self.rows().count() as f64 * pitch;
         pen.text("time to first token", (0.0, 9.0), Ink::new(theme.soft, SMALL))?;
-        let steps = ticks(max_ms, (room / 90.0).clamp(2.0, 6.0) as usize);
+        let steps = ticks(max_ms, (room / 80.0).clamp(3.0, 6.0) as usize);
         for &tick in &steps {
             pen.line(&[(x(tick), TOP - 8.0), (x(tick), base)], theme.rule, 1.0)?;
             let side = if tick == 0.0 { Side::Left } else { Side::Centre };
@@ -164,7 +164,7 @@ impl Figure for LatencyFigure<'_> {
             if width >= WIDE {
                 pen.text(&row.name, (0.0, name_y), name)?;
             } else {
-                pen.label(&row.name, (left, name_y), name)?;
+                pen.label(&row.name, (0.0, name_y), name)?;
             }
             Self::draw_row(&pen, theme, (&row.name, spread), &x, y)?;
         }
