@@ -7,6 +7,12 @@ import { DIST, PREFIX, serve } from "./lib/server.mjs";
 /** A slow phone on a slow line, as Lighthouse's mobile preset has it. */
 const PHONE = { latency: 150, downloadThroughput: (1.6 * 1024 * 1024) / 8, uploadThroughput: (750 * 1024) / 8 };
 const PHONE_CPU_SLOWDOWN = 4;
+/** Runs of each measurement; the median counts. */
+const RUNS = 5;
+/** As `cargo xtask bench` runs it natively. */
+const PEER_SCENARIO = {
+  policies: ["exact-prefix-cache"], replicas: 8, block_tokens: 512, kv_tokens: 8_388_608, arrivals: "recorded",
+};
 const READY = 'body[data-ready="true"]';
 
 const server = await serve({ compress: true });
@@ -47,13 +53,57 @@ async function firstLoad() {
   return { ...seen, ready_ms, requests };
 }
 
-/** The page's own benchmark of its worker, where it offers one. */
+/** The worker asked as the page asks it (web/src/protocol.rs): a message is a text and a blob, or null. */
 async function worker() {
   const page = await browser.newPage();
-  page.setDefaultTimeout(120_000);
   await page.goto(server.address);
   await page.locator(READY).waitFor({ state: "attached", timeout: 60_000 });
-  const result = await page.evaluate(async () => (typeof window.atrBench === "function" ? await window.atrBench() : null));
+  const result = await page.evaluate(measureWorker, { runs: RUNS, peer: PEER_SCENARIO });
   await page.close();
-  return typeof result === "string" ? JSON.parse(result) : result;
+  return result;
+}
+
+/** Runs in the page. */
+async function measureWorker({ runs, peer }) {
+  const worker = new Worker("./atr-worker_loader.js", { type: "module" });
+  const waiting = new Map();
+  const greeted = new Promise((resolve) => waiting.set(0, resolve));
+  worker.onmessage = ({ data }) => {
+    const { id, body } = JSON.parse(data);
+    if (!body.Progress) waiting.get(id)?.(body);
+  };
+  await greeted;
+  let next = 0;
+  const ask = async (kind, content, blob = null) => {
+    next += 1;
+    const id = next;
+    const answer = new Promise((resolve) => waiting.set(id, resolve));
+    worker.postMessage([JSON.stringify({ id, body: { [kind]: content } }), blob]);
+    const body = await answer;
+    if (body.Failed) throw new Error(body.Failed);
+    return Object.values(body)[0];
+  };
+  const load = async (name) => {
+    const path = `data/${name}.ndjson.gz`;
+    const blob = await (await fetch(path)).blob();
+    return ask("Load", { set: { name, title: name, path }, file: path }, blob);
+  };
+  const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+  const compare = async (set, scenario, max_calls) => {
+    const times = [];
+    let answer;
+    for (let run = 0; run < runs; run += 1) {
+      const start = performance.now();
+      answer = await ask("Compare", { set, scenario, max_calls });
+      times.push({ took: answer.took_ms, waited: performance.now() - start });
+    }
+    return { calls: answer.calls, took_ms: median(times.map((one) => one.took)), waited_ms: median(times.map((one) => one.waited)) };
+  };
+  await load("mooncake-conversation");
+  const one = await compare("mooncake-conversation", peer, null);
+  const read = await load("claude-code");
+  const sample = await compare("claude-code", {}, 5000);
+  const whole = await compare("claude-code", {}, null);
+  worker.terminate();
+  return { calls_per_s: one.calls / (one.took_ms / 1000), read_mb_per_s: read.bytes / 1e6 / (read.took_ms / 1000), sample, whole };
 }

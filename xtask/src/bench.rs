@@ -60,6 +60,7 @@ pub(crate) fn run(shell: &Shell, with_browser: bool) -> Result<()> {
         let page = read(shell.command("node").arg("e2e/bench.mjs").env("CHROMIUM", &browser.chromium))?;
         let page: Value = serde_json::from_str(&page).context("e2e/bench.mjs wrote no JSON")?;
         rows.push(worker_row(&page["worker"], native));
+        rows.extend(slider_rows(&page["worker"]));
         rows.extend(size_rows(&site::sizes(shell)?, &page));
         rows.extend(load_rows(&page["first_load"]));
     }
@@ -124,6 +125,23 @@ fn worker_row(worker: &Value, native: f64) -> Row {
         }
         None => Row { what, found: "not available".to_owned(), budget, met: None },
     }
+}
+
+/// What a reader waits for after a slider moved: all policies over a sample, then over the whole set.
+fn slider_rows(worker: &Value) -> Vec<Row> {
+    let row = |key: &str, what: &str, limit: f64| {
+        let (calls, waited) = (worker[key]["calls"].as_u64(), worker[key]["waited_ms"].as_f64());
+        Row {
+            what: format!("in the page, all policies, {what}"),
+            found: match (calls, waited) {
+                (Some(calls), Some(waited)) => format!("{waited:.0} ms ({calls} calls)"),
+                _ => "not available".to_owned(),
+            },
+            budget: format!("<= {limit:.0} ms"),
+            met: waited.map(|waited| waited <= limit),
+        }
+    };
+    vec![row("sample", "sample of claude-code", 100.0), row("whole", "all of claude-code", 1_500.0)]
 }
 
 /// Reading the raw Claude Code traces, where they are at hand.
@@ -224,6 +242,14 @@ mod tests {
         assert_eq!(worker_row(&json!({"calls_per_s": 50.0}), 100.0).met, Some(true));
         assert_eq!(worker_row(&json!({"calls_per_s": 49.0}), 100.0).met, Some(false));
         assert_eq!(worker_row(&Value::Null, 100.0).found, "not available");
+    }
+
+    #[test]
+    fn the_wait_after_a_slider_is_judged() {
+        let worker = json!({"sample": {"calls": 4_990, "waited_ms": 100.4}, "whole": {"calls": 50_000, "waited_ms": 900.0}});
+        let rows = slider_rows(&worker);
+        assert_eq!(rows.iter().map(|row| row.met).collect::<Vec<_>>(), [Some(false), Some(true)]);
+        assert_eq!(rows[0].found, "100 ms (4990 calls)");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! mean, on an axis that begins at zero, with naive always in sight.
 
 use super::axis::{LABEL, SMALL, ticks, time_tick};
+use super::lossy::{caution, sends_all};
 use super::pen::{Area, Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
 use crate::metrics::{PolicyMetrics, Spread};
@@ -47,7 +48,7 @@ impl LatencyFigure<'_> {
     /// Left end and width of the plot.
     fn span(&self, width: f64) -> (f64, f64) {
         let names = self.rows().map(|(row, _)| units::text_width(&row.name, LABEL, true));
-        let left = if width >= WIDE { names.fold(0.0, f64::max) + 16.0 } else { 2.0 };
+        let left = if width >= WIDE { names.fold(0.0, f64::max) + 16.0 } else { 7.0 };
         let labels = self.rows().map(|(_, spread)| {
             // Room behind the widest bar for its own label, not behind every bar.
             let share = spread.p95.max(spread.mean) / self.max_ms().max(f64::MIN_POSITIVE);
@@ -86,9 +87,9 @@ impl Figure for LatencyFigure<'_> {
 
     fn finding(&self) -> String {
         let title = &self.report.set.title;
-        let others = self.rows().filter(|(row, _)| row.name != "naive");
+        let others = self.rows().filter(|(row, _)| row.name != "naive" && sends_all(&row.name));
         let Some((best, spread)) = others.min_by(|a, b| a.1.mean.total_cmp(&b.1.mean)) else {
-            return format!("On {title}, no policy besides naive was run.");
+            return format!("On {title}, no policy besides naive that sends prompts as they are was run.");
         };
         match self.naive() {
             Some(naive) if spread.mean < naive.mean => format!(
@@ -116,8 +117,9 @@ impl Figure for LatencyFigure<'_> {
         let calls = self.report.policies.first().map_or(0, |row| row.calls);
         format!(
             "Time to first token, from schedule, over the {} calls that every policy admitted. Bar: from the median to \
-             the 95th percentile. Mark: the mean. Dotted: naive's mean. The axis begins at zero.",
-            units::grouped(calls)
+             the 95th percentile. Mark: the mean. Dotted: naive's mean. The axis begins at zero.{}",
+            units::grouped(calls),
+            caution(self.report.policies.iter().map(|row| row.name.as_str()))
         )
     }
 
@@ -138,7 +140,7 @@ impl Figure for LatencyFigure<'_> {
         let pitch = Self::pitch(width);
         let base = TOP + self.rows().count() as f64 * pitch;
         pen.text("time to first token", (0.0, 9.0), Ink::new(theme.soft, SMALL))?;
-        let steps = ticks(max_ms, (room / 90.0).clamp(2.0, 6.0) as usize);
+        let steps = ticks(max_ms, (room / 80.0).clamp(3.0, 6.0) as usize);
         for &tick in &steps {
             pen.line(&[(x(tick), TOP - 8.0), (x(tick), base)], theme.rule, 1.0)?;
             let side = if tick == 0.0 { Side::Left } else { Side::Centre };
@@ -164,7 +166,7 @@ impl Figure for LatencyFigure<'_> {
             if width >= WIDE {
                 pen.text(&row.name, (0.0, name_y), name)?;
             } else {
-                pen.label(&row.name, (left, name_y), name)?;
+                pen.label(&row.name, (0.0, name_y), name)?;
             }
             Self::draw_row(&pen, theme, (&row.name, spread), &x, y)?;
         }

@@ -68,6 +68,8 @@ pub(crate) struct WorkerClient {
     inner: StoredValue<Rc<Inner>, LocalStorage>,
     /// How the worker does.
     pub(crate) status: RwSignal<WorkerStatus>,
+    /// The formats that it can read: names, and a line about each.
+    pub(crate) formats: RwSignal<Vec<(String, String)>>,
     /// Grows with each start: whoever gave the worker something must give it again.
     pub(crate) generation: RwSignal<u32>,
 }
@@ -78,6 +80,7 @@ impl WorkerClient {
         let client = WorkerClient {
             inner: StoredValue::new_local(Rc::new(Inner::default())),
             status: RwSignal::new(WorkerStatus::Starting),
+            formats: RwSignal::new(Vec::new()),
             generation: RwSignal::new(0),
         };
         client.spawn();
@@ -160,7 +163,10 @@ impl WorkerClient {
         inner.last_sign_ms.set(dom::now_ms());
         let text = data.as_string().unwrap_or_default();
         match serde_json::from_str::<Envelope<Response>>(&text) {
-            Ok(Envelope { id: 0, body: Response::Hello { build } }) => self.greet(&build),
+            Ok(Envelope { id: 0, body: Response::Hello { build, formats } }) => {
+                self.formats.set(formats);
+                self.greet(&build);
+            }
             Ok(Envelope { id, body: Response::Progress { stage, done } }) => {
                 if let Some(progress) = inner.pending.borrow().get(&id).and_then(|one| one.progress.as_ref())
                 {

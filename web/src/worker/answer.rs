@@ -2,6 +2,7 @@
 
 use crate::inspect;
 use crate::store::{Held, Store};
+use atr_core::import::IMPORTERS;
 use atr_core::metrics::{InspectOptions, Inspection, inspect as inspect_set};
 use atr_core::policy::{Scenario, simulate};
 use atr_core::report::{Lane, Policies, Race};
@@ -19,10 +20,16 @@ enum AnswerError {
     Scenario(#[from] atr_core::policy::ScenarioError),
 }
 
+/// Who this worker is and what it can read.
+pub(crate) fn hello() -> Response {
+    let formats = IMPORTERS.iter().map(|one| (one.name().to_owned(), one.about().to_owned()));
+    Response::Hello { build: atr_web::BUILD.to_owned(), formats: formats.collect() }
+}
+
 /// Answers one request. `now` is a clock in milliseconds.
 pub(crate) fn answer(store: &Store, request: Request, now: &dyn Fn() -> f64) -> Response {
     let answered = match request {
-        Request::Hello { .. } => Ok(Response::Hello { build: atr_web::BUILD.to_owned() }),
+        Request::Hello { .. } => Ok(hello()),
         Request::Load { file, .. } => Ok(Response::Failed(format!("{file}: no bytes came with the request"))),
         Request::Session { set, session } => match store.session(&set, session.as_deref()) {
             Some(found) => Ok(Response::Session(Box::new(inspect::view(&set, found)))),

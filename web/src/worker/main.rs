@@ -30,7 +30,7 @@ fn main() {
     scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     on_message.forget();
     // Unasked, so that the page knows when the worker listens.
-    post(&scope, 0, Response::Hello { build: atr_web::BUILD.to_owned() });
+    post(&scope, 0, answer::hello());
 }
 
 /// A message is a pair: the text of an [`Envelope`], and the bytes that go with it or nothing.

@@ -142,8 +142,8 @@ fn FigureFoot(
     let command = move |_| copy(source.with_untracked(|source| source.command.clone()), "command copied");
     view! {
         <div class="figure-foot">
-            <button class="link" data-testid="table-view" aria-expanded=move || open.get().to_string() aria-controls=controls
-                on:click=move |_| open.update(|open| *open = !*open)>"Table"</button>
+            <button class="link" data-testid="table-view" aria-expanded=move || open.get().to_string()
+                aria-controls=controls on:click=move |_| open.update(|open| *open = !*open)>"Table"</button>
             <button class="link" data-testid="download-csv" on:click=move |_| save("csv")>"CSV"</button>
             <button class="link" data-testid="download-svg" on:click=move |_| save("svg")>"SVG"</button>
             {move || source.with(|source| match (&source.report, &source.json) {
@@ -158,6 +158,7 @@ fn FigureFoot(
             </span>
             <span role="status">{move || copied.get()}</span>
         </div>
+        // The rows exist only while somebody looks at them.
         <div id=table_id hidden=move || !open.get()>
             {move || open.get().then(|| figure.with(|figure| figure.as_ref().map(|figure| table_view(name, &figure.table()))))}
         </div>

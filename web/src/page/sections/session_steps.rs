@@ -89,7 +89,7 @@ fn Stepper(
         })
     };
     view! {
-        <div class="controls player" role="group" aria-label="Step through the calls">
+        <div class="controls player steps" role="group" aria-label="Step through the calls">
             <button class="square" data-testid="turn-back" aria-label="Call before" disabled=move || { at() == 0 }
                 on:click=move |_| select.run(at().saturating_sub(1))>"←"</button>
             <button class="square" data-testid="turn-next" aria-label="Next call" disabled=move || { at() >= last() }

@@ -5,7 +5,6 @@ use crate::page::components::{Badge, Facts, FigureFrame, OwnedLatency, SetProgre
 use crate::page::context::{Context, context};
 use crate::page::dom;
 use crate::page::sets::{OWN, SetState};
-use atr_core::import::IMPORTERS;
 use atr_core::metrics::Inspection;
 use atr_core::policy::Scenario;
 use atr_core::report::Origin;
@@ -58,10 +57,14 @@ pub(crate) fn YourTrace() -> impl IntoView {
             input.set_value("");
         }
     };
-    let formats = IMPORTERS
-        .iter()
-        .map(|one| view! { <li><strong>{one.name()}</strong>": "{one.about()}</li> })
-        .collect_view();
+    // Asked of the worker: it alone carries the importers.
+    let formats = move || {
+        let known = context.worker.formats.get();
+        known
+            .into_iter()
+            .map(|(name, about)| view! { <li><strong>{name}</strong>": "{about}</li> })
+            .collect_view()
+    };
     view! {
         <section class="part" id="your-trace" aria-labelledby="your-trace-title">
             <h2 id="your-trace-title">"Your trace"</h2>
