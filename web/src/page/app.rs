@@ -15,6 +15,7 @@
 //! - `theme-toggle`, `notice`, `worker-trouble`, `worker-restart`.
 
 use super::context::Context;
+use super::reports::{self, FirstRace};
 use super::sections::{appendix, explorer, overview, results, your_trace};
 use super::worker_client::WorkerStatus;
 use super::{dom, theme};
@@ -28,17 +29,23 @@ use std::rc::Rc;
 /// Mounts the page.
 pub(crate) fn start() {
     std::panic::set_hook(Box::new(|info| dom::report_crash(&info.to_string())));
+    wasm_bindgen_futures::spawn_local(async { mount(reports::first_race().await) });
+}
+
+fn mount(first_race: Result<FirstRace, String>) {
     let Some(place) = dom::element("app") else { return };
+    let text = dom::document().query_selector(".abstract").ok().flatten();
+    let text = text.and_then(|abstract_| abstract_.text_content()).unwrap_or_default();
     // The static page gives way in the same task: nothing is painted in between.
     place.set_inner_html("");
     let started: Rc<Cell<Option<Context>>> = Rc::default();
     let hand_out = started.clone();
     leptos::mount::mount_to(place, move || {
         // Signals and effects need the owner that mounting creates.
-        let context = Context::start();
+        let context = Context::start(first_race);
         hand_out.set(Some(context));
         provide_context(context);
-        view! { <App /> }
+        view! { <App text /> }
     })
     .forget();
     let Some(context) = started.get() else { return };
@@ -60,10 +67,13 @@ fn keep_anchor() {
 }
 
 #[component]
-fn App() -> impl IntoView {
+fn App(
+    /// The abstract, as the static page words it.
+    text: String,
+) -> impl IntoView {
     view! {
         <Notices />
-        {overview::Overview().into_any()}
+        {view! { <overview::Overview text /> }.into_any()}
         {results::Results().into_any()}
         {explorer::Explorer().into_any()}
         {your_trace::YourTrace().into_any()}

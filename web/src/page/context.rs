@@ -1,6 +1,7 @@
 //! What every part of the page shares: the state in the address, the catalogue, the sets, the
 //! worker and the colours.
 
+use super::reports::FirstRace;
 use super::sets::Sets;
 use super::worker_client::WorkerClient;
 use super::{dom, fetch, theme};
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) reports: StoredValue<Vec<ReportEntry>>,
     /// The sets that the worker holds or will hold.
     pub(crate) sets: Sets,
+    /// The race's report.
+    pub(crate) first_race: StoredValue<Result<FirstRace, String>>,
     /// The session that is looked at, once the worker has described it.
     pub(crate) session: RwSignal<Option<Arc<SessionView>>>,
     /// The worker.
@@ -37,7 +40,7 @@ pub(crate) struct Context {
 
 impl Context {
     /// Reads the address and starts the worker.
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(first_race: Result<FirstRace, String>) -> Self {
         let profiles: Vec<String> = latency::profiles().into_iter().map(|profile| profile.name).collect();
         let profiles: Vec<&str> = profiles.iter().map(String::as_str).collect();
         let routers: Vec<&str> = route::ROUTERS.iter().map(|router| router.name).collect();
@@ -57,6 +60,7 @@ impl Context {
             data: RwSignal::new(DataIndex::default()),
             reports: StoredValue::new(reports),
             sets: Sets::new(worker),
+            first_race: StoredValue::new(first_race),
             session: RwSignal::new(None),
             worker,
             theme: RwSignal::new(colours),

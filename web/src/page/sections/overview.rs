@@ -28,26 +28,30 @@ const FIRST_LANE: &str = "prefix-aware-routing";
 
 /// The first section.
 #[component]
-pub(crate) fn Overview() -> impl IntoView {
+pub(crate) fn Overview(
+    /// The abstract.
+    text: String,
+) -> impl IntoView {
     let context = context();
-    let shot = RwSignal::new(None::<Shot>);
-    let trouble = RwSignal::new(None::<String>);
-    load(context, shot, trouble);
-    // A page without its race is as ready as it will be.
-    Effect::new(move |_| {
-        if trouble.with(Option::is_some) {
-            mark_ready();
-        }
+    let published = context.first_race.get_value().map(|first| Shot {
+        race: first.race,
+        report: Some(first.path),
+        command: first.command,
     });
-    let t_us = RwSignal::new(0_u64);
+    let trouble = RwSignal::new(published.as_ref().err().cloned());
+    if published.is_err() {
+        // A page without its race is as ready as it will be.
+        mark_ready();
+    }
+    let shot = RwSignal::new(published.ok());
+    let t_us = RwSignal::new(shot.with_untracked(|shot| shot.as_ref().map_or(0, |shot| opening(&shot.race))));
+    follow(context, shot, trouble);
     let end_us = Signal::derive(move || shot.with(|shot| shot.as_ref().map_or(0, |shot| shot.race.end_us())));
-    Effect::new(move |_| {
-        shot.with(|shot| {
-            if let Some(shot) = shot {
-                let at = RaceFigure::at_first_finish(&shot.race).t_us;
-                t_us.set(if dom::reduced_motion() { shot.race.end_us() } else { at });
-            }
-        });
+    Effect::new(move |before: Option<()>| {
+        let at = shot.with(|shot| shot.as_ref().map_or(0, |shot| opening(&shot.race)));
+        if before.is_some() {
+            t_us.set(at);
+        }
     });
     let figure: Signal<Option<Shown>, LocalStorage> = Signal::derive_local(move || {
         let race = shot.with(|shot| shot.as_ref().map(|shot| shot.race.clone()))?;
@@ -68,6 +72,7 @@ pub(crate) fn Overview() -> impl IntoView {
             <FigureFrame name="race" number=1 figure badge source reserve=260 first=true>
                 <Player t_us end_us stops />
             </FigureFrame>
+            <p class="abstract">{text}</p>
             {move || shot.with(|shot| shot.as_ref().map(|shot| prose(context, &shot.race)))}
             <SessionStrips shot badge source />
         </section>
@@ -112,43 +117,39 @@ fn SessionStrips(
     }
 }
 
-/// The report of the race at once; the worker's own race where another session is chosen.
-fn load(context: Context, shot: RwSignal<Option<Shot>>, trouble: RwSignal<Option<String>>) {
-    let report = RwSignal::new(None::<Shot>);
-    if let Some(entry) = context.reports.with_value(|all| all.iter().find(|one| one.kind == "race").cloned())
-    {
-        spawn_local(async move {
-            match crate::page::reports::load::<Race>(&entry.path).await {
-                Ok(loaded) => report.set(Some(Shot {
-                    race: Arc::new(loaded.body),
-                    report: Some(entry.path),
-                    command: loaded.provenance.command,
-                })),
-                Err(why) => trouble.set(Some(why)),
-            }
-        });
-    }
+/// The moment that a race opens at: the fairest single picture, or the end where motion is not wanted.
+fn opening(race: &Race) -> u64 {
+    if dom::reduced_motion() { race.end_us() } else { RaceFigure::at_first_finish(race).t_us }
+}
+
+/// The report's race, until another session is chosen: that one the worker computes.
+fn follow(context: Context, shot: RwSignal<Option<Shot>>, trouble: RwSignal<Option<String>>) {
+    let published = shot.get_untracked();
     let chosen = Memo::new(move |_| {
         let session = context.view.with(|view| view.session.clone())?;
         Some((context.set_name()?, session))
     });
     Effect::new(move |_| {
-        let published = report.get();
-        let same =
-            |shot: &Shot, set: &str, session: &str| shot.race.session == session && shot.race.set.name == set;
-        match (chosen.get(), published) {
-            (None, Some(published)) => shot.set(Some(published)),
-            (Some((set, session)), Some(published)) if same(&published, &set, &session) => {
-                shot.set(Some(published));
-            }
-            (Some((set, session)), published) => {
-                if matches!(context.sets.state(&set), Some(SetState::Ready(_))) {
-                    let scenario =
-                        published.map(|shot| shot.race.scenario.scenario.clone()).unwrap_or_default();
-                    compute(context, shot, trouble, (set, session, scenario));
+        let chosen = chosen.get();
+        let same = |(set, session): &(String, String)| {
+            published.as_ref().is_some_and(|shot| {
+                // The sample's sessions are those of the set that it is drawn from.
+                let known = shot.race.set.name == *set || context.first_set().as_ref() == Some(set);
+                shot.race.session == *session && known
+            })
+        };
+        match chosen.filter(|chosen| !same(chosen)) {
+            None => {
+                if shot.with_untracked(|shot| shot.as_ref().is_some_and(|shot| shot.report.is_none())) {
+                    shot.set(published.clone());
                 }
             }
-            (None, None) => {}
+            Some((set, session)) => {
+                if matches!(context.sets.state(&set), Some(SetState::Ready(_))) {
+                    let scenario = published.as_ref().map(|shot| shot.race.scenario.scenario.clone());
+                    compute(context, shot, trouble, (set, session, scenario.unwrap_or_default()));
+                }
+            }
         }
     });
 }
