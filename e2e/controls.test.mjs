@@ -37,6 +37,14 @@ test("a deep link restores its state", async () => {
   await close();
 });
 
+test("a link to one call of one session opens there", async () => {
+  const { page, close } = await set.open("?session=trace_0002&call=5#explorer");
+  const says = async () => (await hook(page, "session-summary").innerText()).startsWith("Call 5 of 33:");
+  await waitFor(says, "the summary is not about the call of the link");
+  assert.equal(await hook(page, "turn-slider").inputValue(), "5");
+  await close();
+});
+
 test("a bad value in the address is named, and the page is whole", async () => {
   const { page, errors, close } = await set.open("?replicas=lots&router=teleport");
   const notices = await page.locator('[data-testid="notice"]').allInnerTexts();

@@ -44,7 +44,8 @@ export async function stage() {
   const browser = await launch();
   let broken = null;
 
-  async function open(query = "", options = {}) {
+  /** `prepare` may set up the page before it loads; with `wait: false` the page need not get ready. */
+  async function open(query = "", { prepare, wait = true, ...options } = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: server.origin });
     const page = await context.newPage();
@@ -57,8 +58,9 @@ export async function stage() {
       const address = request.url();
       if (!address.startsWith(server.origin) && !/^(data|blob):/.test(address)) foreign.push(address);
     });
+    await prepare?.(page);
     await page.goto(server.address + query);
-    await ready(page, errors);
+    if (wait) await ready(page, errors);
     return { page, errors, foreign, close: () => context.close() };
   }
 

@@ -7,7 +7,9 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 
-export const DIST = fileURLToPath(new URL("../../dist/", import.meta.url));
+/** The built page: ATR_DIST, or dist/ of this repository. */
+export const DIST = process.env.ATR_DIST ? path.join(process.env.ATR_DIST, "/") : fileURLToPath(new URL("../../dist/", import.meta.url));
+/** Where the page is mounted. */
 export const PREFIX = "/paper/";
 
 const TYPES = {

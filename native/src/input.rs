@@ -12,6 +12,8 @@ use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How files are read.
 pub(crate) struct ReadOptions {
@@ -52,15 +54,7 @@ pub(crate) fn read(paths: &[PathBuf], options: &ReadOptions) -> anyhow::Result<I
         collect(path, 0, &mut files)?;
     }
     let mut into = Imported::default();
-    for path in &files {
-        if let Err(error) = read_file(path, forced, options, &mut into) {
-            let (file, why) = match error {
-                ImportError::Malformed { file, why } => (file, why),
-                other => (name(path), without_file(&other, &name(path))),
-            };
-            into.skipped.push(Skipped { file, why });
-        }
-    }
+    each(&files, |path| alone(path, forced, options)).into_iter().for_each(|file| into.append(file));
     if into.sessions.is_empty() {
         bail!(nothing(paths, &files, &into.skipped));
     }
@@ -69,6 +63,43 @@ pub(crate) fn read(paths: &[PathBuf], options: &ReadOptions) -> anyhow::Result<I
         drop_duplicates(&mut into);
     }
     Ok(into)
+}
+
+/// Does `work` for every file, on all cores, and gives the results in the order of the files.
+fn each<T: Send>(files: &[PathBuf], work: impl Fn(&Path) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(files.len()));
+    let worker = || {
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = files.get(place) else { break };
+            let result = work(path);
+            if let Ok(mut done) = done.lock() {
+                done.push((place, result));
+            }
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    std::thread::scope(|scope| {
+        (1..workers).for_each(|_| drop(scope.spawn(worker)));
+        worker();
+    });
+    let mut done = done.into_inner().unwrap_or_default();
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// What came out of one file. One that cannot be used at all is named as skipped.
+fn alone(path: &Path, forced: Option<&'static dyn Importer>, options: &ReadOptions) -> Imported {
+    let mut into = Imported::default();
+    if let Err(error) = read_file(path, forced, options, &mut into) {
+        let (file, why) = match error {
+            ImportError::Malformed { file, why } => (file, why),
+            other => (name(path), without_file(&other, &name(path))),
+        };
+        into.skipped.push(Skipped { file, why });
+    }
+    into
 }
 
 /// The files of a path, in name order.

@@ -152,7 +152,9 @@ mod tests {
             let whole: String = pieces.iter().map(|(piece, _)| *piece).collect();
             assert_eq!(whole, text, "{name}");
             assert!(pieces.iter().all(|(_, tokens)| *tokens <= 64), "{name}");
-            assert_eq!(pieces.iter().map(|(_, tokens)| tokens).sum::<u32>(), counter.count(&text), "{name}");
+            // Bytes are rounded in every piece that ends before a character does.
+            let sum: u32 = pieces.iter().map(|(_, tokens)| tokens).sum();
+            assert!(name.starts_with("bytes/") || sum == counter.count(&text), "{name}");
             assert!(counter.split("", 64).is_empty(), "{name}");
         }
     }

@@ -2,6 +2,7 @@
 //! mean, on an axis that begins at zero, with naive always in sight.
 
 use super::axis::{LABEL, SMALL, ticks, time_tick};
+use super::lossy::{caution, sends_all};
 use super::pen::{Area, Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
 use crate::metrics::{PolicyMetrics, Spread};
@@ -86,9 +87,9 @@ impl Figure for LatencyFigure<'_> {
 
     fn finding(&self) -> String {
         let title = &self.report.set.title;
-        let others = self.rows().filter(|(row, _)| row.name != "naive");
+        let others = self.rows().filter(|(row, _)| row.name != "naive" && sends_all(&row.name));
         let Some((best, spread)) = others.min_by(|a, b| a.1.mean.total_cmp(&b.1.mean)) else {
-            return format!("On {title}, no policy besides naive was run.");
+            return format!("On {title}, no policy besides naive that sends prompts as they are was run.");
         };
         match self.naive() {
             Some(naive) if spread.mean < naive.mean => format!(
@@ -116,8 +117,9 @@ impl Figure for LatencyFigure<'_> {
         let calls = self.report.policies.first().map_or(0, |row| row.calls);
         format!(
             "Time to first token, from schedule, over the {} calls that every policy admitted. Bar: from the median to \
-             the 95th percentile. Mark: the mean. Dotted: naive's mean. The axis begins at zero.",
-            units::grouped(calls)
+             the 95th percentile. Mark: the mean. Dotted: naive's mean. The axis begins at zero.{}",
+            units::grouped(calls),
+            caution(self.report.policies.iter().map(|row| row.name.as_str()))
         )
     }
 

@@ -4,6 +4,7 @@
 mod axis;
 mod dash;
 mod latency;
+mod lossy;
 mod pen;
 mod race;
 mod strips;

@@ -3,9 +3,9 @@
 //! the end of each call. A pure function of the report and the time.
 
 use super::axis::{LABEL, SMALL, key, token_axis};
+use super::lossy::{caution, sends_all};
 use super::pen::{Area, Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
-use crate::policy;
 use crate::report::{Lane, Race, RaceCall};
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend};
@@ -45,10 +45,12 @@ fn progress(call: &RaceCall, t_us: u64) -> Option<(u64, f64)> {
 }
 
 impl<'a> RaceFigure<'a> {
-    /// At the moment when the first lane ends: the fairest single picture of the race.
+    /// At the moment when the first lane ends that sends every prompt as it is: the fairest single
+    /// picture of the race.
     pub fn at_first_finish(race: &'a Race) -> Self {
-        let t_us = race.lanes.iter().map(Lane::end_us).filter(|end| *end > 0).min().unwrap_or(0);
-        RaceFigure { race, t_us }
+        let mut figure = RaceFigure { race, t_us: 0 };
+        figure.t_us = figure.leader().map_or(0, |(first, _)| first.end_us());
+        figure
     }
 
     /// At the end.
@@ -120,21 +122,26 @@ impl<'a> RaceFigure<'a> {
         Ok(())
     }
 
-    /// A policy that may change prompts but sent the same as the others.
+    /// Whether a policy that may change prompts sent the same as the others.
     fn unchanged(&self) -> Option<&str> {
-        let changes = |name: &str| policy::POLICIES.iter().any(|p| p.name == name && p.context != "raw");
-        let (changing, raw): (Vec<&Lane>, Vec<&Lane>) =
-            self.race.lanes.iter().partition(|lane| changes(&lane.policy));
         let sent = |lane: &Lane| lane.calls.iter().map(|call| call.prompt_tokens).collect::<Vec<_>>();
-        let same =
-            changing.into_iter().find(|lane| raw.first().is_some_and(|raw| sent(raw) == sent(lane)))?;
-        Some(&same.policy)
+        let raw = self.race.lanes.iter().find(|lane| sends_all(&lane.policy)).map(sent)?;
+        let mut lossy = self.race.lanes.iter().filter(|lane| !sends_all(&lane.policy));
+        lossy.find(|lane| sent(lane) == raw).map(|lane| lane.policy.as_str())
     }
 
-    /// The lane that ends first, and naive where it runs.
+    /// What must be said about policies that change prompts.
+    fn caution(&self) -> String {
+        match self.unchanged() {
+            Some(name) => format!(" {name} left every prompt as it was."),
+            None => caution(self.race.lanes.iter().map(|lane| lane.policy.as_str())),
+        }
+    }
+
+    /// The lane that ends first of those that send every prompt as it is, and naive where it runs.
     fn leader(&self) -> Option<(&Lane, Option<&Lane>)> {
         let ended = self.race.lanes.iter().filter(|lane| lane.end_us() > 0);
-        let first = ended.min_by_key(|lane| lane.end_us())?;
+        let first = ended.min_by_key(|lane| (!sends_all(&lane.policy), lane.end_us()))?;
         Some((first, self.race.lane("naive").filter(|naive| naive.policy != first.policy)))
     }
 }
@@ -154,7 +161,7 @@ impl Figure for RaceFigure<'_> {
                 naive.finished_at(first.end_us()),
                 naive.calls.len()
             ),
-            None => format!("{name} answers all {calls} calls in {end}, before every other policy."),
+            None => format!("{name} answers all {calls} calls in {end}."),
         }
     }
 
@@ -169,7 +176,7 @@ impl Figure for RaceFigure<'_> {
             if scenario.scenario.replicas == 1 { "" } else { "s" },
             scenario.scenario.profile,
             if scenario.scenario.speed >= NO_TOOL_TIME { " Tool time is left out." } else { "" },
-            self.unchanged().map(|name| format!(" {name} left every prompt as it was.")).unwrap_or_default(),
+            self.caution(),
         )
     }
 

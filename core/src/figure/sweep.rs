@@ -2,6 +2,7 @@
 //! a cache size.
 
 use super::axis::{LABEL, SMALL, log_time_ticks, ticks};
+use super::lossy::{caution, sends_all};
 use super::pen::{Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
 use crate::report::{Sweep, SweepPoint};
@@ -279,30 +280,30 @@ impl Figure for SweepFigure<'_> {
         let best = report
             .policies
             .iter()
-            .filter(|name| *name != "naive")
+            .filter(|name| *name != "naive" && sends_all(name))
             .filter_map(|name| Some((name, at(name, small)?, at(name, large)?)));
         let sign = if self.quantity == Quantity::HitRate { -1.0 } else { 1.0 };
         let Some((name, with_small, with_large)) = best.min_by(|a, b| (sign * a.2).total_cmp(&(sign * b.2)))
         else {
-            return "No policy besides naive was run.".to_owned();
+            return "No policy besides naive that sends prompts as they are was run.".to_owned();
         };
         let naive = at("naive", large)
-            .map(|value| format!("; naive stays at {}", self.quantity.text(value)))
+            .map(|value| format!("; naive has {} with the larger", self.quantity.text(value)))
             .unwrap_or_default();
         format!(
-            "With {load} sessions at a time, {name} takes the {} from {} with {} KV tokens to {} with {}{naive}.",
+            "With {load} sessions at a time under {name}, a cache of {} instead of {} tokens takes the {} from {} to {}{naive}.",
+            units::short(large),
+            units::short(small),
             self.quantity.name(),
             self.quantity.text(with_small),
-            units::short(small),
             self.quantity.text(with_large),
-            units::short(large),
         )
     }
 
     fn caption(&self) -> String {
         let scenario = &self.report.scenario;
         format!(
-            "{}: {}, {} calls, on {}, profile {}. One panel a cache size; the horizontal axis has equal steps. {}",
+            "{}: {}, {} calls, on {}, profile {}. One panel a cache size; the horizontal axis has equal steps. {}{}",
             self.report.set.title,
             self.report.sample,
             units::grouped(scenario.calls),
@@ -316,6 +317,7 @@ impl Figure for SweepFigure<'_> {
             } else {
                 "The vertical axis begins at zero."
             },
+            caution(self.report.policies.iter().map(String::as_str)),
         )
     }
 

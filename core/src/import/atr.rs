@@ -1,9 +1,9 @@
 //! Our own format: a header line, then one session a line, folded already.
 
 use super::head::Shape;
-use super::{HASHED_IDS, ImportError, Imported, Importer, Source};
+use super::{ImportError, Imported, Importer, Source, shift_ids};
 use crate::trace::ndjson::{Malformed, Reader};
-use crate::trace::{SCHEMA, Scope, Session};
+use crate::trace::{SCHEMA, Scope};
 use std::io::BufRead;
 
 pub(super) struct Atr;
@@ -37,7 +37,12 @@ impl Importer for Atr {
         let base = into.reserve_ids();
         for session in reader {
             match session {
-                Ok(session) => into.push_folded(source, shifted(session, base)),
+                Ok(mut session) => {
+                    if session.scope == Scope::Set {
+                        shift_ids(&mut session, base);
+                    }
+                    into.push_folded(source, session);
+                }
                 Err(error @ Malformed::Read { .. }) => {
                     into.skip(source, format!("the file ends early: {error}"));
                 }
@@ -46,15 +51,4 @@ impl Importer for Atr {
         }
         Ok(())
     }
-}
-
-/// Numbers of two files mean different things, so those of the second begin where those of the
-/// first end. Hashes mean the same everywhere.
-fn shifted(mut session: Session, base: u64) -> Session {
-    if session.scope == Scope::Set {
-        for segment in session.segments.iter_mut().filter(|segment| segment.id < HASHED_IDS) {
-            segment.id = segment.id.saturating_add(base);
-        }
-    }
-    session
 }

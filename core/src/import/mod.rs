@@ -69,6 +69,8 @@ pub struct Imported {
 /// Ids from here on are hashes of content. They mean the same in every file; those below are
 /// numbers of one file.
 pub const HASHED_IDS: u64 = 1 << 63;
+/// More numbers than this no set has.
+const MAX_NUMBERS: u64 = 1 << 48;
 
 impl Imported {
     /// Notes a record that could not be used.
@@ -81,11 +83,11 @@ impl Imported {
         self.next_id
     }
 
-    /// Adds a session that still consists of chunks, if it is valid.
-    pub fn push(&mut self, source: &Source<'_>, session: Session) {
-        if self.add(source, session) {
-            self.chunks = true;
-        }
+    /// Adds a session that still consists of chunks, if it is valid. Says whether it is.
+    pub fn push(&mut self, source: &Source<'_>, session: Session) -> bool {
+        let added = self.add(source, session);
+        self.chunks |= added;
+        added
     }
 
     /// Adds a session that is folded already, if it is valid.
@@ -99,11 +101,41 @@ impl Imported {
             return false;
         }
         if session.scope == Scope::Set {
-            let numbers = session.segments.iter().map(|segment| segment.id).filter(|id| *id < HASHED_IDS);
-            self.next_id = numbers.max().map_or(self.next_id, |id| self.next_id.max(id + 1));
+            let ids = session.segments.iter().map(|segment| segment.id);
+            let next = ids.filter(|id| *id < HASHED_IDS).max().map_or(0, |id| id + 1);
+            if next > MAX_NUMBERS {
+                self.skip(
+                    source,
+                    format!(
+                        "session `{}`: segment id {} is neither a number nor a hash",
+                        session.id,
+                        next - 1
+                    ),
+                );
+                return false;
+            }
+            self.next_id = self.next_id.max(next);
         }
         self.sessions.push(session);
         true
+    }
+
+    /// Adds what came out of later files. Neither side is finished yet.
+    pub fn append(&mut self, mut later: Imported) {
+        let base = self.reserve_ids();
+        for session in later.sessions.iter_mut().filter(|session| session.scope == Scope::Set) {
+            shift_ids(session, base);
+        }
+        if self.format.is_empty() {
+            self.format = later.format;
+        }
+        self.next_id = base + later.next_id;
+        self.chunks |= later.chunks;
+        self.unknown_keys += later.unknown_keys;
+        self.sessions.append(&mut later.sessions);
+        self.transcripts.append(&mut later.transcripts);
+        self.skipped.append(&mut later.skipped);
+        self.headers.append(&mut later.headers);
     }
 
     /// Folds the set and marks duplicates. Call once, after the last file.
@@ -113,6 +145,14 @@ impl Imported {
         }
         self.folded = true;
         mark_duplicates(&mut self.sessions);
+    }
+}
+
+/// Moves the ids that are numbers of one file, so that they mean nothing of another file. Hashes mean
+/// the same everywhere.
+fn shift_ids(session: &mut Session, base: u64) {
+    for segment in session.segments.iter_mut().filter(|segment| segment.id < HASHED_IDS) {
+        segment.id += base;
     }
 }
 

@@ -70,7 +70,9 @@ impl Importer for Mooncake {
                 Ok(line) => {
                     into.unknown_keys += line.unknown;
                     match session(line, number, base) {
-                        Ok(session) => into.push(source, session),
+                        Ok(session) => {
+                            into.push(source, session);
+                        }
                         Err(fault) => into.skip(source, format!("line {number}: {fault}")),
                     }
                 }

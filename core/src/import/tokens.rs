@@ -1,7 +1,7 @@
 //! Counting tokens of text, where a source has no counts of its own.
 
 /// Counts tokens. The native binary brings a real tokenizer, the page an estimate.
-pub trait TokenCounter {
+pub trait TokenCounter: Send + Sync {
     /// What the record says about where its counts come from: `tokenizer:NAME` or `bytes/N`.
     fn name(&self) -> String;
     /// Tokens of one text.
@@ -34,18 +34,43 @@ impl TokenCounter for BytesPerToken {
     }
 
     fn split<'a>(&self, text: &'a str, tokens: u32) -> Vec<(&'a str, u32)> {
-        let step = (tokens * self.bytes) as usize;
+        let step = (u64::from(tokens) * u64::from(self.bytes)).min(text.len() as u64).max(1) as usize;
         let mut pieces = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
-            let mut end = step.min(rest.len());
-            while !rest.is_char_boundary(end) {
-                end += 1;
-            }
+            // Back to a character's border; forward only where not even one character fits.
+            let border = |end: &usize| rest.is_char_boundary(*end);
+            let limit = step.min(rest.len());
+            let end = (1..=limit).rev().find(border).or_else(|| (limit..=rest.len()).find(border));
+            let end = end.unwrap_or(rest.len());
             let (piece, behind) = rest.split_at(end);
             pieces.push((piece, self.count(piece)));
             rest = behind;
         }
         pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_keep_to_the_limit_and_to_the_borders_of_characters() {
+        let counter = BytesPerToken::default();
+        let text = "aé世🙂".repeat(200);
+        for tokens in [1, 2, 64, u32::MAX] {
+            let pieces = counter.split(&text, tokens);
+            assert_eq!(pieces.iter().map(|(piece, _)| *piece).collect::<String>(), text);
+            assert!(
+                pieces.iter().all(|(piece, counted)| *counted <= tokens && *counted == counter.count(piece))
+            );
+        }
+        assert_eq!(counter.split("", 64), []);
+        assert_eq!(
+            BytesPerToken { bytes: 1 }.split("🙂🙂", 1),
+            [("🙂", 4), ("🙂", 4)],
+            "a character is never cut"
+        );
     }
 }

@@ -129,3 +129,44 @@ fn equal_numbers_of_two_files_are_different_segments() {
         into.sessions.iter().map(|s| s.segments.iter().map(|segment| segment.id).collect()).collect();
     assert_eq!(ids, [vec![0, 1], vec![2, 3], vec![HASHED_IDS + 5, 5], vec![HASHED_IDS + 5, 7]]);
 }
+
+#[test]
+fn files_read_apart_and_joined_are_as_read_one_after_the_other() {
+    use atr_core::import::tokens::BytesPerToken;
+    use atr_core::import::{Imported, Source, by_name};
+    let files =
+        [file(&[session("a", Scope::Set)]), file(&[session("b", Scope::Session), session("c", Scope::Set)])];
+    let mooncake = br#"{"timestamp":0,"input_length":600,"output_length":1,"hash_ids":[0,3]}"#.to_vec();
+    let files = [
+        ("atr", files[0].clone()),
+        ("mooncake", mooncake.clone()),
+        ("atr", files[1].clone()),
+        ("mooncake", mooncake),
+    ];
+    let source = Source { name: "x", counter: &BytesPerToken::default(), keep_text: false };
+    let (mut joined, mut sequential) = (Imported::default(), Imported::default());
+    for (format, bytes) in &files {
+        let importer = by_name(format).unwrap();
+        importer.read(&mut bytes.as_slice(), &source, &mut sequential).unwrap();
+        let mut alone = Imported::default();
+        importer.read(&mut bytes.as_slice(), &source, &mut alone).unwrap();
+        joined.append(alone);
+    }
+    joined.finish();
+    sequential.finish();
+    assert_eq!(joined.sessions, sequential.sessions);
+    assert_eq!(joined.headers.len(), 2);
+    let shared = |a: usize, b: usize| {
+        joined.sessions[a].segments.iter().any(|s| joined.sessions[b].segments.contains(s))
+    };
+    assert!(!shared(0, 1) && !shared(1, 4) && !shared(0, 3), "numbers of two files mean different things");
+}
+
+#[test]
+fn ids_between_numbers_and_hashes_are_refused() {
+    let mut odd = session("odd", Scope::Set);
+    odd.segments[1].id = 1 << 60;
+    let imported = read(&file(&[session("a", Scope::Set), odd]));
+    assert_eq!(imported.sessions.len(), 1);
+    assert!(reasons(&imported)[0].contains("neither a number nor a hash"));
+}

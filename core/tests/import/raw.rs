@@ -1,4 +1,5 @@
 //! The public sources whole, where the folder named by `ATR_RAW` holds them.
+#![allow(clippy::print_stdout, reason = "a test that checks nothing must say so")]
 
 use super::{read_as, view_is_prompt};
 use atr_core::import::Imported;

@@ -217,9 +217,7 @@ fn run(document: &Document<'_>, source: &Source<'_>, into: &mut Imported) -> Res
         Some(id) => names::id(id.as_str()),
         None => names::id_from_file(source.name),
     };
-    if source.keep_text {
-        into.transcripts.push(transcript(&id, &said));
-    }
+    let text = source.keep_text.then(|| transcript(&id, &said));
     // What came after the last reply was never sent.
     said.truncate(last + 1);
     let outcome = exit_status
@@ -229,7 +227,9 @@ fn run(document: &Document<'_>, source: &Source<'_>, into: &mut Imported) -> Res
             Some(Ending { cost_usd: Some(cost_usd), ..exit::ending("") })
         });
     let default_model = document.info.config.model.name.as_str();
-    into.push(source, session(id, &said, default_model, outcome, source));
+    if into.push(source, session(id, &said, default_model, outcome, source)) {
+        into.transcripts.extend(text);
+    }
     Ok(())
 }
 
