@@ -9,8 +9,8 @@ use web_sys::{IntersectionObserver, IntersectionObserverEntry};
 
 /// How long a whole race should last on screen, about.
 const SHOW_US: f64 = 24e6;
-/// Positions of the scrubber.
-const NOTCHES: u64 = 1_000;
+/// Positions of the scrubber: fine enough that neighbouring calls differ.
+const NOTCHES: u64 = 100_000;
 
 /// Moves `t_us` between 0 and `end_us`.
 #[component]
@@ -50,6 +50,16 @@ pub(crate) fn Player(t_us: RwSignal<u64>, end_us: Signal<u64>, stops: Signal<Vec
             t_us.set(next.copied().unwrap_or(if forward { end_us.get_untracked() } else { 0 }));
         });
     };
+    // On the scrubber the arrow keys go from call to call; Home, End and the page keys stay as they are.
+    let keys = move |event: web_sys::KeyboardEvent| {
+        let forward = match event.key().as_str() {
+            "ArrowRight" | "ArrowUp" => true,
+            "ArrowLeft" | "ArrowDown" => false,
+            _ => return,
+        };
+        event.prevent_default();
+        step(forward);
+    };
     let clock = move || format!("{} of {}", words::time_us(t_us.get()), words::time_us(end_us.get()));
     let notch = move || t_us.get().saturating_mul(NOTCHES).checked_div(end_us.get()).unwrap_or(0);
     let scrub = move |event| {
@@ -76,7 +86,7 @@ pub(crate) fn Player(t_us: RwSignal<u64>, end_us: Signal<u64>, stops: Signal<Vec
             <input type="range" data-testid="race-scrub" aria-label="Time in the race" min="0" max=NOTCHES
                 prop:value=move || notch().to_string() aria-valuetext=clock
                 style:--fill=move || format!("{:.1}%", 100.0 * notch() as f64 / NOTCHES as f64)
-                on:input=scrub />
+                on:input=scrub on:keydown=keys />
             <span class="clock" data-testid="race-status">{clock}</span>
             <select data-testid="race-speed" aria-label="Speed"
                 on:change=move |event| power.set(event_target_value(&event).parse().ok())>{speeds}</select>
