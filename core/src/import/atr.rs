@@ -1,9 +1,9 @@
 //! Our own format: a header line, then one session a line, folded already.
 
 use super::head::Shape;
-use super::{ImportError, Imported, Importer, Source, shift_ids};
+use super::{ImportError, Imported, Importer, Source, names, shift_ids};
 use crate::trace::ndjson::{Malformed, Reader};
-use crate::trace::{SCHEMA, Scope};
+use crate::trace::{SCHEMA, Scope, Session};
 use std::io::BufRead;
 
 pub(super) struct Atr;
@@ -38,6 +38,7 @@ impl Importer for Atr {
         for session in reader {
             match session {
                 Ok(mut session) => {
+                    keep_known_names(&mut session);
                     if session.scope == Scope::Set {
                         shift_ids(&mut session, base);
                     }
@@ -50,5 +51,24 @@ impl Importer for Atr {
             }
         }
         Ok(())
+    }
+}
+
+/// A file that says it is ours may come from anywhere: every string in it passes the same lists as a
+/// foreign one.
+fn keep_known_names(session: &mut Session) {
+    for text in [&mut session.id, &mut session.source, &mut session.harness] {
+        *text = names::id(text);
+    }
+    session.counts_from = names::counts(&session.counts_from);
+    for (number, model) in session.models.iter_mut().enumerate() {
+        *model = names::model(model, number);
+    }
+    let tools = session.calls.iter_mut().flat_map(|call| &mut call.tools).map(|tool| &mut tool.name);
+    for name in tools.chain(session.messages.iter_mut().filter_map(|message| message.tool.as_mut())) {
+        *name = names::known_tool(name);
+    }
+    if let Some(ending) = &mut session.outcome {
+        ending.exit = names::id(&ending.exit);
     }
 }

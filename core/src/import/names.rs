@@ -103,6 +103,21 @@ pub(super) fn model(name: &str, number: usize) -> String {
     if known && is_plain(name, "/:@") { name.to_owned() } else { format!("model-{number}") }
 }
 
+/// A tool's name from a file of ours: a well-known one, or `tool-N` as [`tool`] made it.
+pub(super) fn known_tool(name: &str) -> String {
+    let number = name.strip_prefix("tool-").and_then(|number| number.parse::<u32>().ok());
+    match number {
+        Some(number) => format!("tool-{number}"),
+        None => tool(name, 0),
+    }
+}
+
+/// Where counts come from, in the few forms that importers write.
+pub(super) fn counts(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-:+/".contains(c) { c } else { '-' };
+    text.chars().take(MAX_NAME).map(plain).collect()
+}
+
 /// An id with every character outside of a small alphabet replaced by `-`.
 pub(super) fn id(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };

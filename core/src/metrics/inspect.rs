@@ -4,7 +4,7 @@
 use super::percentile;
 use crate::context::{BuildOptions, Raw, build};
 use crate::serve::{BlockCache, Ceiling, PrefixTree, ROOT};
-use crate::trace::{Mark, Session, Workload};
+use crate::trace::{Call, Mark, Session, Workload};
 use serde::{Deserialize, Serialize};
 
 /// What `inspect` is asked.
@@ -171,14 +171,22 @@ fn turns(sessions: &[Session]) -> Option<Turns> {
 }
 
 fn recorded(sessions: &[Session]) -> Option<RecordedSums> {
-    let records =
-        || sessions.iter().flat_map(|session| &session.calls).filter_map(|call| call.recorded.as_ref());
+    let calls = || sessions.iter().flat_map(|session| &session.calls);
+    let records = || calls().filter_map(|call| call.recorded.as_ref());
     let sum = |values: Vec<u64>| (!values.is_empty()).then(|| values.into_iter().sum::<u64>());
     let costs: Vec<f64> = records().filter_map(|recorded| recorded.cost_usd).collect();
     let sums = RecordedSums {
         cached_tokens: sum(records().filter_map(|recorded| recorded.cached_tokens).collect()),
-        output_tokens: sum(records().filter_map(|recorded| recorded.output_tokens).collect()),
+        output_tokens: sum(calls().filter_map(recorded_output).collect()),
         cost_usd: (!costs.is_empty()).then(|| costs.iter().sum()),
     };
     (sums.cached_tokens.is_some() || sums.output_tokens.is_some() || sums.cost_usd.is_some()).then_some(sums)
+}
+
+/// Output tokens as the provider counted them: `recorded` keeps them only where they were replaced.
+/// What has no cached tokens and no cost was not counted by a provider call by call.
+fn recorded_output(call: &Call) -> Option<u64> {
+    let recorded = call.recorded.as_ref()?;
+    let counted = recorded.cached_tokens.is_some() || recorded.cost_usd.is_some();
+    recorded.output_tokens.or_else(|| counted.then_some(call.output_tokens.into()))
 }

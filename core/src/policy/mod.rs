@@ -5,7 +5,7 @@ mod scenario;
 mod simulate;
 
 pub use scenario::{Arrivals, Replay, Scenario, ScenarioError};
-pub use simulate::{NotApplicable, PolicyRun, Resolved, simulate};
+pub use simulate::{NotApplicable, PolicyRun, Resolved, block_tokens, simulate};
 
 /// A named choice at every layer of the serving side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

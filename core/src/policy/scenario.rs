@@ -117,6 +117,9 @@ pub enum ScenarioError {
         /// The policy.
         name: String,
     },
+    /// No policy that was asked for can say anything about this trace.
+    #[error("policy `{}` does not apply to this trace: {}", .0.name, .0.why)]
+    NotApplicable(super::NotApplicable),
     /// Nothing to simulate.
     #[error("the trace has no sessions")]
     NoSessions,

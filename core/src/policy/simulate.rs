@@ -100,7 +100,10 @@ pub fn simulate(
             });
         }
     }
-    Ok((resolved, runs))
+    match resolved.not_applicable.first() {
+        Some(left_out) if runs.is_empty() => Err(ScenarioError::NotApplicable(left_out.clone())),
+        _ => Ok((resolved, runs)),
+    }
 }
 
 /// Fills every default in and checks what can be checked before work starts.
@@ -117,13 +120,7 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
     if profile.single && scenario.max_batch != 1 {
         return Err(ScenarioError::range("max_batch", scenario.max_batch, "1 with a `linear` profile"));
     }
-    let own_block = sessions.iter().filter_map(|session| session.block_tokens).max();
-    let block = scenario.block_tokens.or(own_block).unwrap_or(DEFAULT_BLOCK);
-    if let Some(own) = own_block.filter(|own| !block.is_multiple_of(*own)) {
-        let expected =
-            format!("a multiple of {own}, the source's block size: blocks can be joined, not split");
-        return Err(ScenarioError::range("block_tokens", block, expected));
-    }
+    let block = block_tokens(sessions, scenario.block_tokens)?;
     let single_requests = sessions.iter().all(|session| session.turns().is_none());
     let by_default = if single_requests {
         (Arrivals::Recorded, Replay::Times)
@@ -154,6 +151,22 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
         not_applicable: Vec::new(),
     };
     Ok((resolved, profile))
+}
+
+/// The block size to use for a trace: what is asked, else the source's own, else 16.
+///
+/// # Errors
+/// When the source's blocks would have to be split.
+pub fn block_tokens(sessions: &[Session], asked: Option<u32>) -> Result<u32, ScenarioError> {
+    let own = sessions.iter().filter_map(|session| session.block_tokens).max();
+    let block = asked.or(own).unwrap_or(DEFAULT_BLOCK);
+    match own.filter(|own| !block.is_multiple_of(*own)) {
+        None => Ok(block),
+        Some(own) => {
+            let expected = format!("a multiple of {own}, the source's block size: blocks can be joined, not split");
+            Err(ScenarioError::range("block_tokens", block, expected))
+        }
+    }
 }
 
 fn choose(name: &str, scenario: &Scenario) -> Result<Chosen, ScenarioError> {

@@ -44,6 +44,14 @@ pub enum Invalid {
         /// How many there are.
         count: usize,
     },
+    /// A segment is longer than anything real.
+    #[error("`segments`: {found} tokens in one segment, expected at most {limit}")]
+    Segment {
+        /// Its length.
+        found: u32,
+        /// What is allowed.
+        limit: u32,
+    },
     /// A call waits for itself, directly or through others.
     #[error("call {call}: `after` forms a cycle; expected calls to wait for earlier ones only")]
     Cycle {
@@ -71,6 +79,10 @@ pub fn validate(session: &Session) -> Result<(), Invalid> {
     if session.calls.is_empty() {
         return Err(Invalid::Empty);
     }
+    let long = session.segments.iter().find(|segment| segment.tokens > MAX_TOKENS);
+    if let Some(segment) = long {
+        return Err(Invalid::Segment { found: segment.tokens, limit: MAX_TOKENS });
+    }
     let segments = session.segments.len();
     for (message, part) in
         session.messages.iter().enumerate().flat_map(|(i, m)| m.parts.iter().map(move |p| (i, *p)))
@@ -94,10 +106,23 @@ fn check_call(session: &Session, call: &Call) -> Result<(), Invalid> {
     };
     too_large("prompt_tokens", call.prompt_tokens.into(), MAX_TOKENS.into())?;
     too_large("output_tokens", call.output_tokens.into(), MAX_TOKENS.into())?;
+    too_large("reasoning_tokens", call.reasoning_tokens.into(), call.output_tokens.into())?;
+    if let Some(recorded) = &call.recorded {
+        let limit = MAX_TOKENS.into();
+        too_large("recorded.cached_tokens", recorded.cached_tokens.unwrap_or(0), limit)?;
+        too_large("recorded.cache_write_tokens", recorded.cache_write_tokens.unwrap_or(0), limit)?;
+        too_large("recorded.output_tokens", recorded.output_tokens.unwrap_or(0), limit)?;
+        too_large("recorded.ttft_us", recorded.ttft_us.unwrap_or(0), MAX_US)?;
+        too_large("recorded.e2e_us", recorded.e2e_us.unwrap_or(0), MAX_US)?;
+    }
+    for tool in &call.tools {
+        too_large("tools.us", tool.us.unwrap_or(0), MAX_US)?;
+    }
     too_large("delay_us", call.delay_us.unwrap_or(0), MAX_US)?;
     too_large("at_us", call.at_us.unwrap_or(0), MAX_US)?;
-    let within = |field, found: u64, count: usize| {
-        if found > count as u64 {
+    let within = |field, end: u64, count: usize| {
+        let found = end.saturating_sub(1);
+        if end > count as u64 {
             Err(Invalid::OutOfRange { call: call.id, field, found, count })
         } else {
             Ok(())

@@ -1,5 +1,6 @@
 //! `atr-bench import`: any readable trace to this project's own NDJSON.
 
+use crate::args::WrongCall;
 use crate::input::{self, ReadOptions};
 use crate::output::{self, OutFile};
 use crate::tokens;
@@ -94,7 +95,7 @@ impl Summary {
 pub(crate) fn run(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
     let options = ReadOptions {
         format: args.format.clone(),
-        counter: tokens::load(&args.tokenizer)?,
+        counter: tokens::load(&args.tokenizer).map_err(|error| WrongCall(format!("{error:#}")))?,
         keep_text: false,
         dedup: args.dedup,
     };

@@ -5,6 +5,7 @@ use crate::output;
 use crate::table::Table;
 use atr_core::figure::units;
 use atr_core::metrics::{self, InspectOptions, Inspection};
+use atr_core::policy;
 use atr_core::report::{StripRow, session_strips};
 use atr_core::trace::{Mark, Session};
 use std::process::ExitCode;
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &InspectArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     let imported = args.input.read()?;
     let options = InspectOptions {
-        block_tokens: args.block,
+        block_tokens: Some(policy::block_tokens(&imported.sessions, args.block)?),
         kv_tokens: args.kv_tokens.clone(),
         interleaved: args.order == "interleaved",
     };
