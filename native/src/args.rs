@@ -62,6 +62,9 @@ pub(crate) struct InputArgs {
     /// Drop sessions that equal an earlier one.
     #[arg(long)]
     pub(crate) dedup: bool,
+    /// Use the session of this id only; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Vec<String>,
     /// Use the first N sessions only.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: Option<u32>,
@@ -91,6 +94,9 @@ impl InputArgs {
             "{} records were skipped and `--strict` is given",
             imported.skipped.len()
         );
+        if !self.session.is_empty() {
+            imported.sessions.retain(|session| self.session.contains(&session.id));
+        }
         anyhow::ensure!(!imported.sessions.is_empty(), "no session is left, expected at least one");
         if let Some(limit) = self.limit {
             imported.sessions.truncate(limit as usize);

@@ -158,7 +158,11 @@ fn read_file(
     let mut raw = BufReader::with_capacity(1 << 16, raw);
     let gzip = raw.fill_buf().map_err(failed)?.starts_with(&GZIP);
     let unpacked: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(raw)) } else { Box::new(raw) };
-    let (head, rest) = behead(unpacked);
+    let (head, mut rest) = behead(unpacked);
+    if head.is_empty() {
+        // Nothing came: because there is nothing, or because unpacking failed at once.
+        let _nothing: usize = rest.read(&mut [0]).map_err(failed)?;
+    }
     let source = Source { name: &file, counter: options.counter.as_ref(), keep_text: options.keep_text };
     let importer = match forced {
         Some(importer) => importer,

@@ -11,6 +11,8 @@ use std::time::SystemTime;
 
 const HERO: &str = "reports/figures/race.svg";
 const BEGIN: &str = "<!-- hero:begin -->";
+/// The report that the hero figure draws.
+const HERO_REPORT: &str = "reports/race.json";
 const END: &str = "<!-- hero:end -->";
 
 /// `cargo xtask data DIR`.
@@ -59,7 +61,9 @@ fn hero(root: &Path, check: bool) -> Result<()> {
     let file = root.join("index.html");
     let page = fs::read_to_string(&file).with_context(|| format!("could not read `{}`", file.display()))?;
     let svg = fs::read_to_string(root.join(HERO)).with_context(|| format!("could not read `{HERO}`"))?;
-    let fresh = splice(&page, &svg)?;
+    let report = fs::read_to_string(root.join(HERO_REPORT))
+        .with_context(|| format!("could not read `{HERO_REPORT}`"))?;
+    let fresh = splice(&page, &format!("{svg}\n{}", caption(&report)?))?;
     if fresh == page {
         return Ok(());
     }
@@ -67,6 +71,27 @@ fn hero(root: &Path, check: bool) -> Result<()> {
         bail!("index.html shows an old {HERO}: run `cargo xtask reports`");
     }
     fs::write(&file, fresh).with_context(|| format!("could not write `{}`", file.display()))
+}
+
+/// What the static figure is: title, origin, report and command, as the report itself says.
+fn caption(report: &str) -> Result<String> {
+    let report: Value =
+        serde_json::from_str(report).with_context(|| format!("`{HERO_REPORT}` is no JSON"))?;
+    let text = |pointer: &str| {
+        let text = report.pointer(pointer).and_then(Value::as_str);
+        text.map(escape).with_context(|| format!("`{HERO_REPORT}` has no text at `{pointer}`"))
+    };
+    Ok(format!(
+        "<figcaption>{}. Origin: {}. Tool time is left out. <a href=\"./{HERO_REPORT}\">Report</a>, made by \
+         <code>{}</code></figcaption>",
+        text("/title")?,
+        text("/origin")?,
+        text("/provenance/command")?
+    ))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// The page with the figure between the markers.
@@ -160,6 +185,16 @@ mod tests {
         let fresh = splice(&page, "<?xml version=\"1.0\"?>\n<svg>new</svg>\n").unwrap();
         assert_eq!(fresh, format!("<main>{BEGIN}\n<svg>new</svg>\n{END}</main>"));
         assert_eq!(splice(&fresh, "<svg>new</svg>").unwrap(), fresh, "a second time changes nothing");
+    }
+
+    #[test]
+    fn the_caption_says_what_the_report_says() {
+        let report = r#"{"title":"One <session>","origin":"simulated","provenance":{"command":"atr-bench report race"}}"#;
+        let caption = caption(report).unwrap();
+        assert!(caption.contains("One &lt;session&gt;. Origin: simulated."), "{caption}");
+        assert!(caption.contains("<code>atr-bench report race</code>"), "{caption}");
+        let error = super::caption("{}").unwrap_err().to_string();
+        assert_eq!(error, "`reports/race.json` has no text at `/title`");
     }
 
     #[test]

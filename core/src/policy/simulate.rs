@@ -163,7 +163,8 @@ pub fn block_tokens(sessions: &[Session], asked: Option<u32>) -> Result<u32, Sce
     match own.filter(|own| !block.is_multiple_of(*own)) {
         None => Ok(block),
         Some(own) => {
-            let expected = format!("a multiple of {own}, the source's block size: blocks can be joined, not split");
+            let expected =
+                format!("a multiple of {own}, the source's block size: blocks can be joined, not split");
             Err(ScenarioError::range("block_tokens", block, expected))
         }
     }

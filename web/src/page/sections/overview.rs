@@ -1,6 +1,7 @@
 //! Overview: one real session raced under every policy, and what that session looks like.
 
 use super::player::Player;
+use super::results_words::command;
 use crate::page::components::{Badge, Choice, FigureFrame, OwnedRace, Shown, Source, mark_ready};
 use crate::page::context::{Context, context};
 use crate::page::dom;
@@ -160,12 +161,13 @@ fn compute(
     trouble: RwSignal<Option<String>>,
     (set, session, scenario): (String, String, Scenario),
 ) {
-    let command = format!("atr-bench simulate {set} --json");
     spawn_local(async move {
         let request = Request::Race { set, session: session.clone(), scenario };
         match context.worker.ask(request, None).await {
             Ok(Response::Race(computed)) => {
                 trouble.set(None);
+                let all = command(&computed.body.set, &computed.body.scenario.scenario, None);
+                let command = format!("{all} --session {session}");
                 shot.set(Some(Shot { race: Arc::new(computed.body), report: None, command }));
             }
             Ok(_) => trouble.set(Some("the worker answered something else".to_owned())),

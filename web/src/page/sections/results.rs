@@ -75,8 +75,11 @@ fn LatencyRace(live: Live, published: RwSignal<Published>) -> impl IntoView {
         if now() {
             live.compared
                 .with(|one| {
-                    one.as_ref()
-                        .map(|one| computed_source(&one.body, command(context, &one.body.scenario.scenario)))
+                    one.as_ref().map(|one| {
+                        let limit = one.sample.then_some(one.sessions);
+                        let scenario = &one.body.scenario.scenario;
+                        computed_source(&one.body, command(&one.body.set, scenario, limit))
+                    })
                 })
                 .unwrap_or_default()
         } else {
@@ -107,7 +110,10 @@ fn SweepView(live: Live, published: RwSignal<Published>, quantity: RwSignal<Quan
         if now() {
             live.sweep
                 .with(|one| {
-                    one.as_ref().map(|one| computed_source(&one.body, sweep_command(context, &one.body)))
+                    one.as_ref().map(|one| {
+                        let limit = one.sample.then_some(one.sessions);
+                        computed_source(&one.body, sweep_command(&one.body, limit))
+                    })
                 })
                 .unwrap_or_default()
         } else {

@@ -5,9 +5,8 @@ use super::results::{Published, is_live, result_set};
 use crate::page::components::Source;
 use crate::page::context::Context;
 use atr_core::policy::{Arrivals, Scenario};
-use atr_core::report::Sweep;
+use atr_core::report::{SetRef, Sweep};
 use atr_core::serve::latency;
-use atr_web::catalogue::SetEntry;
 use atr_web::words;
 use leptos::prelude::*;
 
@@ -69,11 +68,10 @@ pub(super) fn from_report(path: &str, command: &str) -> Source {
     Source { report: Some(path.to_owned()), json: None, command: command.to_owned() }
 }
 
-/// The command that computes natively what the page computes now.
-pub(super) fn command(context: Context, scenario: &Scenario) -> String {
-    let set = result_set(context).unwrap_or_default();
-    let path = context.data.with(|data| data.set(&set).map_or(set.clone(), SetEntry::path));
-    let mut text = format!("atr-bench simulate {path}");
+/// The command that computes natively what the page computes now, over the first `limit` sessions
+/// where the page took a sample.
+pub(super) fn command(set: &SetRef, scenario: &Scenario, limit: Option<u64>) -> String {
+    let mut text = format!("atr-bench simulate {}", set.path);
     let mut put = |flag: &str, value: Option<String>| {
         if let Some(value) = value {
             text.push_str(&format!(" --{flag} {value}"));
@@ -91,14 +89,16 @@ pub(super) fn command(context: Context, scenario: &Scenario) -> String {
     put("replicas", Some(scenario.replicas.to_string()));
     put("router", scenario.router.clone());
     put("profile", Some(scenario.profile.clone()));
+    put("speed", scenario.speed.total_cmp(&1.0).is_ne().then(|| scenario.speed.to_string()));
+    put("limit", limit.map(|sessions| sessions.to_string()));
     text
 }
 
 /// The same for every load of the sweep.
-pub(super) fn sweep_command(context: Context, sweep: &Sweep) -> String {
+pub(super) fn sweep_command(sweep: &Sweep, limit: Option<u64>) -> String {
     let scenario = Scenario { arrivals: None, ..sweep.scenario.scenario.clone() };
     let loads: Vec<String> = SWEEP_CONCURRENCY.iter().map(u32::to_string).collect();
-    let one = command(context, &scenario);
+    let one = command(&sweep.set, &scenario, limit);
     format!("for n in {}; do {one} --arrivals concurrency:$n; done", loads.join(" "))
 }
 
