@@ -9,7 +9,7 @@ use atr_core::figure::Theme;
 use atr_core::serve::{latency, route};
 use atr_web::catalogue::{DataIndex, ReportEntry};
 use atr_web::protocol::SessionView;
-use atr_web::state::{Known, ViewState};
+use atr_web::state::{Known, ThemeChoice, ViewState};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::sync::Arc;
@@ -117,6 +117,16 @@ impl Context {
         }
         let handle = window_event_listener(leptos::ev::resize, move |_| reread());
         std::mem::forget(handle);
+        // Paper is light, whatever the screen is.
+        let before = window_event_listener(leptos::ev::beforeprint, move |_| {
+            theme::apply(ThemeChoice::Light);
+            self.theme.set(theme::read(false));
+        });
+        let after = window_event_listener(leptos::ev::afterprint, move |_| {
+            theme::apply(self.view.with_untracked(|view| view.theme));
+            reread();
+        });
+        std::mem::forget((before, after));
     }
 
     fn load_catalogue(self) {

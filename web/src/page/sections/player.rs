@@ -69,15 +69,6 @@ pub(crate) fn Player(t_us: RwSignal<u64>, end_us: Signal<u64>, stops: Signal<Vec
             t_us.set((u128::from(end_us.get_untracked()) * u128::from(at) / u128::from(NOTCHES)) as u64);
         }
     };
-    let speeds = move || {
-        let usual = usual.get();
-        let all = [usual.saturating_sub(4), usual.saturating_sub(2), usual, usual + 2];
-        let mut all = all.to_vec();
-        all.dedup();
-        all.into_iter()
-            .map(|one| view! { <option value=one.to_string() selected=one == usual>{format!("{}×", words::grouped(1 << one))}</option> })
-            .collect_view()
-    };
     view! {
         <div class="controls player" node_ref=holder role="group" aria-label="Player">
             <button class="primary play" data-testid="race-play" on:click=play>{move || if playing.get() { "Pause" } else { "Play" }}</button>
@@ -89,9 +80,19 @@ pub(crate) fn Player(t_us: RwSignal<u64>, end_us: Signal<u64>, stops: Signal<Vec
                 on:input=scrub on:keydown=keys />
             <span class="clock" data-testid="race-status">{clock}</span>
             <select data-testid="race-speed" aria-label="Speed"
-                on:change=move |event| power.set(event_target_value(&event).parse().ok())>{speeds}</select>
+                on:change=move |event| power.set(event_target_value(&event).parse().ok())>{move || speeds(usual.get())}</select>
         </div>
     }
+}
+
+/// Slower and faster than the usual speed, in powers of two.
+fn speeds(usual: u32) -> impl IntoView {
+    let mut all = vec![usual.saturating_sub(4), usual.saturating_sub(2), usual, usual + 2];
+    all.dedup();
+    let option = |one: u32| {
+        view! { <option value=one.to_string() selected=one == usual>{format!("{}×", words::grouped(1 << one))}</option> }
+    };
+    all.into_iter().map(option).collect_view()
 }
 
 /// Advances the time with the screen's frames while the race plays.
