@@ -4,6 +4,7 @@
 use super::dom;
 use atr_web::protocol::{Envelope, Request, Response};
 use futures_channel::oneshot;
+use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -84,8 +85,8 @@ impl WorkerClient {
             generation: RwSignal::new(0),
         };
         client.spawn();
-        let checked = set_interval_with_handle(move || client.check(), CHECK_EVERY);
-        debug_assert!(checked.is_ok(), "a window has timers");
+        // The client lives as long as the page, and so does its clock.
+        Interval::new(CHECK_EVERY.as_millis() as u32, move || client.check()).forget();
         client
     }
 

@@ -6,6 +6,7 @@ use atr_core::policy::{Arrivals, Scenario};
 use atr_core::report::{Policies, Sweep, SweepPoint};
 use atr_web::protocol::{Computed, Request, Response};
 use atr_web::words;
+use gloo_timers::future::sleep;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::sync::Arc;
@@ -159,13 +160,6 @@ fn add(sweep: &mut Sweep, compared: &Policies, concurrency: u32) {
     let kv_tokens = sweep.kv_tokens.first().copied().unwrap_or(0);
     sweep.concurrency.push(concurrency);
     sweep.points.extend(compared.policies.iter().map(|row| SweepPoint::new(row, concurrency, kv_tokens)));
-}
-
-async fn sleep(time: Duration) {
-    let (done, wait) = futures_channel::oneshot::channel::<()>();
-    set_timeout(move || drop(done), time);
-    // Dropping the sender ends the wait: that is the signal.
-    let _ = wait.await;
 }
 
 /// Calls that no policy comparison can count, because one policy could not answer them.
