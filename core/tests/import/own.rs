@@ -2,7 +2,7 @@
 
 use super::{read, read_as, reasons};
 use atr_core::trace::ndjson::{Header, write};
-use atr_core::trace::{Call, Run, Scope, Segment, Session};
+use atr_core::trace::{Call, Ending, Recorded, Run, Scope, Segment, Session, ToolUse};
 use serde_json::{Value, json};
 
 fn session(id: &str, scope: Scope) -> Session {
@@ -18,7 +18,7 @@ fn session(id: &str, scope: Scope) -> Session {
         id: id.to_owned(),
         source: "test".to_owned(),
         harness: "h".to_owned(),
-        models: vec!["m".to_owned()],
+        models: vec!["qwen3-4b".to_owned()],
         scope,
         block_tokens: None,
         counts_from: "source".to_owned(),
@@ -66,12 +66,12 @@ fn broken_rules_are_named_and_the_rest_is_kept() {
     let cases = [
         (changed(|s| s["calls"][0]["after"] = json!([1])), "session `bad`: call 0: `after` forms a cycle"),
         (changed(|s| s["calls"][1]["after"] = json!([1])), "`after` forms a cycle"),
-        (changed(|s| s["calls"][1]["after"] = json!([7])), "`after` names 8, but there are only 2"),
+        (changed(|s| s["calls"][1]["after"] = json!([7])), "`after` names 7, but there are only 2"),
         (changed(|s| s["calls"][1]["id"] = json!(5)), "call at place 1 has `id` 5, expected 1"),
-        (changed(|s| s["calls"][1]["prompt"] = json!([[0, 3]])), "`prompt` names 3, but there are only 2"),
+        (changed(|s| s["calls"][1]["prompt"] = json!([[0, 3]])), "`prompt` names 2, but there are only 2"),
         (
             changed(|s| s["calls"][1]["prompt"] = json!([[4294967295_u32, 4294967295_u32]])),
-            "`prompt` names 8589934590",
+            "`prompt` names 8589934589",
         ),
         (changed(|s| s["calls"][1]["prompt_tokens"] = json!(-1)), "expected a session"),
         (
@@ -169,4 +169,37 @@ fn ids_between_numbers_and_hashes_are_refused() {
     let imported = read(&file(&[session("a", Scope::Set), odd]));
     assert_eq!(imported.sessions.len(), 1);
     assert!(reasons(&imported)[0].contains("neither a number nor a hash"));
+}
+
+/// Whoever wrote a file in our format, its names pass the same lists as a foreign one's.
+#[test]
+fn a_file_that_calls_itself_ours_cannot_bring_text_in() {
+    let mut talkative = session("what the user said\nto me", Scope::Session);
+    talkative.harness = "my secret text".to_owned();
+    talkative.models = vec!["the plan is this".to_owned()];
+    talkative.calls[0].tools = vec![ToolUse { name: "rm -rf secret".to_owned(), us: None, ok: None }];
+    talkative.outcome = Some(Ending { exit: "said: no".to_owned(), ..Ending::default() });
+    let read = read(&file(&[talkative]));
+    let session = &read.sessions[0];
+    assert_eq!(session.id, "what-the-user-said-to-me");
+    assert_eq!(session.models, ["model-0"]);
+    assert_eq!(session.calls[0].tools[0].name, "tool-0");
+    let strings = format!("{}{}", session.harness, session.outcome.as_ref().unwrap().exit);
+    assert!(!strings.contains(' ') && !strings.contains(':'), "{strings}");
+}
+
+#[test]
+fn absurd_numbers_are_refused_by_name() {
+    let fails = |change: &dyn Fn(&mut Session)| {
+        let mut wrong = session("wrong", Scope::Session);
+        change(&mut wrong);
+        reasons(&read(&file(&[session("good", Scope::Session), wrong]))).join("\n")
+    };
+    assert!(fails(&|s| s.segments[0].tokens = u32::MAX).contains("4294967295 tokens in one segment"));
+    assert!(
+        fails(&|s| s.calls[1].reasoning_tokens = 10).contains("`reasoning_tokens` is 10, expected at most 9")
+    );
+    let cached = Recorded { cached_tokens: Some(u64::MAX), ..Recorded::default() };
+    assert!(fails(&|s| s.calls[0].recorded = Some(cached.clone())).contains("`recorded.cached_tokens`"));
+    assert!(fails(&|s| s.calls[1].after = vec![7]).contains("`after` names 7, but there are only 2"));
 }
