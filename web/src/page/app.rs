@@ -9,7 +9,7 @@
 //! - Race: `race-play`, `race-back`, `race-step`, `race-scrub`, `race-speed`, `race-status`; `select-lane`.
 //! - Results: `slider-concurrency`, `slider-kv`, `slider-replicas`, `select-router`,
 //!   `select-profile`, `select-quantity`, `results-reset`, `policies`, `published`, `results-status` (says `computed now`, the calls and the time taken).
-//! - Explorer: `select-set`, `session-filter`, `session-table`, `session-summary` (live region),
+//! - Explorer: `select-set`, `session-filter`, `session-table`, `session-more`, `session-summary` (live region),
 //!   `turn-back`, `turn-next`, `turn-slider`. Appendix: `appendix-data`, `appendix-reports`.
 //! - Your Trace: `drop-zone`, `file-input`, `own-error`, `own-summary`, `own-explore`.
 //! - `theme-toggle`, `notice`, `worker-trouble`, `worker-restart`.

@@ -14,7 +14,7 @@ pub(crate) fn Appendix() -> impl IntoView {
     view! {
         <section class="part" id="appendix" aria-labelledby="appendix-title">
             <h2 id="appendix-title">"Data appendix"</h2>
-            <p>"The traces hold counts, times, structure and identities, and no text. Each file names where it comes from and the command that makes it again, byte for byte."</p>
+            <p>"The traces hold counts, times, structure and identities, and no text. Each file names where it comes from and the command that makes it again, byte for byte; RAW stands for the folder that holds the public sources, which "<a href="./data/DATA.md">"DATA.md"</a>" lists."</p>
             <h3>"Traces"</h3>
             <div class="table-box" tabindex="0" role="region" aria-label="Trace files">
                 <table data-testid="appendix-data">

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// Rows that are shown; a filter finds the others.
+/// Rows that are shown at first, and added by each request for more.
 const MOST_ROWS: usize = 200;
 
 /// The list. `chosen` is the session that is open.
@@ -23,10 +23,25 @@ pub(super) fn SessionList(held: Arc<SetView>, chosen: Signal<Option<String>>) ->
             .with(|view| select(&all.sessions, view).into_iter().cloned().collect::<Vec<SessionRow>>())
     });
     let total = held.sessions.len();
+    let limit = RwSignal::new(MOST_ROWS);
+    let found = move || rows.with(Vec::len);
     let counted = move || {
-        let found = rows.with(Vec::len);
-        let shown = found.min(MOST_ROWS);
-        format!("{} of {} shown.", words::grouped(shown as u64), words::plural(total as u64, "session"))
+        let (found, shown) = (found(), found().min(limit.get()));
+        let of = words::plural(total as u64, "session");
+        if found == total {
+            return format!("{} of {of} shown.", words::grouped(shown as u64));
+        }
+        format!(
+            "{} of {} found among {of} shown.",
+            words::grouped(shown as u64),
+            words::grouped(found as u64)
+        )
+    };
+    let more = move || {
+        (found() > limit.get()).then(|| {
+            let add = move |_| limit.update(|limit| *limit += MOST_ROWS);
+            view! { <button data-testid="session-more" on:click=add>"Show more sessions"</button> }
+        })
     };
     let heads = [
         (SortKey::File, "Session"),
@@ -71,10 +86,11 @@ pub(super) fn SessionList(held: Arc<SetView>, chosen: Signal<Option<String>>) ->
             <table data-testid="session-table">
                 <thead><tr>{head.into_iter().collect_view()}<th scope="col" class="text">"Marks"</th></tr></thead>
                 <tbody>
-                    {move || rows.with(|rows| rows.iter().take(MOST_ROWS).map(|row| row_view(row, chosen)).collect_view())}
+                    {move || rows.with(|rows| rows.iter().take(limit.get()).map(|row| row_view(row, chosen)).collect_view())}
                 </tbody>
             </table>
         </div>
+        <div class="controls">{more}</div>
     }
 }
 

@@ -144,8 +144,12 @@ fn Own(held: Arc<SetView>) -> impl IntoView {
             section.scroll_into_view();
         }
     };
+    let dropped = match held.unknown_keys {
+        0 => String::new(),
+        keys => format!(" {} dropped.", words::plural(keys, "unknown key")),
+    };
     let read = format!(
-        "{}: read as {}, {} in {}. Token counts: {}.",
+        "{}: read as {}, {} in {}. Token counts: {}.{dropped}",
         held.file,
         held.format,
         words::bytes(held.bytes),
