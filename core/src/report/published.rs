@@ -62,8 +62,8 @@ impl Published {
             ],
             notes: vec![
                 "Quoted, not measured here.".to_owned(),
-                "The source gives times rounded to milliseconds; `cut_percent` is the source's own figure, \
-                 `cut_percent_from_times` follows from the rounded times."
+                "The source gives times rounded to milliseconds, so that its own cut and the cut that follows \
+                 from these times differ in the last digits."
                     .to_owned(),
             ],
         }

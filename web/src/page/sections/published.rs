@@ -39,6 +39,7 @@ fn table(path: &str, report: &Report<Published>) -> impl IntoView + use<> {
                 <td>{words::time(cut.naive_ttft_ms)}</td>
                 <td>{words::time(cut.shared_prefix_ttft_ms)}</td>
                 <td>{format!("{} %", cut.cut_percent)}</td>
+                <td>{format!("{} %", cut.cut_percent_from_times)}</td>
             </tr>
         }
     });
@@ -54,15 +55,16 @@ fn table(path: &str, report: &Report<Published>) -> impl IntoView + use<> {
                     <thead><tr>
                         <th scope="col">"Engine"</th><th scope="col">"Without reuse"</th>
                         <th scope="col">"Shared prefix"</th><th scope="col">"Cut, as published"</th>
+                        <th scope="col">"Cut, from these times"</th>
                     </tr></thead>
                     <tbody>{rows.collect_view()}</tbody>
                 </table>
             </div>
             <figcaption>
-                <p>{format!("{}. {}.", body.setup, body.source)}</p>
+                <p>{format!("{}. Source: {}.", body.setup, body.source)}</p>
                 {notes}
             </figcaption>
-            <div class="figure-foot"><a href=path.to_owned() download="">"Report"</a></div>
+            <div class="figure-foot"><a href=path.to_owned() download="">"Report"</a><code>{report.provenance.command.clone()}</code></div>
         </figure>
     }
 }
