@@ -1,6 +1,6 @@
 //! The list of a set's sessions: filtered, sorted, one chosen.
 
-use crate::page::context::context;
+use crate::page::context::{Context, context};
 use atr_core::trace::Mark;
 use atr_web::protocol::{SessionRow, SetView};
 use atr_web::state::{SortKey, ViewState};
@@ -43,6 +43,30 @@ pub(super) fn SessionList(held: Arc<SetView>, chosen: Signal<Option<String>>) ->
             view! { <button data-testid="session-more" on:click=add>"Show more sessions"</button> }
         })
     };
+    view! {
+        <div class="controls">
+            <div class="control">
+                <label for="session-filter">"Find a session"</label>
+                <input type="search" id="session-filter" data-testid="session-filter" placeholder="id, mark or result"
+                    prop:value=move || context.view.with(|view| view.filter.clone())
+                    on:input=move |event| context.view.update(|view| view.filter = event_target_value(&event)) />
+            </div>
+            <p class="status" role="status">{counted}</p>
+        </div>
+        <div class="sessions" tabindex="0" role="region" aria-label="Sessions of the set">
+            <table data-testid="session-table">
+                <thead><tr>{heads(context)}<th scope="col" class="text">"Marks"</th></tr></thead>
+                <tbody>
+                    {move || rows.with(|rows| rows.iter().take(limit.get()).map(|row| row_view(row, chosen)).collect_view())}
+                </tbody>
+            </table>
+        </div>
+        <div class="controls">{more}</div>
+    }
+}
+
+/// The heads of the columns that sort, each a button.
+fn heads(context: Context) -> impl IntoView {
     let heads = [
         (SortKey::File, "Session"),
         (SortKey::Calls, "Calls"),
@@ -50,7 +74,7 @@ pub(super) fn SessionList(held: Arc<SetView>, chosen: Signal<Option<String>>) ->
         (SortKey::Output, "Output tokens"),
         (SortKey::Longest, "Longest prompt"),
     ];
-    let head = heads.map(|(key, name)| {
+    let heads = heads.map(|(key, name)| {
         let sorted = move || {
             context.view.with(|view| match (view.sort == key, view.descending) {
                 (true, true) => "descending",
@@ -72,26 +96,7 @@ pub(super) fn SessionList(held: Arc<SetView>, chosen: Signal<Option<String>>) ->
         };
         view! { <th scope="col" aria-sort=sorted><button on:click=sort>{name}<span aria-hidden="true">{arrow}</span></button></th> }
     });
-    view! {
-        <div class="controls">
-            <div class="control">
-                <label for="session-filter">"Find a session"</label>
-                <input type="search" id="session-filter" data-testid="session-filter" placeholder="id, mark or result"
-                    prop:value=move || context.view.with(|view| view.filter.clone())
-                    on:input=move |event| context.view.update(|view| view.filter = event_target_value(&event)) />
-            </div>
-            <p class="status" role="status">{counted}</p>
-        </div>
-        <div class="sessions" tabindex="0" role="region" aria-label="Sessions of the set">
-            <table data-testid="session-table">
-                <thead><tr>{head.into_iter().collect_view()}<th scope="col" class="text">"Marks"</th></tr></thead>
-                <tbody>
-                    {move || rows.with(|rows| rows.iter().take(limit.get()).map(|row| row_view(row, chosen)).collect_view())}
-                </tbody>
-            </table>
-        </div>
-        <div class="controls">{more}</div>
-    }
+    heads.into_iter().collect_view()
 }
 
 fn row_view(row: &SessionRow, chosen: Signal<Option<String>>) -> impl IntoView + use<> {
