@@ -8,10 +8,12 @@ pub mod latency;
 mod prefix;
 mod replica;
 pub mod route;
+mod run;
 pub mod schedule;
 mod sessions;
 
 pub use arrivals::{ArrivalPlan, Replay, poisson, recorded};
-pub use engine::{ClusterConfig, simulate};
+pub use engine::simulate;
 pub use kv::{BlockCache, Ceiling};
 pub use prefix::{NodeId, PrefixTree, ROOT};
+pub use run::ClusterConfig;

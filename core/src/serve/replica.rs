@@ -3,11 +3,11 @@
 //! A replica alternates between planning a step and completing it. A plan without prefill may cover
 //! many decode steps at once: nothing changes between them, so that their cost sums in closed form.
 
-use super::engine::Shared;
 use super::kv::BlockCache;
 use super::latency::{Ps, StepWork, pairs};
 use super::prefix::{NodeId, ROOT};
 use super::route::Load;
+use super::run::Shared;
 use super::schedule::Queue;
 
 /// A call that a replica works on.
