@@ -170,6 +170,7 @@ impl Engine<'_> {
                 busy_us: sum(&|replica| us(replica.busy)),
             },
             calls: self.shared.out,
+            decisions: Vec::new(),
         }
     }
 }

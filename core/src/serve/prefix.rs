@@ -31,11 +31,9 @@ pub struct PrefixTree {
     block_tokens: u32,
 }
 
-/// A place on the way down: where a child hangs, and how deep.
+/// A place on the way down, whether or not a block ends there: where a child hangs, and how deep.
 #[derive(Clone, Copy)]
 struct Place {
-    /// Identity of the path up to here, whether or not a block ends here.
-    path: u32,
     /// The node that holds the last full block.
     node: NodeId,
     tokens: u64,
@@ -64,7 +62,7 @@ impl Grower<'_> {
             } else {
                 above.node
             };
-            self.places.push(Place { path: next, node, tokens });
+            self.places.push(Place { node, tokens });
         }
         place
     }
@@ -82,8 +80,8 @@ impl PrefixTree {
             block: u64::from(block_tokens.max(1)),
         };
         // Models share nothing: each has a tree of its own under the root.
-        for model in 0..work.models.len().max(1) as u32 {
-            grower.places.push(Place { path: model, node: ROOT, tokens: 0 });
+        for _model in 0..work.models.len().max(1) {
+            grower.places.push(Place { node: ROOT, tokens: 0 });
         }
         let (mut prompts, mut replies) = (Vec::new(), Vec::new());
         // The walk of the call before: the next prompt of a session mostly repeats it.
@@ -170,6 +168,5 @@ fn walk(
 
 fn place_node(grower: &Grower<'_>, model: u32, walked: &[(u32, u32)]) -> NodeId {
     let place = walked.last().map_or(model, |&(_, place)| place);
-    debug_assert_eq!(grower.places[place as usize].path, place);
     grower.places[place as usize].node
 }

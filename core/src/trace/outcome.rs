@@ -59,6 +59,9 @@ pub struct CallOutcome {
     /// Output tokens that a predictor expected, where one was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicted_tokens: Option<u64>,
+    /// Index into [`Outcome::decisions`], where the router's choice was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<u32>,
     /// Token count over time, as corner points `[us, tokens]`, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curve: Option<Vec<[u64; 2]>>,
@@ -81,11 +84,27 @@ pub struct Counters {
     pub replicas: u32,
 }
 
+/// One choice of a router: what every candidate scored. A score's meaning is the router's own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The call.
+    pub call: u32,
+    /// When it was made.
+    pub at_us: u64,
+    /// The replica that was picked.
+    pub replica: u32,
+    /// One score a replica; null where a replica was not considered.
+    pub scores: Vec<Option<f64>>,
+}
+
 /// What happened to each call of a workload.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// One entry a call, in workload order.
     pub calls: Vec<CallOutcome>,
+    /// The router's choices, where recording them was asked for; no router records them yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
     /// Sums over the run.
     pub counters: Counters,
 }
