@@ -5,7 +5,7 @@ mod common;
 
 use atr_core::metrics::compare;
 use atr_core::policy::{Arrivals, Replay, Scenario, ScenarioError, simulate};
-use atr_core::trace::{CallStatus, Scope, Session};
+use atr_core::trace::{CallStatus, Scope};
 use common::{agent, session};
 
 fn linear(policies: &[&str]) -> Scenario {

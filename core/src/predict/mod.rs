@@ -47,9 +47,7 @@ pub const PREDICTORS: &[About] = &[About {
 
 /// Makes a predictor for calls of so many keys and sessions.
 pub fn make(choice: &Choice, keys: usize, _sessions: usize) -> Box<dyn Predictor> {
-    match choice.name() {
-        _ => Box::new(PerKeyQuantile::new(keys, choice.whole("percent") as usize)),
-    }
+    Box::new(PerKeyQuantile::new(keys, choice.whole("percent") as usize))
 }
 
 /// The accepted names, for help texts and errors.

@@ -116,9 +116,7 @@ pub const CACHES: &[About] = &[About::plain(
 )];
 
 /// Makes a cache.
-pub fn make<'a>(choice: &Choice, eviction: &Choice, memory: &Memory<'a>) -> Box<dyn KvCache + 'a> {
+pub fn make<'a>(_choice: &Choice, eviction: &Choice, memory: &Memory<'a>) -> Box<dyn KvCache + 'a> {
     let evict = evict::make(eviction, memory);
-    match choice.name() {
-        _ => Box::new(BlockCache::new(memory.tree, memory.capacity_blocks, evict).reusing(memory.reuse)),
-    }
+    Box::new(BlockCache::new(memory.tree, memory.capacity_blocks, evict).reusing(memory.reuse))
 }
