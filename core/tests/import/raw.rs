@@ -144,6 +144,11 @@ fn openhands_runs_keep_every_count() {
     assert_eq!(calls().map(|call| u64::from(call.output_tokens)).sum::<u64>(), 13_341);
     let e2e_us: u64 = calls().filter_map(|call| call.recorded.as_ref()?.e2e_us).sum();
     assert_eq!(e2e_us / 1_000_000, 348);
+    // 34 latencies against 33 usages and events, and 50 against 49.
+    let untold = imported.skipped.iter().map(|skipped| skipped.why.as_str());
+    let expected = [(2, 34), (3, 50)]
+        .map(|(run, of)| format!("run {run}: 1 of {of} calls in `metrics` have no event, expected one for each"));
+    assert_eq!(untold.collect::<Vec<_>>(), expected);
     imported.sessions.iter().for_each(view_is_prompt);
     let mut paths = Vec::new();
     files(&folder.join("runtime_trajs"), ".json", &mut paths);
