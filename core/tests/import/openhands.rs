@@ -85,7 +85,7 @@ fn actions_reply_and_observations_are_sent() {
         [Tools, SystemPrompt, Task, Action, Observation, Action, Observation, Action]
     );
     assert_eq!(views(&session), [vec![0, 1, 2], vec![0, 1, 2, 3, 4], vec![0, 1, 2, 3, 4, 5, 6]]);
-    let counts: Vec<_> = session.calls.iter().map(|call| (call.prompt_tokens, call.output_tokens)).collect();
+    let counts: Vec<_> = session.calls.iter().map(|call| (call.prompt_tokens, call.output())).collect();
     // The last call has no counts: its messages' sizes. 40 + 12 + 28 bytes and 200 bytes follow the second prompt.
     assert_eq!(counts[..2], [(400, 30), (500, 20)]);
     assert_eq!(counts[2].0, 500 + 20 + 50);
