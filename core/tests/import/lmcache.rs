@@ -204,7 +204,10 @@ fn collections_with_messages_bring_counts_and_pauses() {
     let session = one_of(file(&lines).as_bytes());
     view_is_prompt(&session);
     assert_eq!((session.harness.as_str(), session.models[0].as_str()), ("openhands", "minimax-m2.5"));
-    assert_eq!(session.calls.iter().map(|call| call.output()).collect::<Vec<_>>(), [120, 60]);
+    assert_eq!(
+        session.calls.iter().map(|call| call.output_tokens).collect::<Vec<_>>(),
+        [Some(120), Some(60)]
+    );
     // 120 tokens at 60 a second, then the pause.
     assert_eq!((session.calls[1].at_us, session.calls[1].delay_us), (Some(2_500_000), Some(500_000)));
     assert_eq!(session.calls[0].reply, Some(2), "the next prompt shows the reply");
