@@ -68,9 +68,10 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         (1u32..5).prop_map(|sessions| Arrivals::Concurrency { sessions }),
         (1.0f64..400.0).prop_map(|per_s| Arrivals::Poisson { per_s }),
     ];
-    let block = prop::sample::select(vec![8u32, 16, 24]);
+    let block = prop::sample::select(vec![1u32, 8, 16, 24]);
     let sizes = (1u32..4, 30u64..120, 1u32..6, block, 20u32..200, any::<bool>());
-    (parts(), arrivals, sizes).prop_map(|(parts, arrivals, sizes)| {
+    let host = prop::option::of(100u64..4_000);
+    (parts(), arrivals, sizes, host).prop_map(|(parts, arrivals, sizes, host_kv_tokens)| {
         let (replicas, blocks, max_batch, block, step_tokens, reserve) = sizes;
         Scenario {
             policies: vec![
@@ -81,7 +82,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             ],
             arrivals: Some(arrivals),
             replicas,
-            kv_tokens: Some(blocks * u64::from(block)),
+            kv_tokens: Some(blocks * u64::from(block.max(8))),
+            host_kv_tokens,
             block_tokens: Some(block),
             max_batch,
             step_tokens,

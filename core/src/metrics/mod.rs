@@ -7,8 +7,10 @@ mod fit;
 mod inspect;
 pub mod shapes;
 mod summary;
+mod untimed;
 
 pub use distribution::{Distribution, ks_distance};
 pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, fit};
 pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspect};
 pub use summary::{PolicyMetrics, Predictions, Spread, compare, percentile, summarise};
+pub use untimed::Untimed;
