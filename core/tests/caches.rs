@@ -55,7 +55,7 @@ fn what_the_host_holds_is_brought_over() {
     assert_eq!(run(&sessions, &small).0[2].cached_tokens.host, 0);
 }
 
-/// By default the link is that of the profile: PCIe 5.0 with 64 GB/s, 2,304 ps a token.
+/// By default the link is that of the profile: PCIe 5.0 with 64 GB/s, 2,304 ns a token.
 #[test]
 fn the_link_is_the_profiles() {
     let sessions = calls(&[(0, 10_000), (1, 15_000), (0, 10_000)]);
@@ -66,8 +66,8 @@ fn the_link_is_the_profiles() {
     // 624 blocks but what the second left of the first on the device: 1,000 blocks less 938.
     assert_eq!((call.cached_tokens.device, call.cached_tokens.host), (62 * 16, 562 * 16));
     let spent = call.first_token_us.unwrap() - call.admitted_us.unwrap();
-    // 10 ms, 16 tokens of 0.5 ms, 8,992 of 2,304 ps: 20,717,568 ps.
-    assert_eq!(spent, 10_000 + 8_000 + 21);
+    // 10 ms, 16 tokens of 0.5 ms, 8,992 of 2,304 ns.
+    assert_eq!(spent, 10_000 + 8_000 + 20_718);
 }
 
 /// Exact to the token: of 96 tokens asked again 95 are found, and one is computed.

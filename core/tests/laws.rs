@@ -41,9 +41,24 @@ fn sessions() -> impl Strategy<Value = Vec<Session>> {
     })
 }
 
-/// Any member of a family, with its default parameters.
+/// Members with parameters that let something happen within the milliseconds and tokens of these workloads.
+const SMALL: &[&str] = &[
+    "ttl:cold_s=0.02",
+    "ttl:fixed_s=0.015",
+    "cost-aware:alpha=3,window=4",
+    "slots:slots=2",
+    "slots:similarity=0",
+];
+
+/// Any member of a family, with its default parameters, a preset, or parameters for small workloads.
 fn any_of(family: &'static [About]) -> impl Strategy<Value = Option<String>> {
-    prop::sample::select(family).prop_map(|member| Some(member.name.to_owned()))
+    let member = prop::sample::select(family).prop_flat_map(|member| {
+        let presets = member.presets.iter().map(|preset| format!("{}:{}", member.name, preset.name));
+        let small = SMALL.iter().filter(|text| text.split(':').next() == Some(member.name));
+        let texts = presets.chain(small.map(|text| (*text).to_owned())).chain([member.name.to_owned()]);
+        prop::sample::select(texts.collect::<Vec<_>>())
+    });
+    member.prop_map(Some)
 }
 
 /// Any part of each family, in any combination.

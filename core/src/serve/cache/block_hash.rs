@@ -72,8 +72,11 @@ impl KvCache for BlockCache<'_> {
     }
 
     fn extend(&mut self, lease: &mut Lease, blocks: u64, now: Ps) -> bool {
+        let full = blocks > self.free();
         let taken = self.take(blocks, now);
         if taken {
+            // One by one they would have filled it, also where a whole leaf makes more room than is needed.
+            self.peak = if full { self.capacity } else { self.peak };
             lease.blocks += blocks;
             lease.private += blocks;
         }

@@ -153,13 +153,18 @@ impl<'a> BlockCache<'a> {
         }
     }
 
+    /// Blocks that nothing is held in.
+    pub(super) fn free(&self) -> u64 {
+        self.capacity - self.private - self.resident
+    }
+
     /// Takes `blocks` for one call alone. Evicts as needed.
     /// Returns false, and changes nothing, when there are not so many.
     pub fn take(&mut self, blocks: u64, now: Ps) -> bool {
         if blocks > self.available() {
             return false;
         }
-        let free = self.capacity - self.private - self.resident;
+        let free = self.free();
         if blocks > free {
             self.make_room(blocks - free, now);
         }
