@@ -159,8 +159,8 @@ impl Pass<'_> {
     /// The `blocks` capacities from `from` on each add so many tokens.
     fn line(&mut self, from: u64, blocks: u64, tokens: u64) {
         if blocks > 0 && tokens > 0 {
-            self.bends.push((from, tokens as i64));
-            self.bends.push((from + blocks, -(tokens as i64)));
+            self.bends.push((from, tokens.cast_signed()));
+            self.bends.push((from + blocks, -tokens.cast_signed()));
         }
     }
 
