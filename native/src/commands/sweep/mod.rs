@@ -16,7 +16,7 @@ use atr_core::figure::units;
 use atr_core::policy::PolicyRun;
 use atr_core::trace::Session;
 use atr_core::trace::ndjson;
-use best::Objective;
+use best::{TableArgs, Wanted};
 use grid::{Grid, GridArgs, Point, Shard};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -60,17 +60,6 @@ pub(crate) struct SweepArgs {
     table: TableArgs,
     #[command(flatten)]
     scenario: ScenarioArgs,
-}
-
-/// Which rows the table shows.
-#[derive(clap::Args, Debug)]
-struct TableArgs {
-    /// Figures by which the best rows are shown.
-    #[arg(long, value_name = "FIGURE,…", default_value = best::DEFAULT)]
-    best: String,
-    /// How many rows of each.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    top: u32,
 }
 
 /// Commands below `sweep`.
@@ -121,7 +110,7 @@ pub(crate) fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     if let Some(SweepCommand::Merge(merge)) = &args.merge {
         return merged(merge, json);
     }
-    let objectives = Objective::list(&args.table.best)?;
+    let wanted = args.table.wanted()?;
     let grid = Grid::new(&args.grid, &args.scenario.scenario()?)?;
     let folder = args.outcomes.as_deref().map(make_folder).transpose()?;
     let imported = args.input.read()?;
@@ -156,35 +145,42 @@ pub(crate) fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         wall_ms: Some(wall_s * 1e3),
         calls_per_s: Some(calls as f64 / wall_s.max(1e-9)),
     };
-    print(&answer, &objectives, &args.table, json)?;
-    outcome(&rows, args.input.strict)
+    // A part may happen to have bad points only; that must not have it run again and again.
+    check(&rows, args.input.strict, args.shard.is_some())?;
+    print(&answer, &wanted, json)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn merged(args: &MergeArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let objectives = Objective::list(&args.table.best)?;
+    let wanted = args.table.wanted()?;
     let (header, rows) = store::merge(&args.files, args.out.as_deref())?;
     let answer = Answer { header: &header, rows: &rows, wall_ms: None, calls_per_s: None };
+    check(&rows, false, false)?;
     if args.out.as_deref() != Some(Path::new("-")) {
-        print(&answer, &objectives, &args.table, json)?;
-    }
-    outcome(&rows, false)
-}
-
-/// Success, unless no point could be run, or one could not and that matters.
-fn outcome(rows: &[Row], strict: bool) -> anyhow::Result<ExitCode> {
-    let failed = rows.iter().filter_map(|row| Some((row, row.error.as_deref()?)));
-    let count = failed.clone().count();
-    if let Some((row, why)) = failed.clone().next().filter(|_| strict || count == rows.len()) {
-        anyhow::bail!("{count} of {} points cannot be run; the first, {}: {why}", rows.len(), row.point);
+        print(&answer, &wanted, json)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(answer: &Answer<'_>, objectives: &[Objective], table: &TableArgs, json: bool) -> anyhow::Result<()> {
+/// Fails when no point could be run, or one could not and that matters.
+fn check(rows: &[Row], strict: bool, part: bool) -> anyhow::Result<()> {
+    let failed: Vec<(&Row, &str)> =
+        rows.iter().filter_map(|row| Some((row, row.error.as_deref()?))).collect();
+    let Some((row, why)) = failed.first() else { return Ok(()) };
+    let (count, all) = (failed.len(), rows.len());
+    anyhow::ensure!(
+        !strict && (part || count < all),
+        "{count} of {all} points cannot be run; the first, {}: {why}",
+        row.point
+    );
+    Ok(())
+}
+
+fn print(answer: &Answer<'_>, wanted: &Wanted, json: bool) -> anyhow::Result<()> {
     if json {
         return output::emit_json(answer);
     }
-    let mut text = best::render(answer.header, answer.rows, objectives, table.top as usize)?;
+    let mut text = best::render(answer.header, answer.rows, wanted)?;
     if let (Some(wall_ms), Some(rate)) = (answer.wall_ms, answer.calls_per_s) {
         let calls = (rate * wall_ms / 1e3).round() as u64;
         text.push_str(&format!(

@@ -7,7 +7,7 @@
 
 use super::grid::{Grid, Place, Point};
 use crate::args::WrongCall;
-use crate::output::OutFile;
+use crate::output::{self, OutFile};
 use anyhow::{Context, bail, ensure};
 use atr_core::report::Origin;
 use serde::{Deserialize, Serialize};
@@ -90,8 +90,8 @@ impl Header {
         let parts = [
             ("version", self.version == other.version),
             ("sessions", self.inputs == other.inputs),
-            ("base", self.base.get() == other.base.get()),
             ("grid", self.over.get() == other.over.get() && self.points == other.points),
+            ("base", self.base.get() == other.base.get()),
         ];
         parts.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
     }
@@ -186,6 +186,9 @@ impl Store {
             Err(TryLockError::Error(_)) => {}
         }
         let held = read(&file, path)?;
+        if held.as_ref().is_some_and(|held| held.torn) {
+            output::note(format_args!("`{at}`: the last line was cut and is dropped"));
+        }
         let whole = held.as_ref().map_or(0, |held| held.whole);
         file.set_len(whole).with_context(cannot)?;
         file.seek(SeekFrom::Start(whole)).with_context(cannot)?;
