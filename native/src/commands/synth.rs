@@ -235,5 +235,17 @@ fn table(fit: &Fit) -> String {
             table.row(cells);
         }
     }
+    format!("{}\n{}", table.render(), shares(fit))
+}
+
+/// Shares of sessions side by side.
+fn shares(fit: &Fit) -> String {
+    let mut table = Table::new(&["share of sessions", "real", "synthetic", "difference"]);
+    for row in &fit.shares {
+        let points = |by: f64| format!("{:+.1} points", by * 100.0);
+        let difference = row.difference.map_or("–".to_owned(), points);
+        let cells = [units::percent(row.real), units::percent(row.synthetic), difference];
+        table.row([row.name.title().to_owned()].into_iter().chain(cells).collect());
+    }
     table.render()
 }

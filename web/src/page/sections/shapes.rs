@@ -174,14 +174,18 @@ fn Words(part: Part) -> impl IntoView {
             let said = said.into_iter().map(|text| view! { <li>{text}</li> }).collect_view();
             let heads = told::SUMMARY.map(str::to_owned).to_vec();
             let rows = told::summary(report, &shown).into_iter().map(Vec::from).collect();
+            let grounds = told::grounds(report, &shown).into_iter().map(Vec::from).collect();
+            let ground_heads = told::GROUNDS.map(str::to_owned).to_vec();
+            let ground_note = "Recorded: counted or timed by the source, call by call. A tokenizer's estimate: counted from the text, because the source counts nothing. Of recorded sums that a tokenizer divides, the sums are the source's and the parts are estimates. Marked calls have a time or a count that is an estimate.";
             let (fit_heads, fit_rows) = told::fit(report, &shown);
             let fit = (!fit_rows.is_empty()).then(|| {
-                let note = "Kolmogorov-Smirnov distance between the recorded and the synthetic sessions of a harness: 0 is the same distribution, 1 no overlap. In brackets the values of either kind.";
+                let note = "Kolmogorov-Smirnov distance between the recorded and the synthetic sessions of a harness: 0 is the same distribution, 1 no overlap; in brackets the values of either kind. Shares of sessions are subtracted: percentage points by which the synthetic share is larger, in brackets the recorded and the synthetic share.";
                 view! { <div data-testid="shapes-fit">{table("How near the synthetic sessions come", note.to_owned(), fit_heads, fit_rows)}</div> }
             });
             Some(view! {
                 <div class="prose"><ul class="said" data-testid="shapes-words">{said}</ul></div>
                 <div data-testid="shapes-summary">{table("One line a harness", told::left_out(report), heads, rows)}</div>
+                <div data-testid="shapes-grounds">{table("What is recorded and what is estimated", ground_note.to_owned(), ground_heads, grounds)}</div>
                 {fit}
             })
         })
