@@ -2,7 +2,7 @@
 
 use super::chance::{Chance, normal_below, number_of};
 use super::joint::{correlated, normals, root};
-use super::profile::{HALF_PPM, Prefix, Profile, SESSION_VALUES, Subagents, TREND_PARTS, TURN_VALUES, part_of};
+use super::profile::{Prefix, Profile, SESSION_VALUES, Subagents, TREND_PARTS, TURN_VALUES, part_of};
 use super::table::Table;
 use crate::trace::MAX_US;
 
@@ -213,10 +213,7 @@ impl<'a> Drawer<'a> {
             (row.is_some_and(|row| chance.happens(row.ppm)), chance.happens(level.break_ppm));
         match (&level.drop_remaining_ppm, &level.drop_kept_ppm, &level.break_kept_ppm) {
             (Some(remaining), Some(kept), _) if drops => {
-                let halved = row.and_then(|row| row.halved_ppm).map(|ppm| chance.happens(ppm));
-                let place = side(remaining, halved, chance.uniform());
-                let left = remaining.at(place) as f64 / 1e6;
-                let remaining = (libm::floor(prompt as f64 * left) as u64).max(1);
+                let remaining = part(remaining, prompt, chance).max(1);
                 Fate::Drop { remaining, kept: part(kept, remaining, chance) }
             }
             (_, _, Some(kept)) if breaks => Fate::Break(part(kept, prompt, chance)),
@@ -276,16 +273,6 @@ fn subagent(level: &Subagents, chance: &mut Chance) -> Agent {
         }
     }
     agent
-}
-
-/// A uniform place in the whole table, or in the side of it that leaves less than half, or the other.
-fn side(remaining: &Table, halved: Option<bool>, place: f64) -> f64 {
-    let below = remaining.share_below(HALF_PPM);
-    match halved {
-        Some(true) if below > 0.0 => place * below,
-        Some(false) if below < 1.0 => below + place * (1.0 - below),
-        _ => place,
-    }
 }
 
 /// The prompt after a turn.

@@ -4,7 +4,7 @@ use super::calibrate::{Pooled, calibrate};
 use super::check::is_name;
 use super::joint::{self, Grouped, thousandths};
 use super::observe::{Change, Observed, Step, Turn};
-use super::profile::{ContextLevel, HALF_PPM, Hazard, Profile, SCHEMA, SESSION_VALUES, SessionLevel, TurnLevel};
+use super::profile::{ContextLevel, Hazard, Profile, SCHEMA, SESSION_VALUES, SessionLevel, TurnLevel};
 use super::shares::{endings, models, most_common, prefixes, scope, subagents, tools};
 use super::table::Table;
 use super::values::{DELAY, INPUT, TurnValues, square};
@@ -194,23 +194,12 @@ fn idle(step: &Step) -> bool {
 
 fn context_level(seen: &[Seen<'_>]) -> ContextLevel {
     let steps = || seen.iter().flat_map(|seen| seen.observed.main()).filter_map(|turn| turn.step);
-    let share = |part: u32, whole: u32| u64::from(ppm(part.into(), whole.into()));
-    // Sizes of prompts, with whether they dropped and whether to less than half.
-    let size = |step: Step| {
-        let dropped = matches!(step.change, Change::Dropped(_));
-        let halved = dropped && share(step.next_prompt_tokens, step.prompt_tokens) < HALF_PPM;
-        (u64::from(step.prompt_tokens), dropped, halved)
-    };
-    let mut sizes: Vec<(u64, bool, bool)> = steps().map(size).collect();
+    let mut sizes: Vec<(u64, bool)> =
+        steps().map(|step| (step.prompt_tokens.into(), matches!(step.change, Change::Dropped(_)))).collect();
     sizes.sort_unstable();
-    let rows = sizes.chunks(sizes.len().div_ceil(HAZARD_ROWS).max(1)).map(|chunk| {
-        let dropped = chunk.iter().filter(|(_, dropped, _)| *dropped).count() as u64;
-        let halved = chunk.iter().filter(|(.., halved)| *halved).count() as u64;
-        Hazard {
-            up_to_tokens: chunk.last().map_or(0, |(tokens, ..)| *tokens),
-            ppm: ppm(dropped, chunk.len() as u64),
-            halved_ppm: (dropped > 0).then(|| ppm(halved, dropped)),
-        }
+    let rows = sizes.chunks(sizes.len().div_ceil(HAZARD_ROWS).max(1)).map(|chunk| Hazard {
+        up_to_tokens: chunk.last().map_or(0, |(tokens, _)| *tokens),
+        ppm: ppm(chunk.iter().filter(|(_, dropped)| *dropped).count() as u64, chunk.len() as u64),
     });
     let dropped = || {
         steps().filter_map(|step| match step.change {
@@ -225,6 +214,7 @@ fn context_level(seen: &[Seen<'_>]) -> ContextLevel {
         })
     };
     let grew = sizes.len() - dropped().count();
+    let share = |part: u32, whole: u32| u64::from(ppm(part.into(), whole.into()));
     ContextLevel {
         drops: rows.collect(),
         drop_remaining_ppm: Table::of(

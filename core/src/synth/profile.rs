@@ -168,13 +168,7 @@ pub struct Hazard {
     pub up_to_tokens: u64,
     /// Share of turns.
     pub ppm: u32,
-    /// Of these, the share that leaves less than half of the prompt; none where there are none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub halved_ppm: Option<u32>,
 }
-
-/// What is less leaves less than half of a prompt.
-pub(super) const HALF_PPM: u64 = 500_000;
 
 /// The tools that replies ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -66,19 +66,6 @@ impl Table {
         (libm::round(libm::expm1(between)) as u64).clamp(low, high)
     }
 
-    /// The largest share, to a millionth, at which the value is still below `limit`; 0 where none is.
-    pub(super) fn share_below(&self, limit: u64) -> f64 {
-        if self.at(1.0) < limit {
-            return 1.0;
-        }
-        let (mut below, mut above) = (0_u32, 1_000_000);
-        while above - below > 1 {
-            let middle = below + (above - below) / 2;
-            if self.at(f64::from(middle) / 1e6) < limit { below = middle } else { above = middle }
-        }
-        f64::from(below) / 1e6
-    }
-
     /// The largest value.
     pub fn most(&self) -> u64 {
         self.0.last().copied().unwrap_or(0)
@@ -110,18 +97,6 @@ mod tests {
         assert_eq!([0.0, 0.3, 0.6, 0.9, 1.0].map(|share| table.at(share)), [7, 7, 7, 90, 90]);
         assert_eq!(Table::of([5, 5]).unwrap(), Table(vec![5]));
         assert_eq!(Table::of([]), None);
-    }
-
-    #[test]
-    fn a_limit_is_passed_where_values_reach_it() {
-        let table = Table::of(0..=1_000).unwrap();
-        for (limit, share) in [(0, 0.0), (500, 0.5), (800, 0.8), (1_001, 1.0)] {
-            let found = table.share_below(limit);
-            assert!((found - share).abs() < 0.002, "{limit}: {found}");
-            assert!(found == 0.0 || table.at(found) < limit, "{limit}: {found}");
-        }
-        assert_eq!(Table(vec![5]).share_below(6), 1.0);
-        assert_eq!(Table(vec![5]).share_below(5), 0.0);
     }
 
     #[test]

@@ -235,11 +235,11 @@ fn table(fit: &Fit) -> String {
             table.row(cells);
         }
     }
-    format!("{}\n{}", table.render(), shares(fit))
+    format!("{}\n{}", table.render(), share_table(fit))
 }
 
 /// Shares of sessions side by side.
-fn shares(fit: &Fit) -> String {
+fn share_table(fit: &Fit) -> String {
     let mut table = Table::new(&["share of sessions", "real", "synthetic", "difference"]);
     for row in &fit.shares {
         let points = |by: f64| format!("{:+.1} points", by * 100.0);

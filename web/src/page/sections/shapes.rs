@@ -185,7 +185,7 @@ fn Words(part: Part) -> impl IntoView {
             Some(view! {
                 <div class="prose"><ul class="said" data-testid="shapes-words">{said}</ul></div>
                 <div data-testid="shapes-summary">{table("One line a harness", told::left_out(report), heads, rows)}</div>
-                <div data-testid="shapes-grounds">{table("What is recorded and what is estimated", ground_note.to_owned(), ground_heads, grounds)}</div>
+                <div data-testid="shapes-grounds">{words_table("What is recorded and what is estimated", ground_note.to_owned(), ground_heads, grounds)}</div>
                 {fit}
             })
         })
@@ -193,11 +193,26 @@ fn Words(part: Part) -> impl IntoView {
 }
 
 fn table(title: &'static str, note: String, heads: Vec<String>, rows: Vec<Vec<String>>) -> AnyView {
-    let heads = heads.into_iter().map(|head| view! { <th scope="col">{head}</th> }).collect_view();
+    table_of("", title, note, heads, rows)
+}
+
+/// A table whose cells are words: they stand to the left and may break.
+fn words_table(title: &'static str, note: String, heads: Vec<String>, rows: Vec<Vec<String>>) -> AnyView {
+    table_of("text words", title, note, heads, rows)
+}
+
+fn table_of(
+    class: &'static str,
+    title: &'static str,
+    note: String,
+    heads: Vec<String>,
+    rows: Vec<Vec<String>>,
+) -> AnyView {
+    let heads = heads.into_iter().map(|head| view! { <th scope="col" class=class>{head}</th> }).collect_view();
     let rows = rows.into_iter().map(|row| {
         let mut cells = row.into_iter();
         let first = cells.next().map(|cell| view! { <th scope="row">{cell}</th> });
-        view! { <tr>{first}{cells.map(|cell| view! { <td>{cell}</td> }).collect_view()}</tr> }
+        view! { <tr>{first}{cells.map(|cell| view! { <td class=class>{cell}</td> }).collect_view()}</tr> }
     });
     view! {
         <h3>{title}</h3>
