@@ -189,5 +189,5 @@ fn recorded(sessions: &[Session]) -> Option<RecordedSums> {
 fn recorded_output(call: &Call) -> Option<u64> {
     let recorded = call.recorded.as_ref()?;
     let counted = recorded.cached_tokens.is_some() || recorded.cost_usd.is_some();
-    recorded.output_tokens.or_else(|| counted.then_some(call.output_tokens.into()))
+    recorded.output_tokens.or_else(|| call.output_tokens.filter(|_| counted).map(u64::from))
 }
