@@ -13,6 +13,7 @@ mod stream;
 mod table;
 mod terminal;
 mod tokens;
+mod words;
 
 use args::{Cli, Command};
 use clap::Parser;

@@ -2,8 +2,9 @@
 
 use crate::table::Table;
 use crate::terminal::{bold, dim, lines, printable, shortened};
+use crate::words::count;
 use atr_core::figure::units::{grouped, percent};
-use atr_core::metrics::breaks::{Break, Breaks, Ledger, SessionBreaks};
+use atr_core::metrics::breaks::{Break, Breaks, Cause, Ledger, Prompts, SessionBreaks};
 use std::cmp::Reverse;
 
 /// All of it, naming at most `most` sessions and as many breaks of each.
@@ -18,11 +19,19 @@ pub(super) fn text(found: &Breaks, most: usize, columns: usize) -> String {
     text.push('\n');
     if found.by_cause.is_empty() {
         text.push_str("No prefix broke: every prompt continues the one before.\n");
-        return text;
+    } else {
+        text.push_str(&causes(found, columns));
+        text.push_str(&losers(found, most, columns));
     }
-    text.push_str(&causes(found));
+    text.push_str(&footnotes(found, columns));
+    text
+}
+
+/// The sessions that lost most.
+fn losers(found: &Breaks, most: usize, columns: usize) -> String {
+    let mut text = String::new();
     let mut losers: Vec<&SessionBreaks> =
-        found.sessions.iter().filter(|session| !session.breaks.is_empty()).collect();
+        found.sessions.iter().filter(|session| session.ledger.again_tokens > 0).collect();
     let all = losers.len();
     losers.sort_by_key(|session| Reverse(session.ledger.again_tokens));
     losers.truncate(most);
@@ -31,9 +40,46 @@ pub(super) fn text(found: &Breaks, most: usize, columns: usize) -> String {
         text.push_str(&one(session, most, columns));
     }
     if all > losers.len() {
-        let more = all - losers.len();
-        text.push_str(&dim(&format!("\n… {} more sessions with breaks (--all)", grouped(more as u64))));
+        let more = count((all - losers.len()) as u64, "more session");
+        text.push_str(&dim(&format!("\n… {more} that lost something (--all)")));
         text.push('\n');
+    }
+    text
+}
+
+/// What stands behind a session's name.
+fn mark(prompts: Prompts) -> &'static str {
+    match prompts {
+        Prompts::Recorded => "",
+        Prompts::Text => " †",
+        Prompts::Blocks => " ‡",
+        Prompts::History => " *",
+    }
+}
+
+/// What is known of prompts that were not recorded message by message.
+fn footnotes(found: &Breaks, columns: usize) -> String {
+    let mut text = String::new();
+    let unknown = found.by_cause.iter().any(|row| row.cause == Cause::Unknown);
+    for kind in Prompts::OTHERS {
+        let n = found.sessions.iter().filter(|session| session.prompts == kind).count() as u64;
+        let said = match kind {
+            _ if n == 0 => continue,
+            Prompts::Recorded => continue,
+            Prompts::Text => "prompts recorded as texts, which were cut into messages here: a cause is told from the cuts.",
+            Prompts::Blocks if unknown => {
+                "prompts recorded as blocks, messages derived from how they grow: where a prompt changes \
+                 behind its tools and system prompt, the cause is unknown."
+            }
+            Prompts::Blocks => "prompts recorded as blocks, messages derived from how they grow.",
+            Prompts::History => {
+                "prompts reconstructed from a history, not recorded: what the harness changed or left out as \
+                 it sent them need not be in the source, so that more may have broken."
+            }
+        };
+        let note = format!("{} {}: {said}", mark(kind).trim_start(), count(n, "session"));
+        text.push('\n');
+        lines(&note, columns).iter().for_each(|line| text.push_str(&format!("{}\n", dim(line))));
     }
     text
 }
@@ -54,9 +100,9 @@ fn ledger(ledger: &Ledger, block_tokens: u32) -> String {
     table.render()
 }
 
-fn causes(found: &Breaks) -> String {
-    let mut table = Table::new(&["why", "breaks", "sessions", "tokens again", "of prompts"]);
-    for row in &found.by_cause {
+fn causes(found: &Breaks, columns: usize) -> String {
+    let mut table = Table::new(&["why", "breaks", "sessions", "tokens again", "of prompt tokens"]);
+    for row in found.by_cause.iter().filter(|row| row.again_tokens > 0) {
         table.row(vec![
             row.cause.title().to_owned(),
             grouped(row.breaks),
@@ -74,7 +120,13 @@ fn causes(found: &Breaks) -> String {
         grouped(found.ledger.again_tokens),
         small(Some(share)),
     ]);
-    table.render()
+    let mut text = table.render();
+    let free = found.free();
+    if free > 0 {
+        let note = format!("{} of all cost nothing: no token was computed again.", count(free, "break"));
+        lines(&note, columns).iter().for_each(|line| text.push_str(&format!("{}\n", dim(line))));
+    }
+    text
 }
 
 /// Two digits where one would be none.
@@ -88,19 +140,19 @@ fn small(share: Option<f64>) -> String {
 /// A session and its most expensive breaks, in order of calls.
 fn one(session: &SessionBreaks, most: usize, columns: usize) -> String {
     let of = session.ledger.again_tokens as f64 / session.ledger.prompt_tokens.max(1) as f64;
-    let count = session.breaks.len();
-    let breaks = if count == 1 { "break" } else { "breaks" };
     let about = format!(
-        "{count} {breaks} in {} calls, {} of its prompts computed again",
-        grouped(session.calls),
+        "{} in {}, {} of its prompt tokens computed again",
+        count(session.breaks.len() as u64, "break"),
+        count(session.calls, "call"),
         small(Some(of))
     );
-    let name = shortened(&printable(&session.id), columns - 2);
-    let mut text = format!("{}\n{}\n", bold(&name), lines(&about, columns).join("\n"));
-    let mut worst: Vec<&Break> = session.breaks.iter().collect();
+    let mark = mark(session.prompts);
+    let name = shortened(&printable(&session.id), columns - 2 - mark.chars().count());
+    let mut text = format!("{}{mark}\n{}\n", bold(&name), lines(&about, columns).join("\n"));
+    let mut worst: Vec<&Break> = session.breaks.iter().filter(|at| at.again_tokens > 0).collect();
+    let free = session.breaks.len() - worst.len();
     worst.sort_by_key(|at| Reverse(at.again_tokens));
-    let hidden: u64 = worst.iter().skip(most).map(|at| at.again_tokens).sum();
-    worst.truncate(most);
+    let rest = worst.split_off(worst.len().min(most));
     worst.sort_by_key(|at| at.call);
     let mut table = Table::new(&["why", "call", "prompt", "breaks at", "tokens again"]);
     for at in &worst {
@@ -114,9 +166,16 @@ fn one(session: &SessionBreaks, most: usize, columns: usize) -> String {
         ]);
     }
     text.push_str(&table.render());
-    if count > worst.len() {
-        let more = grouped((count - worst.len()) as u64);
-        text.push_str(&dim(&format!("… {more} more, {} tokens again", grouped(hidden))));
+    let mut more = Vec::new();
+    if !rest.is_empty() {
+        let hidden = rest.iter().map(|at| at.again_tokens).sum();
+        more.push(format!("{} more, {} again", grouped(rest.len() as u64), count(hidden, "token")));
+    }
+    if free > 0 {
+        more.push(format!("{} at no cost", grouped(free as u64)));
+    }
+    if !more.is_empty() {
+        text.push_str(&dim(&format!("… {}", more.join("; "))));
         text.push('\n');
     }
     text

@@ -269,7 +269,7 @@ fn histograms(sessions: &[Session], columns: usize) -> String {
 /// Pauses that outlast a provider's cache.
 fn pauses(shapes: &Shapes) -> String {
     let Some(rows) = &shapes.beyond else { return String::new() };
-    let mut table = Table::new(&["pauses beyond a cache's life", "pauses", "of all", "of prompts after"]);
+    let mut table = Table::new(&["pauses beyond a cache's life", "pauses", "of all", "of prompt tokens after"]);
     for row in rows {
         let name = match row.lifetime_s {
             s if s % 3_600 == 0 => format!("{} h", s / 3_600),
