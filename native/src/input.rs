@@ -6,7 +6,9 @@
 use crate::tokens;
 use anyhow::{Context, bail};
 use atr_core::import::tokens::TokenCounter;
-use atr_core::import::{HEAD_BYTES, IMPORTERS, ImportError, Imported, Importer, Skipped, Source, by_name, detect};
+use atr_core::import::{
+    HEAD_BYTES, IMPORTERS, ImportError, Imported, Importer, Skipped, Source, by_name, detect,
+};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -183,7 +185,7 @@ fn without_file(error: &ImportError, file: &str) -> String {
     let text = error.to_string();
     let text = text.strip_prefix(file).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text);
     match error {
-        ImportError::Unknown { .. } => format!("{text}; `--format NAME` reads it as that one anyway"),
+        ImportError::Unknown { .. } => format!("{text}; `--format NAME` reads it as one of them anyway"),
         _ => text.to_owned(),
     }
 }

@@ -143,7 +143,8 @@ impl OutFile {
         let beside = std::env::temp_dir().join(format!("atr-bench-{}.part", std::process::id()));
         let cannot = || format!("cannot write `{}`", beside.display());
         // Whatever stands there already is somebody else's.
-        let file = File::options().read(true).write(true).create_new(true).open(&beside).with_context(cannot)?;
+        let file =
+            File::options().read(true).write(true).create_new(true).open(&beside).with_context(cannot)?;
         unfinished(|paths| paths.push(beside.clone()));
         let sink = Sink::Plain(BufWriter::with_capacity(1 << 16, file));
         Ok(OutFile { to: PathBuf::from("-"), beside: Some(beside), sink })

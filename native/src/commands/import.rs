@@ -203,7 +203,8 @@ fn header(args: &ImportArgs, given: Option<Header>) -> Header {
 
 /// The set's name where none is given: that of the output, else of the first input, without endings.
 fn default_name(args: &ImportArgs) -> String {
-    let path = args.out.as_deref().or(args.read.files.first().map(PathBuf::as_path)).unwrap_or(Path::new("set"));
+    let path =
+        args.out.as_deref().or(args.read.files.first().map(PathBuf::as_path)).unwrap_or(Path::new("set"));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = name.split('.').next().unwrap_or_default();
     if stem.is_empty() || stem == "-" { "set".to_owned() } else { stem.to_owned() }

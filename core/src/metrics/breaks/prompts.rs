@@ -19,11 +19,14 @@ pub enum Prompts {
     /// The source has a history, from which prompts were put together: what the harness changed or
     /// left out as it sent them need not be in it.
     History,
+    /// Every prompt is the history so far. Some versions of the source record prompts, others have
+    /// only the history, and nothing tells which it was.
+    Either,
 }
 
 impl Prompts {
     /// All but the first, in the order of footnotes.
-    pub const OTHERS: [Prompts; 3] = [Prompts::Text, Prompts::Blocks, Prompts::History];
+    pub const OTHERS: [Prompts; 4] = [Prompts::Text, Prompts::Blocks, Prompts::History, Prompts::Either];
 
     /// Those of a session.
     pub fn of(session: &Session) -> Self {
@@ -32,10 +35,9 @@ impl Prompts {
             return Prompts::Blocks;
         }
         match session.source.as_str() {
-            // Some versions write what they sent, which shows where a prompt lacks a message that was
-            // there before. Where none does, the file may have had a history only.
+            // A prompt that lacks a message that was there before cannot come from a history.
             SWE_AGENT if leaves_out(session) => Prompts::Recorded,
-            SWE_AGENT => Prompts::History,
+            SWE_AGENT => Prompts::Either,
             source if HISTORIES.contains(&source) => Prompts::History,
             source if TEXTS.contains(&source) => Prompts::Text,
             _ => Prompts::Recorded,
@@ -43,8 +45,9 @@ impl Prompts {
     }
 }
 
-/// Formats whose files say what was said, and not what was sent.
-const HISTORIES: [&str; 4] = ["atif", "claude-code", "mini-swe-agent", "openhands"];
+/// Formats whose files say what was said, and not what was sent. That of mini-swe-agent is none of
+/// them: this harness sends all that was said, as its file has it.
+const HISTORIES: [&str; 3] = ["atif", "claude-code", "openhands"];
 /// Formats whose prompts are texts.
 const TEXTS: [&str; 2] = ["lmcache", "vllm-log"];
 const SWE_AGENT: &str = "swe-agent";

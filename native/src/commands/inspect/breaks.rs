@@ -54,34 +54,48 @@ fn mark(prompts: Prompts) -> &'static str {
         Prompts::Text => " †",
         Prompts::Blocks => " ‡",
         Prompts::History => " *",
+        Prompts::Either => " §",
     }
 }
 
 /// What is known of prompts that were not recorded message by message.
 fn footnotes(found: &Breaks, columns: usize) -> String {
     let mut text = String::new();
-    let unknown = found.by_cause.iter().any(|row| row.cause == Cause::Unknown);
     for kind in Prompts::OTHERS {
         let n = found.sessions.iter().filter(|session| session.prompts == kind).count() as u64;
-        let said = match kind {
-            _ if n == 0 => continue,
-            Prompts::Recorded => continue,
-            Prompts::Text => "prompts recorded as texts, which were cut into messages here: a cause is told from the cuts.",
-            Prompts::Blocks if unknown => {
-                "prompts recorded as blocks, messages derived from how they grow: where a prompt changes \
-                 behind its tools and system prompt, the cause is unknown."
-            }
-            Prompts::Blocks => "prompts recorded as blocks, messages derived from how they grow.",
-            Prompts::History => {
-                "prompts reconstructed from a history, not recorded: what the harness changed or left out as \
-                 it sent them need not be in the source, so that more may have broken."
-            }
-        };
-        let note = format!("{} {}: {said}", mark(kind).trim_start(), count(n, "session"));
-        text.push('\n');
-        lines(&note, columns).iter().for_each(|line| text.push_str(&format!("{}\n", dim(line))));
+        if n > 0 {
+            let note = format!("{} {}: {}", mark(kind).trim_start(), count(n, "session"), known(kind, found));
+            text.push('\n');
+            lines(&note, columns).iter().for_each(|line| text.push_str(&format!("{}\n", dim(line))));
+        }
     }
     text
+}
+
+/// What prompts of one kind are, and what follows for their breaks.
+fn known(prompts: Prompts, found: &Breaks) -> &'static str {
+    match prompts {
+        Prompts::Recorded => "prompts recorded.",
+        Prompts::Text if found.by_cause.is_empty() => {
+            "prompts recorded as texts, messages cut out of these here."
+        }
+        Prompts::Text => {
+            "prompts recorded as texts, messages cut out of these here, and causes told from the messages."
+        }
+        Prompts::Blocks if found.by_cause.iter().any(|row| row.cause == Cause::Unknown) => {
+            "prompts recorded as blocks, messages derived from how they grow: where a prompt changes \
+             behind its tools and system prompt, the cause is unknown."
+        }
+        Prompts::Blocks => "prompts recorded as blocks, messages derived from how they grow.",
+        Prompts::History => {
+            "prompts reconstructed from a history, not recorded: what the harness changed or left out as \
+             it sent them need not be in the source, so that more may have broken."
+        }
+        Prompts::Either => {
+            "prompts equal to the history so far. SWE-agent 0.x records nothing else, later versions record \
+             prompts, and the trace does not say which it was: more may have broken."
+        }
+    }
 }
 
 fn ledger(ledger: &Ledger, block_tokens: u32) -> String {
@@ -123,7 +137,7 @@ fn causes(found: &Breaks, columns: usize) -> String {
     let mut text = table.render();
     let free = found.free();
     if free > 0 {
-        let note = format!("{} of all cost nothing: no token was computed again.", count(free, "break"));
+        let note = format!("{} of the breaks cost nothing: no token was computed again.", grouped(free));
         lines(&note, columns).iter().for_each(|line| text.push_str(&format!("{}\n", dim(line))));
     }
     text

@@ -174,6 +174,7 @@ fn caches(found: &Inspection, recorded: &Recordings, columns: usize) -> String {
         add("the provider's, as recorded", "–".to_owned(), Some(rate));
     }
     let note = format!("Blocks of {} tokens.\n", grouped(found.block_tokens.into()));
+    let note = if found.block_tokens == 1 { "Blocks of one token.\n".to_owned() } else { note };
     format!("\n{}{note}", with_bars(&table.render(), &rates, columns))
 }
 
@@ -269,7 +270,8 @@ fn histograms(sessions: &[Session], columns: usize) -> String {
 /// Pauses that outlast a provider's cache.
 fn pauses(shapes: &Shapes) -> String {
     let Some(rows) = &shapes.beyond else { return String::new() };
-    let mut table = Table::new(&["pauses beyond a cache's life", "pauses", "of all", "of prompt tokens after"]);
+    let mut table =
+        Table::new(&["pauses beyond a cache's life", "pauses", "of all", "of prompt tokens after"]);
     for row in rows {
         let name = match row.lifetime_s {
             s if s % 3_600 == 0 => format!("{} h", s / 3_600),
