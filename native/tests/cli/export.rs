@@ -112,7 +112,9 @@ fn a_log_of_single_requests_has_no_trajectories() {
     // Among sessions they are left out and counted.
     let both = json(&["import", &log, TWO, "--to", "atif", "--out", &out, "--json"]);
     assert_eq!((&both["exported"]["sessions"], &both["sessions"]), (&2.into(), &4.into()));
-    assert!(run(&["import", "--help"]).stdout.contains("single requests of a log"));
+    let help = run(&["import", "--help"]).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("single requests of a log"), "{help}");
 }
 
 #[test]

@@ -114,30 +114,31 @@ fn ledger(ledger: &Ledger, block_tokens: u32) -> String {
     table.render()
 }
 
+/// A row for every cause that made something to be computed again.
 fn causes(found: &Breaks, columns: usize) -> String {
-    let mut table = Table::new(&["why", "breaks", "sessions", "tokens again", "of prompt tokens"]);
-    for row in found.by_cause.iter().filter(|row| row.again_tokens > 0) {
-        table.row(vec![
-            row.cause.title().to_owned(),
-            grouped(row.breaks),
-            grouped(row.sessions),
-            grouped(row.again_tokens),
-            small(row.prompt_share),
-        ]);
+    let mut table = Table::new(&["why", "breaks", "sessions", "tokens again", "share"]);
+    let costly = |cause: Option<Cause>| {
+        let of = |session: &SessionBreaks| {
+            let costly = session.breaks.iter().filter(|at| at.again_tokens > 0);
+            costly.filter(|at| cause.is_none_or(|cause| at.cause == cause)).count() as u64
+        };
+        let each = found.sessions.iter().map(of).filter(|&n| n > 0);
+        [each.clone().sum(), each.count() as u64].map(grouped)
+    };
+    let mut row = |name: &str, cause: Option<Cause>, again_tokens: u64, share: Option<f64>| {
+        let [breaks, sessions] = costly(cause);
+        table.row(vec![name.to_owned(), breaks, sessions, grouped(again_tokens), small(share)]);
+    };
+    for cause in found.by_cause.iter().filter(|row| row.again_tokens > 0) {
+        row(cause.cause.title(), Some(cause.cause), cause.again_tokens, cause.prompt_share);
     }
-    let sessions = found.sessions.iter().filter(|session| !session.breaks.is_empty()).count();
-    let share = found.ledger.again_tokens as f64 / found.ledger.prompt_tokens.max(1) as f64;
-    table.row(vec![
-        "all".into(),
-        grouped(found.count()),
-        grouped(sessions as u64),
-        grouped(found.ledger.again_tokens),
-        small(Some(share)),
-    ]);
+    let again_tokens = found.ledger.again_tokens;
+    let share = again_tokens as f64 / found.ledger.prompt_tokens.max(1) as f64;
+    row("all", None, again_tokens, Some(share));
     let mut text = table.render();
     let free = found.free();
     if free > 0 {
-        let note = format!("{} of the breaks cost nothing: no token was computed again.", grouped(free));
+        let note = format!("{} cost nothing: no token was computed again.", count(free, "more break"));
         lines(&note, columns).iter().for_each(|line| text.push_str(&format!("{}\n", dim(line))));
     }
     text
@@ -154,17 +155,17 @@ fn small(share: Option<f64>) -> String {
 /// A session and its most expensive breaks, in order of calls.
 fn one(session: &SessionBreaks, most: usize, columns: usize) -> String {
     let of = session.ledger.again_tokens as f64 / session.ledger.prompt_tokens.max(1) as f64;
+    let mut worst: Vec<&Break> = session.breaks.iter().filter(|at| at.again_tokens > 0).collect();
+    let free = session.breaks.len() - worst.len();
     let about = format!(
         "{} in {}, {} of its prompt tokens computed again",
-        count(session.breaks.len() as u64, "break"),
+        count(worst.len() as u64, "break"),
         count(session.calls, "call"),
         small(Some(of))
     );
     let mark = mark(session.prompts);
     let name = shortened(&printable(&session.id), columns - 2 - mark.chars().count());
     let mut text = format!("{}{mark}\n{}\n", bold(&name), lines(&about, columns).join("\n"));
-    let mut worst: Vec<&Break> = session.breaks.iter().filter(|at| at.again_tokens > 0).collect();
-    let free = session.breaks.len() - worst.len();
     worst.sort_by_key(|at| Reverse(at.again_tokens));
     let rest = worst.split_off(worst.len().min(most));
     worst.sort_by_key(|at| at.call);
@@ -183,10 +184,10 @@ fn one(session: &SessionBreaks, most: usize, columns: usize) -> String {
     let mut more = Vec::new();
     if !rest.is_empty() {
         let hidden = rest.iter().map(|at| at.again_tokens).sum();
-        more.push(format!("{} more, {} again", grouped(rest.len() as u64), count(hidden, "token")));
+        more.push(format!("{}, {} again", count(rest.len() as u64, "more break"), count(hidden, "token")));
     }
     if free > 0 {
-        more.push(format!("{} at no cost", grouped(free as u64)));
+        more.push(format!("{} at no cost", count(free as u64, "more break")));
     }
     if !more.is_empty() {
         text.push_str(&dim(&format!("… {}", more.join("; "))));
