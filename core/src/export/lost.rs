@@ -30,7 +30,7 @@ pub const HARNESS: Fact =
     Fact { what: "names of agent software", of: |session| u64::from(!session.harness.is_empty()) };
 /// Sessions whose tokens are not, or not only, the source's own counts.
 pub const COUNTS: Fact = Fact {
-    what: "statements of what counted a session's tokens",
+    what: "origins of token counts",
     of: |session| u64::from(!matches!(session.counts_from.as_str(), "" | "source")),
 };
 /// Tools that ran on replies.

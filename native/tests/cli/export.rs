@@ -120,12 +120,12 @@ fn a_log_of_single_requests_has_no_trajectories() {
 #[test]
 fn software_and_the_origin_of_counts_are_not_lost_silently() {
     let said = run(&["import", RUN, "--to", "mooncake"]).stderr;
-    for what in ["names of agent software (1)", "statements of what counted a session's tokens (1)"] {
+    for what in ["names of agent software (1)", "origins of token counts (1)"] {
         assert!(said.contains(&format!("not in `mooncake`: {what}")), "{said}");
     }
     // What the format's readers take for granted anyway is no loss.
     let counted = run(&["import", TWO, "--to", "kv-cache-tester"]).stderr;
-    assert!(!counted.contains("counted a session's tokens"), "{counted}");
+    assert!(!counted.contains("origins of token counts"), "{counted}");
     let atif = run(&["import", RUN, "--to", "atif"]).stderr;
     assert!(!atif.contains("agent software"), "it has a place for it: {atif}");
 }

@@ -36,6 +36,19 @@ fn what_is_not_recorded_is_marked() {
 }
 
 #[test]
+fn a_cache_is_not_judged_on_prompts_of_unknown_identity() {
+    let folder = crate::harness::Folder::new("no-identity");
+    let log = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n";
+    let path = folder.file("azure-synthetic.csv", log.as_bytes());
+    let shown = run(&["inspect", &path, "--kv-tokens", "64000"]).stdout;
+    let rates: Vec<&str> = shown.lines().filter(|line| line.contains(", shared")).collect();
+    assert_eq!(rates.len(), 2, "{shown}");
+    assert!(rates.iter().all(|line| line.ends_with("–")), "{shown}");
+    assert!(shown.contains("no cache can be judged"), "{shown}");
+    assert!(!run(&["inspect", TWO]).stdout.contains("no cache can be judged"));
+}
+
+#[test]
 fn no_line_is_wider_than_the_terminal() {
     let sets = [TWO, BROKEN, TOLD, "data/sample.ndjson.gz", "data/mooncake-conversation.ndjson.gz"];
     for set in sets {
