@@ -86,6 +86,38 @@ pub(super) fn claude_code(bytes: usize) -> Vec<u8> {
     file.into_bytes()
 }
 
+/// Trajectories of runs of 300 steps, one behind the other, as a folder of them is piped in: each step with
+/// its reasoning, a call, its result and its counts.
+pub(super) fn atif(bytes: usize) -> Vec<u8> {
+    let (mut words, mut file) = (Words(3), String::new());
+    let mut run = 0;
+    while file.len() < bytes {
+        run += 1;
+        let schemas = words.json(4_000);
+        let _ = write!(
+            file,
+            "{{\"schema_version\":\"ATIF-v1.4\",\"session_id\":\"synthetic-{run}\",\"agent\":{{\"name\":\"terminus-2\",\"version\":\"2.0.0\",\"model_name\":\"claude-sonnet-4-5\",\"tool_definitions\":[{{\"type\":\"function\",\"function\":{{\"name\":\"bash\",\"description\":{schemas}}}}}]}},\"steps\":[{{\"step_id\":1,\"timestamp\":\"2025-11-21T10:00:00.000Z\",\"source\":\"system\",\"message\":{}}},{{\"step_id\":2,\"timestamp\":\"2025-11-21T10:00:01.000Z\",\"source\":\"user\",\"message\":{}}}",
+            words.json(2_000),
+            words.json(400)
+        );
+        let mut prompt = 2_000;
+        for step in 3..303 {
+            let (thought, said) = (words.json(240), words.json(120));
+            let (command, new) = (words.json(80), 400 + words.below(3_600));
+            let result = words.json(new);
+            let (hour, minute, second) = (10 + step / 360, step / 6 % 60, step % 6 * 10);
+            let _ = write!(
+                file,
+                ",{{\"step_id\":{step},\"timestamp\":\"2025-11-21T{hour}:{minute:02}:{second:02}.000Z\",\"source\":\"agent\",\"model_name\":\"claude-sonnet-4-5\",\"message\":{said},\"reasoning_content\":{thought},\"tool_calls\":[{{\"tool_call_id\":\"call_{step}\",\"function_name\":\"bash\",\"arguments\":{{\"command\":{command}}}}}],\"observation\":{{\"results\":[{{\"source_call_id\":\"call_{step}\",\"content\":{result}}}]}},\"metrics\":{{\"prompt_tokens\":{prompt},\"completion_tokens\":120,\"cached_tokens\":{},\"cost_usd\":0.01}}}}",
+                prompt - 1_000
+            );
+            prompt += new / 4 + 50;
+        }
+        file += "],\"final_metrics\":{\"total_steps\":302}}\n";
+    }
+    file.into_bytes()
+}
+
 /// Requests of many sessions, each of which repeats its whole prompt 40 times.
 pub(super) fn openai_log(bytes: usize) -> Vec<u8> {
     let mut file = String::new();

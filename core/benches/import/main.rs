@@ -2,7 +2,8 @@
 //! divided by a constant), so that it is reading, hashing and folding that is measured, and neither a
 //! disk nor a tokenizer. Files are those under the folder that `ATR_RAW` names, by what they are detected
 //! as; a format that has none there is measured over the fuzzers' seeds again and again, which says less.
-//! Some are measured over large files of our own making besides (`large.rs`).
+//! Some are measured over large files of our own making besides (`large.rs`). Formats that are named as
+//! arguments are measured alone.
 //! `cargo xtask bench imports` prints the figures beside their aim.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench speaks, and may break off")]
 
@@ -33,7 +34,8 @@ mod native {
 
     /// Files made for a format: its name, what they are, how.
     type Made = (&'static str, &'static str, fn(usize) -> Vec<u8>);
-    const MADE: [Made; 3] = [
+    const MADE: [Made; 4] = [
+        ("atif", "long runs, made", super::large::atif),
         ("claude-code", "one session, made", super::large::claude_code),
         ("openai-log", "whole prompts, made", super::large::openai_log),
         ("otel", "whole prompts, made", super::large::otel),
@@ -45,7 +47,9 @@ mod native {
     pub(super) fn main() {
         let public = std::env::var_os("ATR_RAW").map(|raw| by_format(Path::new(&raw))).unwrap_or_default();
         let seeds = by_format(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds"));
-        for importer in IMPORTERS {
+        let named: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+        let asked = |name: &str| named.is_empty() || named.iter().any(|named| named == name);
+        for importer in IMPORTERS.iter().filter(|importer| asked(importer.name())) {
             let name = importer.name();
             match (public.get(name), seeds.get(name)) {
                 (Some(files), _) => say(*importer, "public sources", files),

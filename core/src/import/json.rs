@@ -212,6 +212,36 @@ impl<'de> serde::Deserialize<'de> for Verbatim<'de> {
     }
 }
 
+/// The text that a JSON text stands for, which is known to be JSON and so is not checked again; borrowed
+/// where nothing in it is escaped. `None` for another value, and for half of a character.
+pub(super) fn unquoted(json: &str) -> Option<Cow<'_, str>> {
+    let mut rest = json.strip_prefix('"')?.strip_suffix('"')?;
+    let mut text = String::new();
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        let stands_for = match rest.as_bytes().get(at + 1)? {
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
+            // A number, and two of them may make one character.
+            _ => return serde_json::from_str(json).ok(),
+        };
+        if text.is_empty() {
+            text.reserve_exact(rest.len());
+        }
+        text.push_str(&rest[..at]);
+        text.push(stands_for);
+        rest = &rest[at + 2..];
+    }
+    if text.is_empty() {
+        return Some(Cow::Borrowed(rest));
+    }
+    text.push_str(rest);
+    Some(Cow::Owned(text))
+}
+
 /// Block ids of a prompt, or why they are none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Ids {
@@ -312,6 +342,29 @@ pub(super) fn read_document(input: &mut dyn BufRead, source: &Source<'_>) -> Res
         }
         if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
             return Err(malformed(format!("longer than {MAX_DOCUMENT_BYTES} bytes, expected one trace")));
+        }
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::unquoted;
+    use std::borrow::Cow;
+
+    #[test]
+    fn half_a_character_and_other_values_are_no_text() {
+        assert!(matches!(unquoted(r#""plain""#), Some(Cow::Borrowed("plain"))));
+        assert_eq!(unquoted(r#""a\/\ud83d\ude42\u00e9""#).as_deref(), Some("a/🙂é"));
+        for json in [r#""\ud83d""#, r#""a\n\ude42b""#, "12", "null", "[\"a\"]", "\""] {
+            assert_eq!(unquoted(json), None, "{json}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_text_comes_back_as_serde_json_wrote_it(text in "([\u{0}-\u{7f}é🙂]|\\\\n|\\\\u0041){0,40}") {
+            let json = serde_json::to_string(&text).unwrap();
+            assert_eq!(unquoted(&json).as_deref(), Some(text.as_str()));
         }
     }
 }

@@ -4,8 +4,58 @@
 use serde::de::{DeserializeSeed, Deserializer, Visitor};
 use std::fmt;
 
+/// The keys of a record and what they stand for, with an index.
+pub(super) struct Keys<K: 'static> {
+    known: &'static [(&'static str, K)],
+    /// Behind the slot of a key's hash, up to an empty one, the places of keys with that hash, from 1.
+    places: [u8; SLOTS],
+}
+
+/// More than twice the keys of the largest record, and few enough for a place to be a byte.
+const SLOTS: usize = 256;
+
+impl<K> Keys<K> {
+    pub(super) const fn of(known: &'static [(&'static str, K)]) -> Self {
+        assert!(known.len() < SLOTS, "a record with too many keys");
+        let (mut places, mut place) = ([0; SLOTS], 0);
+        while place < known.len() {
+            let mut slot = slot(known[place].0.as_bytes());
+            while places[slot] != 0 {
+                slot = (slot + 1) % SLOTS;
+            }
+            place += 1;
+            places[slot] = place as u8;
+        }
+        Keys { known, places }
+    }
+
+    fn find(&self, key: &str) -> Option<&K> {
+        let mut slot = slot(key.as_bytes());
+        loop {
+            let place = usize::from(self.places[slot]).checked_sub(1)?;
+            let (known, stands_for) = &self.known[place];
+            if *known == key {
+                return Some(stands_for);
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+    }
+}
+
+/// From a key's length, its ends and its middle, in which names of keys differ.
+const fn slot(key: &[u8]) -> usize {
+    match key {
+        [] => 0,
+        [first, .., last] => {
+            let hash = (key.len() % SLOTS * 7 + *first as usize) * 31 + key[key.len() / 2] as usize;
+            (hash * 31 + *last as usize) % SLOTS
+        }
+        [only] => *only as usize,
+    }
+}
+
 /// Reads an object's key and finds what it stands for among the known ones.
-pub(super) struct KeyAmong<K: 'static>(pub(super) &'static [(&'static str, K)]);
+pub(super) struct KeyAmong<K: 'static>(pub(super) &'static Keys<K>);
 
 impl<'de, K: Copy> DeserializeSeed<'de> for KeyAmong<K> {
     type Value = Option<K>;
@@ -20,10 +70,7 @@ impl<K: Copy> Visitor<'_> for KeyAmong<K> {
         f.write_str("a key")
     }
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        // Most names of one length end differently: few are compared whole.
-        let end = key.as_bytes().last();
-        let mut alike = self.0.iter().filter(|(known, _)| known.as_bytes().last() == end);
-        Ok(alike.find(|(known, _)| *known == key).map(|(_, stands_for)| *stands_for))
+        Ok(self.0.find(key).copied())
     }
 }
 
@@ -60,8 +107,9 @@ macro_rules! record {
                         #[derive(Clone, Copy)]
                         #[allow(non_camel_case_types, dead_code, reason = "named as the fields are")]
                         enum Key { $($field,)* Ignored }
-                        const KEYS: &[(&str, Key)] =
-                            &[$(($key, Key::$field),)* $(($ignored, Key::Ignored),)*];
+                        const KEYS: &$crate::import::record::Keys<Key> = &$crate::import::record::Keys::of(
+                            &[$(($key, Key::$field),)* $(($ignored, Key::Ignored),)*],
+                        );
                         let mut record = $name::default();
                         while let Some(key) = map.next_key_seed($crate::import::record::KeyAmong(KEYS))? {
                             match key {
@@ -104,4 +152,38 @@ macro_rules! record {
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Keys;
+
+    /// The last four are of one hash.
+    const KNOWN: &[(&str, u8)] =
+        &[("type", 0), ("", 1), ("abcde", 2), ("aacde", 3), ("aecbe", 4), ("axcye", 5)];
+
+    #[test]
+    fn a_key_is_found_whatever_others_share_its_hash() {
+        let keys = Keys::of(KNOWN);
+        for (key, stands_for) in KNOWN {
+            assert_eq!(keys.find(key), Some(stands_for), "{key}");
+        }
+        for key in ["abcdf", "adcde", "typ", "types", "é", "t"] {
+            assert_eq!(keys.find(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_equal_keys_counts() {
+        assert_eq!(Keys::of(&[("id", 1), ("id", 2)]).find("id"), Some(&1));
+    }
+
+    #[test]
+    fn a_full_table_finds_the_few_that_are_not_in_it() {
+        let names: Vec<(&'static str, usize)> =
+            (0..255).map(|n| (Box::leak(format!("key{n}").into_boxed_str()) as &'static str, n)).collect();
+        let keys = Keys::of(names.leak());
+        assert!((0..255).all(|n| keys.find(&format!("key{n}")) == Some(&n)));
+        assert_eq!(keys.find("key255"), None);
+    }
 }

@@ -16,10 +16,13 @@
 //!
 //! Documents that this project wrote state sizes, kinds and times in their `extra`, which are taken from it.
 
+mod calls;
 mod converse;
 mod counts;
+mod pool;
 mod raw;
 mod said;
+mod worker;
 
 use super::dialogue::{Dialogue, Totals};
 use super::documents::each_document;
@@ -29,7 +32,8 @@ use super::json::{Fault, Num, Text};
 use super::names;
 use super::{ImportError, Imported, Importer, Source};
 use crate::trace::{Ending, Mark};
-use converse::{Pool, Talk};
+use converse::Talk;
+use pool::Pool;
 use raw::{Ids, Observation, Trajectory};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;

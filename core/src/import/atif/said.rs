@@ -1,8 +1,7 @@
 //! What the messages, replies and results of steps come to.
 
-use super::converse::tool_of;
 use super::counts;
-use super::raw::{Answer, Content, Step};
+use super::raw::{Answer, Content, Step, ToolCall};
 use crate::import::dialogue::Said;
 use crate::import::json::{Num, Text};
 use crate::trace::{MessageKind, MessageRole, Tag};
@@ -32,6 +31,16 @@ pub(super) fn answer<'a>(step: &'a Step<'a>, result: &'a Answer<'a>, place: usiz
     sized(said, step.extra.result_tokens.items.get(place).copied().unwrap_or_default(), ours)
 }
 
+/// The tool that a result answers: by the call's id, or the only one that there is.
+fn tool_of<'a>(step: &'a Step<'a>, result: &Answer<'_>) -> Option<&'a ToolCall<'a>> {
+    let calls = &step.tool_calls.items;
+    let id = result.call.as_str();
+    if !id.is_empty() {
+        return calls.iter().find(|call| call.id.as_str() == id);
+    }
+    calls.first().filter(|first| calls.iter().all(|call| call.name.as_str() == first.name.as_str()))
+}
+
 fn sized(said: Said<'_>, stated: Num, ours: bool) -> Said<'_> {
     let tokens = stated.tokens_or_none("tokens").ok().flatten().filter(|_| ours);
     let hidden = tokens.is_some() && said.text.is_empty() && said.media.is_empty();
@@ -59,7 +68,7 @@ pub(super) fn reply<'a>(step: &'a Step<'a>) -> Cow<'a, str> {
 
 /// Whether there is anything.
 pub(super) fn is_media_or_text(content: &Content<'_>) -> bool {
-    !text(content).is_empty() || !media(content).is_empty()
+    content.each().iter().any(|part| !text_of(part).is_empty() || medium_of(part).is_some())
 }
 
 /// A word of our own.
@@ -70,8 +79,7 @@ fn word<'de, T: Deserialize<'de>>(text: &Text<'_>) -> Option<T> {
 
 fn text<'a>(content: &'a Content<'a>) -> Cow<'a, str> {
     let mut joined = Cow::Borrowed("");
-    for part in content.each() {
-        let text = part.text().or_else(|| part.here().map(|part| part.text.as_str())).unwrap_or_default();
+    for text in content.each().iter().map(text_of) {
         match joined.is_empty() {
             true => joined = Cow::Borrowed(text),
             false => joined.to_mut().push_str(text),
@@ -81,8 +89,15 @@ fn text<'a>(content: &'a Content<'a>) -> Cow<'a, str> {
 }
 
 fn media<'a>(content: &'a Content<'a>) -> Vec<Cow<'a, str>> {
-    let sources = content.each().iter().filter_map(|part| part.here()).map(|part| &part.source);
-    let data =
-        sources.map(|source| if source.path.as_str().is_empty() { &source.data } else { &source.path });
-    data.map(Text::as_str).filter(|data| !data.is_empty()).map(Cow::Borrowed).collect()
+    content.each().iter().filter_map(medium_of).map(Cow::Borrowed).collect()
+}
+
+fn text_of<'a>(part: &'a Content<'_>) -> &'a str {
+    part.text().or_else(|| part.here().map(|part| part.text.as_str())).unwrap_or_default()
+}
+
+/// Where an image or a sound lies, else its data.
+fn medium_of<'a>(part: &'a Content<'_>) -> Option<&'a str> {
+    let source = &part.here()?.source;
+    [&source.path, &source.data].map(Text::as_str).into_iter().find(|data| !data.is_empty())
 }

@@ -1,6 +1,6 @@
 //! Attributes of spans and events, in both forms in which they are written.
 
-use crate::import::json::{Num, Text, Verbatim};
+use crate::import::json::{Num, Text, Verbatim, unquoted};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
@@ -75,13 +75,13 @@ impl<'a> Typed<'a> {
 /// A value of plain JSON.
 fn plain(json: &str) -> Value<'_> {
     match json.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(json).map_or(Value::None, |Quoted(text)| Value::Text(text)),
+        Some(b'"') => unquoted(json).map_or(Value::None, Value::Text),
         Some(b'[' | b'{') => Value::Json(json),
         _ => json.parse().map_or(Value::None, Value::Number),
     }
 }
 
-/// A text that is borrowed where it can be.
+/// A name that is borrowed where it can be.
 #[derive(serde::Deserialize)]
 #[serde(transparent)]
 struct Quoted<'a>(#[serde(borrow)] Cow<'a, str>);

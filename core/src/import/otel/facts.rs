@@ -4,7 +4,6 @@ use super::attributes::{Attributes, Value};
 use super::span::Span;
 use crate::import::dialogue::Counts;
 use crate::import::json::{Fault, Num};
-use std::cmp::Ordering;
 
 /// What a span stands for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +70,7 @@ impl<'s> Facts<'s> {
             facts.event(event.name.as_str(), &event.attributes);
         }
         for pieces in [&mut facts.asked, &mut facts.answered] {
-            pieces.sort_by(order);
+            pieces.sort_by_cached_key(rank);
         }
         facts.kind = kind(operation).or_else(|| kind(named)).unwrap_or_else(|| facts.guess(operation, named));
         facts
@@ -238,10 +237,6 @@ fn kind(name: &str) -> Option<Kind> {
 }
 
 /// By message; what it says before what it calls, a tool's name before its arguments.
-fn order(a: &Piece<'_>, b: &Piece<'_>) -> Ordering {
-    rank(a).cmp(&rank(b))
-}
-
 fn rank(piece: &Piece<'_>) -> (u32, bool, u32, u8) {
     let number = piece.part.split('.').find_map(|word| word.parse().ok()).unwrap_or(0);
     let last = match piece.part.rsplit('.').next() {
