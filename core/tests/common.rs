@@ -36,7 +36,7 @@ pub(crate) fn session(
             prompt_tokens: sum,
             view: Vec::new(),
             reply: None,
-            output_tokens: *output,
+            output_tokens: Some(*output),
             reasoning_tokens: 0,
             tools: Vec::new(),
             estimated: false,

@@ -1,13 +1,12 @@
-//! The simulator against calculations by hand, against itself step by step, and against laws.
+//! The simulator against calculations by hand.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use atr_core::metrics::compare;
-use atr_core::policy::{Arrivals, PolicyRun, Replay, Scenario, ScenarioError, simulate};
-use atr_core::trace::{CallStatus, Scope, Session};
+use atr_core::policy::{Arrivals, Replay, Scenario, ScenarioError, simulate};
+use atr_core::trace::{CallStatus, Scope};
 use common::{agent, session};
-use proptest::prelude::*;
 
 fn linear(policies: &[&str]) -> Scenario {
     Scenario {
@@ -172,113 +171,6 @@ fn errors_name_the_key_the_value_and_what_is_accepted() {
         .contains("round-robin")
     );
     assert_eq!(simulate(&[], &linear(&["naive"])).unwrap_err(), ScenarioError::NoSessions);
-}
-
-/// A handful of agents with common and own content, in sizes that do not fit blocks.
-fn sessions() -> impl Strategy<Value = Vec<Session>> {
-    let turn = (1u64..12, 0u32..40, 0u32..60, 0u64..40_000);
-    let one = prop::collection::vec(turn, 1..8);
-    prop::collection::vec(one, 1..8).prop_map(|all| {
-        (0u64..)
-            .zip(all)
-            .map(|(number, turns)| {
-                let mut prompt = vec![number % 3];
-                let calls: Vec<_> = turns
-                    .into_iter()
-                    .map(|(id, tail, output, delay)| {
-                        // Mostly grow, sometimes go back: that is where prefixes break.
-                        if id == 11 {
-                            prompt.truncate(1);
-                        } else {
-                            prompt.push(10 + id + 100 * (number % 2));
-                        }
-                        (prompt.clone(), tail, output, delay)
-                    })
-                    .collect();
-                session(&format!("s{number}"), Scope::Set, |id| 5 + (id as u32 * 37) % 90, &calls)
-            })
-            .collect()
-    })
-}
-
-fn scenario() -> impl Strategy<Value = Scenario> {
-    let router =
-        prop::sample::select(vec![None, Some("session-affinity"), Some("least-load"), Some("cache-aware")]);
-    let arrivals = prop_oneof![
-        Just(Arrivals::Recorded),
-        (1u32..5).prop_map(|sessions| Arrivals::Concurrency { sessions }),
-        (1.0f64..400.0).prop_map(|per_s| Arrivals::Poisson { per_s }),
-    ];
-    (
-        router,
-        arrivals,
-        1u32..4,
-        30u64..120,
-        1u32..6,
-        prop::sample::select(vec![8u32, 16, 24]),
-        20u32..200,
-        any::<bool>(),
-    )
-        .prop_map(|(router, arrivals, replicas, blocks, max_batch, block, step_tokens, reserve)| {
-            Scenario {
-                policies: vec![
-                    "naive".into(),
-                    "exact-prefix-cache".into(),
-                    "prefix-aware-routing".into(),
-                    "max-token-prediction".into(),
-                ],
-                router: router.map(str::to_owned),
-                arrivals: Some(arrivals),
-                replicas,
-                kv_tokens: Some(blocks * u64::from(block)),
-                block_tokens: Some(block),
-                max_batch,
-                step_tokens,
-                reserve,
-                max_tokens: 64,
-                ..Scenario::default()
-            }
-        })
-}
-
-fn check_laws(run: &PolicyRun) {
-    for (asked, call) in run.workload.calls.iter().zip(&run.outcome.calls) {
-        if call.status != CallStatus::Ok {
-            continue;
-        }
-        let (admitted, first, end) =
-            (call.admitted_us.unwrap(), call.first_token_us.unwrap(), call.finished_us.unwrap());
-        assert!(call.scheduled_us <= admitted && admitted <= first && first <= end, "clock: {call:?}");
-        assert_eq!(call.output_tokens, u64::from(asked.output_tokens), "tokens out: {call:?}");
-        let cached = call.cached_tokens.device;
-        assert!(cached < u64::from(asked.prompt_tokens.max(1)), "one token is computed: {call:?}");
-        assert!(cached <= call.ceiling_tokens, "ceiling: {call:?}");
-        if call.preemptions == 0 {
-            assert_eq!(
-                cached + call.computed_tokens,
-                u64::from(asked.prompt_tokens).max(1),
-                "tokens in: {call:?}"
-            );
-        }
-        if run.name == "naive" {
-            assert_eq!(cached, 0);
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
-    /// The closed form and the step-by-step engine agree in every field, and the laws hold.
-    #[test]
-    fn the_fast_engine_equals_the_slow_one(sessions in sessions(), scenario in scenario()) {
-        let (_, fast) = simulate(&sessions, &scenario).unwrap();
-        let (_, slow) = simulate(&sessions, &Scenario { stepwise: true, ..scenario }).unwrap();
-        for (fast, slow) in fast.iter().zip(&slow) {
-            prop_assert_eq!(&fast.outcome, &slow.outcome, "{}", fast.name);
-            check_laws(fast);
-        }
-    }
 }
 
 /// Where the calls of two sessions go on four replicas, by router.

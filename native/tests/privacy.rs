@@ -82,7 +82,7 @@ const SHELL_TOOLS: &[&str] = &[
 
 const TEXTS: &[(&str, &[&str])] = &[
     ("counts_from", &["source", "source+tokenizer:o200k_base", "synthetic", "tokenizer:o200k_base"]),
-    ("exit", &["exit_cost", "submitted"]),
+    ("exit", &["exit_cost", "exit_steps", "submitted"]),
     ("harness", &["", "claude-code", "mini-swe-agent", "openhands", "swe-agent", "tau-bench"]),
     ("kind", &["system_prompt", "tools", "task", "action", "observation", "summary", "other"]),
     (

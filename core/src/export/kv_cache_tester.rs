@@ -20,6 +20,7 @@ const LOST: &[Fact] = &[
     lost::MESSAGES,
     lost::TOOLS,
     lost::REASONING,
+    lost::OUTPUTS,
     lost::CACHE,
     lost::COSTS,
     lost::ENDINGS,
@@ -171,7 +172,7 @@ fn document<'a>(session: &'a Session, mut blocks: Blocks, exported: &mut Exporte
         let calls = session.calls.iter().filter(|call| of(call));
         calls.fold(Sum::default(), |sum, call| Sum {
             input: sum.input + u64::from(call.prompt_tokens),
-            output: sum.output + u64::from(call.output_tokens),
+            output: sum.output + u64::from(call.output()),
         })
     };
     Document {
@@ -232,7 +233,7 @@ fn request<'a>(session: &'a Session, call: &Call, at_us: u64, hash_ids: Vec<u64>
         kind: "n",
         model: session.models.get(call.model as usize).map_or("unknown", String::as_str),
         input: call.prompt_tokens,
-        output: call.output_tokens,
+        output: call.output(),
         hash_ids,
         input_types: [if from_tool { "tool_result" } else { "text" }],
         output_types: if call.tools.is_empty() { Vec::new() } else { vec!["tool_use"] },
@@ -251,7 +252,7 @@ fn sub_agent(session: &Session, agent: u32, at_us: u64) -> SubAgent<'_> {
         t: Amount::of(at_us, SECOND),
         kind: "subagent",
         agent_id: format!("agent_{agent:03}"),
-        total_tokens: calls().map(|call| u64::from(call.prompt_tokens) + u64::from(call.output_tokens)).sum(),
+        total_tokens: calls().map(|call| u64::from(call.prompt_tokens) + u64::from(call.output())).sum(),
         models: models.iter().filter_map(|at| session.models.get(*at as usize)).map(String::as_str).collect(),
         layout: layout(session, agent),
         requests: Vec::new(),

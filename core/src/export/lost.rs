@@ -43,6 +43,11 @@ pub const REASONING: Fact = Fact {
     what: "reasoning counts of calls",
     of: |session| calls(session, |call| call.reasoning_tokens > 0),
 };
+/// Calls whose output the source does not know. Where a format must have a number, it is 0.
+pub const OUTPUTS: Fact = Fact {
+    what: "outputs of calls that are unknown",
+    of: |session| calls(session, |call| call.output_tokens.is_none()),
+};
 /// Calls whose times were measured.
 pub const TIMINGS: Fact = Fact {
     what: "recorded times of calls",

@@ -24,6 +24,7 @@ const LOST: &[Fact] = &[
     lost::MODELS,
     lost::TOOLS,
     lost::REASONING,
+    lost::OUTPUTS,
     lost::TIMINGS,
     lost::CACHE,
     lost::COSTS,
@@ -108,7 +109,7 @@ impl Exporter for Mooncake {
             let line = Line {
                 timestamp: placed.call.at_us.map(|us| Amount::of(us, MILLISECOND)),
                 input_length: placed.call.prompt_tokens,
-                output_length: placed.call.output_tokens,
+                output_length: placed.call.output(),
                 hash_ids: blocks.prompt(root, placed.session, placed.call),
                 session_id: name.map(String::as_str),
                 delay: delay.map(|us| Amount::of(us, MILLISECOND)),

@@ -77,7 +77,7 @@ fn session(row: &Row<'_>, first_us: &mut Option<u64>) -> Result<Session, Fault> 
         calls: vec![Call {
             at_us: Some(us.saturating_sub(first)),
             prompt_tokens,
-            output_tokens,
+            output_tokens: Some(output_tokens),
             estimated: early,
             ..Call::default()
         }],

@@ -218,7 +218,7 @@ fn session(asked: &[Asked], parents: &[Option<usize>], mut group: Vec<usize>, ba
             at_us: Some(request.at_us),
             prompt,
             prompt_tokens: request.prompt_tokens,
-            output_tokens: request.output_tokens,
+            output_tokens: Some(request.output_tokens),
             estimated: parent.is_some(),
             ..Call::default()
         });

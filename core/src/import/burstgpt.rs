@@ -43,7 +43,7 @@ impl Asked {
             model,
             at_us: Some(self.at_us),
             prompt_tokens: self.prompt_tokens,
-            output_tokens: self.output_tokens,
+            output_tokens: Some(self.output_tokens),
             recorded,
             ..Call::default()
         }

@@ -4,7 +4,8 @@ use crate::trace::Ending;
 
 /// What an exit status contains, and the category it falls into. The first that fits decides.
 const CATEGORIES: &[(&[&str], &str)] = &[
-    (&["cost", "limitsexceeded", "maximum iteration", "max_iterations"], "exit_cost"),
+    (&["exit_steps", "maximum iteration", "max_iterations", "max iterations", "step limit"], "exit_steps"),
+    (&["cost", "limitsexceeded", "maximum budget"], "exit_cost"),
     (&["context"], "exit_context"),
     (&["timeout", "execution_time", "timeexceeded"], "exit_timeout"),
     (&["format"], "exit_format"),
@@ -56,6 +57,9 @@ mod tests {
             ("exit_error", "exit_error", false),
             ("early_exit", "other", false),
             ("skipped", "other", false),
+            ("exit_steps", "exit_steps", false),
+            ("RuntimeError: Agent reached maximum iteration in headless mode", "exit_steps", false),
+            ("RuntimeError: Agent reached maximum budget for conversation", "exit_cost", false),
             ("LimitsExceeded", "exit_cost", false),
             ("TimeExceeded", "exit_timeout", false),
             ("RepeatedFormatError", "exit_format", false),

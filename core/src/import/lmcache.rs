@@ -3,6 +3,10 @@
 //! The public traces write `timestamp` in microseconds, out of order, and count no tokens. The later
 //! collections write prompts as lists of messages, output tokens, and the pause before each request;
 //! their clock is made of the pauses and of model times at a stated rate.
+//!
+//! Where a benchmark plays the user with a model, that model's requests lie between those of the agent. They
+//! are no calls of the agent or of one that it started: they are left out, counted and named, and their time
+//! is part of the pause, as a person's would be.
 
 use super::chat::{self, Held1, Reader};
 use super::dialogue::flat::{self, Flat};
@@ -13,7 +17,7 @@ use super::held::Held;
 use super::json::{Fault, Num, Text, read_document};
 use super::{ImportError, Imported, Importer, Source, names};
 use crate::trace::{MessageKind, MessageRole};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::BufRead;
 
 const NAME: &str = "lmcache";
@@ -86,7 +90,12 @@ impl Importer for LmCache {
                 }
             }
         }
-        for thread in threads::sessions(requests(&lines)) {
+        let (requests, played) = requests(&lines);
+        for (session, calls) in played {
+            let why = format!("{calls} calls of a simulated user, expected calls of an agent");
+            into.skip(source, format!("session `{}`: {why}", names::id_of_log(session, 0)));
+        }
+        for thread in threads::sessions(requests) {
             session(thread, source, into);
         }
         Ok(())
@@ -111,8 +120,43 @@ fn check(line: &Line<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// One request a line. Stamps may lie in any year, so they are not held against the limit of a trace.
-fn requests<'a>(lines: &'a [Line<'_>]) -> Vec<Request<'a>> {
+/// What tau-bench and its successor let an agent say first. The prompt of the model that plays the user begins
+/// with it, and nothing else is in its first.
+const GREETING: &str = "Hi! How can I help you today?";
+
+/// Takes out what a simulated user asked, where an agent's requests are left in its session, and counts it.
+fn leave_out_users<'a>(
+    lines: &'a [Line<'_>],
+    requests: &mut [Option<Request<'a>>],
+) -> BTreeMap<&'a str, u64> {
+    let mut users: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut others: BTreeSet<&str> = BTreeSet::new();
+    for (line, request) in lines.iter().zip(requests.iter()) {
+        let agent = request.as_ref().and_then(|request| request.agent);
+        if let Some(agent) = agent.filter(|_| line.input.text().is_some_and(|text| text.trim() == GREETING)) {
+            users.insert(line.session.as_str(), agent);
+        }
+    }
+    let plays = |line: &Line<'_>, request: &Option<Request<'_>>| {
+        let user = users.get(line.session.as_str());
+        user.is_some() && user.copied() == request.as_ref().and_then(|request| request.agent)
+    };
+    for (line, _) in lines.iter().zip(requests.iter()).filter(|(line, request)| !plays(line, request)) {
+        others.insert(line.session.as_str());
+    }
+    let mut played = BTreeMap::new();
+    for (line, request) in lines.iter().zip(requests.iter_mut()) {
+        if others.contains(line.session.as_str()) && plays(line, request) {
+            *played.entry(line.session.as_str()).or_default() += 1;
+            *request = None;
+        }
+    }
+    played
+}
+
+/// One request a line, and how many of a simulated user each session had. Stamps may lie in any year, so they
+/// are not held against the limit of a trace.
+fn requests<'a>(lines: &'a [Line<'_>]) -> (Vec<Request<'a>>, BTreeMap<&'a str, u64>) {
     let mut order: Vec<usize> = (0..lines.len()).collect();
     let stamp = |line: &Line<'_>| match line.timestamp {
         Num::Int(us) => Some(us),
@@ -153,7 +197,8 @@ fn requests<'a>(lines: &'a [Line<'_>]) -> Vec<Request<'a>> {
         }
         requests[place] = Some(request);
     }
-    requests.into_iter().flatten().collect()
+    let played = leave_out_users(lines, &mut requests);
+    (requests.into_iter().flatten().collect(), played)
 }
 
 fn times<'a>(

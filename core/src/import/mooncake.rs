@@ -174,7 +174,7 @@ fn assembled(id: &Result<String, u64>, mut asked: Vec<Asked>, base: u64) -> Sess
             at_us: turn.at_us,
             prompt,
             prompt_tokens: turn.prompt_tokens,
-            output_tokens: turn.output_tokens,
+            output_tokens: Some(turn.output_tokens),
             estimated: before.is_some() && turn.delay_us.is_none(),
             ..Call::default()
         });

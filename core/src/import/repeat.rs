@@ -27,7 +27,7 @@ fn shape(session: &Session) -> u128 {
     let mut digest = Digest(0);
     digest.take(session.calls.len() as u64);
     for call in &session.calls {
-        digest.take(u64::from(call.prompt_tokens) << 32 | u64::from(call.output_tokens));
+        digest.take(u64::from(call.prompt_tokens) << 32 | u64::from(call.output()));
         digest.take(call.prompt.len() as u64);
         call.prompt.iter().for_each(|run| digest.take(u64::from(run.first) << 32 | u64::from(run.count)));
     }

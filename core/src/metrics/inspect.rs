@@ -3,7 +3,7 @@
 
 use super::percentile;
 use crate::context::{BuildOptions, Raw, build};
-use crate::serve::{BlockCache, Ceiling, PrefixTree, ROOT};
+use crate::serve::{BlockCache, Ceiling, Lru, PrefixTree, ROOT, Use};
 use crate::trace::{Call, Mark, Session, Workload};
 use serde::{Deserialize, Serialize};
 
@@ -144,7 +144,8 @@ fn matched(work: &Workload, tree: &PrefixTree, call: u32, blocks: u32) -> u64 {
 /// Tokens that one shared LRU cache finds, without time: after each call its blocks become the most
 /// recent, the deepest first to go. What does not fit of a prompt is not kept.
 fn lru_pass(work: &Workload, tree: &PrefixTree, order: &[u32], kv_tokens: u64, replies: bool) -> u64 {
-    let mut cache = BlockCache::new(tree, kv_tokens / u64::from(tree.block_tokens()));
+    let blocks = kv_tokens / u64::from(tree.block_tokens());
+    let mut cache = BlockCache::new(tree, blocks, Box::new(Lru::default()));
     let mut hit = 0;
     for &call in order {
         let (pin, blocks) = cache.longest(tree.prompt(call));
@@ -153,11 +154,11 @@ fn lru_pass(work: &Workload, tree: &PrefixTree, order: &[u32], kv_tokens: u64, r
         let node = if replies { tree.reply(call) } else { tree.prompt(call) };
         let wanted = u64::from(tree.end_block(node).saturating_sub(blocks));
         let room = wanted.min(cache.available());
-        let taken = cache.take(room);
+        let taken = cache.take(room, 0);
         debug_assert!(taken, "no more is asked than there is");
-        let (pin, moved) = cache.publish(pin, node, blocks + room as u32);
+        let (pin, moved) = cache.insert(pin, node, blocks + room as u32);
         cache.give(room - moved);
-        cache.unpin(pin, true);
+        cache.unpin(pin, Some(Use { call, at: 0 }));
         debug_assert!(pin != ROOT || moved == 0);
     }
     hit
@@ -188,5 +189,5 @@ fn recorded(sessions: &[Session]) -> Option<RecordedSums> {
 fn recorded_output(call: &Call) -> Option<u64> {
     let recorded = call.recorded.as_ref()?;
     let counted = recorded.cached_tokens.is_some() || recorded.cost_usd.is_some();
-    recorded.output_tokens.or_else(|| counted.then_some(call.output_tokens.into()))
+    recorded.output_tokens.or_else(|| call.output_tokens.filter(|_| counted).map(u64::from))
 }

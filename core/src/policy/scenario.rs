@@ -1,5 +1,6 @@
 //! A complete simulated set-up: what is asked of which cluster, and how it arrives.
 
+use crate::choice::ChoiceError;
 pub use crate::serve::Replay;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,24 @@ pub struct Scenario {
     pub policies: Vec<String>,
     /// Replaces each policy's own router, in all but naive.
     pub router: Option<String>,
+    /// Replaces the cache of every policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
+    /// Replaces what goes first from a cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eviction: Option<String>,
+    /// Replaces the order in which a replica admits calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<String>,
+    /// Replaces the predictor of the policies that predict lengths.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predictor: Option<String>,
+    /// How old the router's view of the cluster may be, in microseconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub staleness_us: u64,
+    /// Keep what the router thought of every replica, for every call.
+    #[serde(skip_serializing_if = "is_false")]
+    pub decisions: bool,
     /// Replaces the context strategy of prompt-compaction.
     pub context: Option<String>,
     /// Engines.
@@ -63,11 +82,25 @@ pub struct Scenario {
     pub stepwise: bool,
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 impl Default for Scenario {
     fn default() -> Self {
         Scenario {
             policies: super::NAMES.iter().map(|name| (*name).to_owned()).collect(),
             router: None,
+            cache: None,
+            eviction: None,
+            scheduler: None,
+            predictor: None,
+            staleness_us: 0,
+            decisions: false,
             context: None,
             replicas: 1,
             kv_tokens: None,
@@ -100,6 +133,14 @@ pub enum ScenarioError {
         found: String,
         /// The accepted ones.
         known: String,
+    },
+    /// A member of a family, or a parameter of it, that the family does not know.
+    #[error("unknown {what} {error}")]
+    Part {
+        /// Which family.
+        what: &'static str,
+        /// What is wrong.
+        error: ChoiceError,
     },
     /// A number outside of its range.
     #[error("`{key}` is {found}, expected {expected}")]

@@ -1,16 +1,23 @@
 //! From sessions and a scenario to one outcome per policy.
 
 use super::{Arrivals, Policy, Scenario, ScenarioError, by_name};
+use crate::choice::choose as choose_part;
 use crate::context::{self, BuildOptions, ContextStrategy};
+use crate::predict::PREDICTORS;
+use crate::serve::cache::CACHES;
+use crate::serve::evict::EVICTIONS;
 use crate::serve::latency::{self, Compiled};
-use crate::serve::route;
-use crate::serve::{self, ArrivalPlan, ClusterConfig, PrefixTree, Replay};
+use crate::serve::route::ROUTERS;
+use crate::serve::schedule::SCHEDULERS;
+use crate::serve::{self, ArrivalPlan, ClusterConfig, Parts, PrefixTree, Replay};
 use crate::trace::{Outcome, Session, Workload};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Block size of sources that are exact to the token.
 const DEFAULT_BLOCK: u32 = 16;
+/// Where a policy predicts lengths and nothing else is said.
+const DEFAULT_PREDICTOR: &str = "per-tool";
 /// Sessions at a time, where nothing else is said.
 const DEFAULT_CONCURRENCY: u32 = 16;
 
@@ -56,7 +63,7 @@ pub struct PolicyRun {
 /// A policy with its names looked up.
 struct Chosen {
     policy: &'static Policy,
-    router: &'static route::Entry,
+    parts: Parts,
     strategy: Box<dyn ContextStrategy>,
 }
 
@@ -174,18 +181,26 @@ fn choose(name: &str, scenario: &Scenario) -> Result<Chosen, ScenarioError> {
     let policy = by_name(name)?;
     // Naive is the yardstick: it keeps its router whatever else is tried.
     let router = scenario.router.as_deref().filter(|_| policy.cache).unwrap_or(policy.router);
-    let router = route::by_name(router).ok_or_else(|| ScenarioError::Unknown {
-        what: "router",
-        found: router.to_owned(),
-        known: route::known(),
-    })?;
+    let part = |what, family, text: &str| {
+        choose_part(family, text).map_err(|error| ScenarioError::Part { what, error })
+    };
+    let predictor = scenario.predictor.as_deref().unwrap_or(DEFAULT_PREDICTOR);
+    let predictor = part("predictor", PREDICTORS, predictor)?;
+    let scheduler = if policy.predict { "shortest" } else { "fcfs" };
+    let parts = Parts {
+        router: part("router", ROUTERS, router)?,
+        cache: part("cache", CACHES, scenario.cache.as_deref().unwrap_or("block-hash"))?,
+        eviction: part("eviction", EVICTIONS, scenario.eviction.as_deref().unwrap_or("lru"))?,
+        scheduler: part("scheduler", SCHEDULERS, scenario.scheduler.as_deref().unwrap_or(scheduler))?,
+        predictor: policy.predict.then_some(predictor),
+    };
     let context = scenario.context.as_deref().filter(|_| policy.context != "raw").unwrap_or(policy.context);
     let strategy = context::by_name(context).ok_or_else(|| ScenarioError::Unknown {
         what: "context strategy",
         found: context.to_owned(),
         known: context::KNOWN.to_owned(),
     })?;
-    Ok(Chosen { policy, router, strategy })
+    Ok(Chosen { policy, parts, strategy })
 }
 
 fn prepare(sessions: &[Session], strategy: &dyn ContextStrategy, scenario: &Scenario) -> Prepared {
@@ -198,6 +213,7 @@ fn prepare(sessions: &[Session], strategy: &dyn ContextStrategy, scenario: &Scen
 fn run(ready: &Prepared, chosen: &Chosen, scenario: &Scenario, profile: &Compiled) -> Outcome {
     let block = u64::from(ready.tree.block_tokens());
     let config = ClusterConfig {
+        parts: chosen.parts.clone(),
         replicas: scenario.replicas,
         capacity_blocks: scenario.kv_tokens.unwrap_or(profile.kv_tokens) / block,
         context_tokens: profile.context_tokens,
@@ -205,15 +221,16 @@ fn run(ready: &Prepared, chosen: &Chosen, scenario: &Scenario, profile: &Compile
         step_tokens: scenario.step_tokens,
         coefficients: profile.coefficients,
         cache: chosen.policy.cache,
-        predict: chosen.policy.predict,
         reserve: scenario.reserve,
         replay: scenario.replay.unwrap_or(Replay::Delays),
         speed: scenario.speed,
         stepwise: scenario.stepwise,
         curves: scenario.curves,
+        staleness_us: scenario.staleness_us,
+        decisions: scenario.decisions,
+        seed: scenario.seed,
     };
-    let router = (chosen.router.make)(scenario.replicas, &ready.tree);
-    serve::simulate(&ready.work, &ready.tree, &config, router, &arrivals(&ready.work, scenario))
+    serve::simulate(&ready.work, &ready.tree, &config, &arrivals(&ready.work, scenario))
 }
 
 fn arrivals(work: &Workload, scenario: &Scenario) -> ArrivalPlan {

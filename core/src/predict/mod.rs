@@ -1,13 +1,56 @@
-//! Output-length predictors: from metadata only, never from text.
+//! Output-length predictors: from metadata only, never from text. One file each; the registry lists them.
 
 mod per_key;
 
 pub use per_key::PerKeyQuantile;
 
+use crate::choice::{self, About, Choice, Param};
+use dyn_clone::DynClone;
+
+/// What a predictor may know of a call before it is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kind {
+    /// What the model was told last: the tool answered, else the kind of message.
+    pub key: u32,
+    /// Index of the session.
+    pub session: u32,
+    /// Length of the prompt.
+    pub prompt_tokens: u32,
+    /// The cap that the client asks for.
+    pub max_tokens: u32,
+}
+
 /// Learns lengths as calls end, and predicts them as calls arrive.
-pub trait Predictor {
+pub trait Predictor: DynClone {
     /// Expected output of a call of this kind; `None` before anything is known.
-    fn predict(&self, key: u32) -> Option<u64>;
+    fn predict(&self, kind: &Kind) -> Option<u64>;
     /// A call of this kind ended with so many tokens.
-    fn observe(&mut self, key: u32, output_tokens: u64);
+    fn observe(&mut self, kind: &Kind, output_tokens: u64);
+}
+
+dyn_clone::clone_trait_object!(Predictor);
+
+const COVERED: Param = Param {
+    key: "percent",
+    about: "share of calls whose prediction shall not be exceeded",
+    default: 90.0,
+    range: (1.0, 100.0),
+};
+
+/// All predictors.
+pub const PREDICTORS: &[About] = &[About {
+    name: "per-tool",
+    about: "a moving quantile per tool answered last",
+    params: &[COVERED],
+    presets: &[],
+}];
+
+/// Makes a predictor for calls of so many keys and sessions.
+pub fn make(choice: &Choice, keys: usize, _sessions: usize) -> Box<dyn Predictor> {
+    Box::new(PerKeyQuantile::new(keys, choice.whole("percent") as usize))
+}
+
+/// The accepted names, for help texts and errors.
+pub fn known() -> String {
+    choice::known(PREDICTORS)
 }

@@ -1,6 +1,6 @@
 //! A moving quantile per tool: what calls after this tool mostly needed.
 
-use super::Predictor;
+use super::{Kind, Predictor};
 use std::collections::VecDeque;
 
 /// How many ended calls a quantile rests on at most.
@@ -54,13 +54,13 @@ impl PerKeyQuantile {
 }
 
 impl Predictor for PerKeyQuantile {
-    fn predict(&self, key: u32) -> Option<u64> {
-        let own = self.keys.get(key as usize).and_then(|window| window.quantile(self.percent));
+    fn predict(&self, kind: &Kind) -> Option<u64> {
+        let own = self.keys.get(kind.key as usize).and_then(|window| window.quantile(self.percent));
         own.or_else(|| self.all.quantile(self.percent))
     }
 
-    fn observe(&mut self, key: u32, output_tokens: u64) {
-        if let Some(window) = self.keys.get_mut(key as usize) {
+    fn observe(&mut self, kind: &Kind, output_tokens: u64) {
+        if let Some(window) = self.keys.get_mut(kind.key as usize) {
             window.add(output_tokens);
         }
         self.all.add(output_tokens);
@@ -74,13 +74,14 @@ mod tests {
     #[test]
     fn covers_its_share_of_what_it_saw() {
         let mut predictor = PerKeyQuantile::new(2, 90);
-        assert_eq!(predictor.predict(0), None);
-        (1..=100).for_each(|n| predictor.observe(0, n));
-        assert_eq!(predictor.predict(0), Some(90));
+        let [zero, one] = [0, 1].map(|key| Kind { key, ..Kind::default() });
+        assert_eq!(predictor.predict(&zero), None);
+        (1..=100).for_each(|n| predictor.observe(&zero, n));
+        assert_eq!(predictor.predict(&zero), Some(90));
         // A key without history falls back on all.
-        assert_eq!(predictor.predict(1), Some(90));
+        assert_eq!(predictor.predict(&one), Some(90));
         // The window forgets: 256 small ones push the large ones out.
-        (0..256).for_each(|_| predictor.observe(0, 3));
-        assert_eq!(predictor.predict(0), Some(3));
+        (0..256).for_each(|_| predictor.observe(&zero, 3));
+        assert_eq!(predictor.predict(&zero), Some(3));
     }
 }

@@ -68,7 +68,7 @@ pub fn session_strips(session: &Session, block_tokens: u32) -> Vec<StripRow> {
             pause_us: call.delay_us,
             prompt_tokens,
             cached_tokens: if matched == prompt_tokens { matched } else { matched / block * block },
-            output_tokens: call.output_tokens.into(),
+            output_tokens: call.output().into(),
             again_tokens: 0,
         });
     }

@@ -5,21 +5,19 @@
 //! step, which is why both give the same outcome.
 
 use super::arrivals::ArrivalPlan;
-use super::kv::{BlockCache, Ceiling};
+use super::cache::{self, Ceiling, Memory};
 use super::latency::Ps;
 use super::prefix::PrefixTree;
 use super::replica::Replica;
-use super::route::{Ask, Load, Router};
+use super::route::{self, Ask, Cluster, Router, Scores, Sees, View};
 use super::run::{ClusterConfig, Shared, us};
-use super::schedule::{Fcfs, Queue, Shortest};
+use super::schedule::{self, Program, Waiting};
 use super::sessions::{Due, Sessions};
-use crate::predict::{PerKeyQuantile, Predictor};
-use crate::trace::{CallOutcome, CallStatus, Counters, Outcome, Workload};
+use super::view::{Caches, Held, Snapshot};
+use crate::predict::{self, Kind, Predictor};
+use crate::trace::{CallOutcome, CallStatus, Counters, Decision, Outcome, Workload};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-
-/// Share of calls whose prediction shall not be exceeded.
-const PREDICTED_PERCENT: usize = 90;
 
 /// What happens at an instant, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,15 +27,19 @@ enum Event {
     Plan(u32),
 }
 
-struct Engine<'a> {
+/// A cluster at work. A clone goes on by itself, so that what would have been can be tried.
+#[derive(Clone)]
+pub struct Engine<'a> {
     shared: Shared<'a>,
     sessions: Sessions<'a>,
     replicas: Vec<Replica<'a>>,
-    router: Box<dyn Router>,
-    predictor: PerKeyQuantile,
+    router: Box<dyn Router + 'a>,
+    predictor: Option<Box<dyn Predictor>>,
     events: BinaryHeap<Reverse<(Ps, Event)>>,
     due: Due,
-    loads: Vec<Load>,
+    /// What the router sees.
+    view: Snapshot,
+    decisions: Vec<Decision>,
 }
 
 /// Runs a workload through a cluster.
@@ -45,45 +47,86 @@ pub fn simulate(
     work: &Workload,
     tree: &PrefixTree,
     config: &ClusterConfig,
-    router: Box<dyn Router>,
     arrivals: &ArrivalPlan,
 ) -> Outcome {
-    let queue = || -> Box<dyn Queue> {
-        if config.predict { Box::new(Shortest::default()) } else { Box::new(Fcfs::default()) }
-    };
-    let replica = |number| Replica::new(number, queue(), BlockCache::new(tree, config.capacity_blocks));
-    let out = work.calls.iter().map(|call| CallOutcome { id: call.id, ..CallOutcome::default() }).collect();
-    let shared =
-        Shared { work, tree, config, predicted: vec![0; work.calls.len()], out, ceiling: Ceiling::new(tree) };
-    let mut engine = Engine {
-        shared,
-        sessions: Sessions::new(work, arrivals, config.replay, config.speed),
-        replicas: (0..config.replicas).map(replica).collect(),
-        router,
-        predictor: PerKeyQuantile::new(work.predict_keys.len(), PREDICTED_PERCENT),
-        events: BinaryHeap::new(),
-        due: Vec::new(),
-        loads: vec![Load::default(); config.replicas as usize],
-    };
-    engine.run();
+    let mut engine = Engine::new(work, tree, config, arrivals);
+    while engine.step() {}
     engine.outcome()
 }
 
-impl Engine<'_> {
-    fn run(&mut self) {
-        let mut due = std::mem::take(&mut self.due);
-        self.sessions.begin(&mut due);
-        self.due = due;
-        self.post_due();
-        while let Some(Reverse((now, event))) = self.events.pop() {
-            match event {
-                Event::Complete(replica) => self.complete(replica, now),
-                Event::Due(call) => self.route(call, now),
-                Event::Plan(replica) => self.plan(replica, now),
+impl<'a> Engine<'a> {
+    /// A cluster before its first call.
+    pub fn new(
+        work: &'a Workload,
+        tree: &'a PrefixTree,
+        config: &'a ClusterConfig,
+        arrivals: &'a ArrivalPlan,
+    ) -> Self {
+        let parts = &config.parts;
+        let memory = Memory {
+            work,
+            tree,
+            costs: config.coefficients,
+            capacity_blocks: config.capacity_blocks,
+            max_batch: config.max_batch,
+            reuse: config.cache,
+        };
+        let program = Program { work, kv_tokens: config.capacity_blocks * u64::from(tree.block_tokens()) };
+        let cluster = Cluster {
+            replicas: config.replicas,
+            work,
+            tree,
+            capacity_blocks: config.capacity_blocks,
+            seed: config.seed,
+        };
+        let router = route::make(&parts.router, &cluster);
+        let view = Snapshot::new(config.staleness_us, config.replicas, tree, router.sees());
+        let replica = |number| {
+            let mut cache = cache::make(&parts.cache, &parts.eviction, &memory);
+            if view.watches() {
+                cache.watch();
             }
-        }
+            Replica::new(number, schedule::make(&parts.scheduler, &program), cache)
+        };
+        let predictor = |choice| predict::make(choice, work.predict_keys.len(), work.sessions.len());
+        let mut engine = Engine {
+            shared: Shared {
+                work,
+                tree,
+                config,
+                predicted: vec![0; work.calls.len()],
+                out: work
+                    .calls
+                    .iter()
+                    .map(|call| CallOutcome { id: call.id, ..CallOutcome::default() })
+                    .collect(),
+                ceiling: Ceiling::new(tree),
+                served: vec![0; work.sessions.len()],
+            },
+            sessions: Sessions::new(work, arrivals, config.replay, config.speed),
+            replicas: (0..config.replicas).map(replica).collect(),
+            router,
+            predictor: parts.predictor.as_ref().map(predictor),
+            events: BinaryHeap::new(),
+            due: Vec::new(),
+            view,
+            decisions: Vec::new(),
+        };
+        engine.sessions.begin(&mut engine.due);
+        engine.post_due();
+        engine
     }
 
+    /// Lets the next thing happen. Returns false when there is nothing left.
+    pub fn step(&mut self) -> bool {
+        let Some(Reverse((now, event))) = self.events.pop() else { return false };
+        match event {
+            Event::Complete(replica) => self.complete(replica, now),
+            Event::Due(call) => self.route(call, now),
+            Event::Plan(replica) => self.plan(replica, now),
+        }
+        true
+    }
     fn post_due(&mut self) {
         for (time, call) in self.due.drain(..) {
             self.events.push(Reverse((time, Event::Due(call))));
@@ -97,11 +140,13 @@ impl Engine<'_> {
             return;
         }
         for call in replica.complete(now, &mut self.shared) {
-            let asked = &self.shared.work.calls[call as usize];
-            self.predictor.observe(asked.predict_key, asked.output_tokens.into());
+            if let Some(predictor) = &mut self.predictor {
+                let output_tokens = self.shared.work.calls[call as usize].output_tokens;
+                predictor.observe(&kind(self.shared.work, call), output_tokens.into());
+            }
+            self.router.ended(call, number);
             self.sessions.finish(call, now, &mut self.due);
         }
-        self.loads[number as usize] = replica.load;
         self.events.push(Reverse((now, Event::Plan(number))));
         self.post_due();
     }
@@ -119,25 +164,80 @@ impl Engine<'_> {
             self.reject(call, now);
             return;
         }
-        if self.shared.config.predict {
-            let guess = self.predictor.predict(asked.predict_key).unwrap_or(u64::from(asked.max_tokens));
-            self.shared.predicted[call as usize] = guess;
-            self.shared.out[call as usize].predicted_tokens = Some(guess);
-        }
+        let asked_for = u64::from(asked.max_tokens);
+        let expected = self
+            .predictor
+            .as_ref()
+            .map(|predictor| predictor.predict(&kind(self.shared.work, call)).unwrap_or(asked_for));
+        self.shared.predicted[call as usize] = expected.unwrap_or(0);
+        self.shared.out[call as usize].predicted_tokens = expected;
         let ask = Ask {
+            call,
             session: asked.session,
             prompt: self.shared.tree.prompt(call),
             prompt_tokens: asked.prompt_tokens,
+            output_tokens: expected.unwrap_or(asked_for),
+            now,
         };
-        let picked = self.router.pick(&ask, &self.loads, self.shared.tree);
+        let picked = self.pick(&ask);
+        let waiting = Waiting {
+            call,
+            session: asked.session,
+            at: now,
+            session_at: self.sessions.began(asked.session),
+            prompt_tokens: asked.prompt_tokens,
+            predicted: ask.output_tokens,
+            priority: asked.priority,
+            served: self.shared.served[asked.session as usize],
+        };
         let replica = &mut self.replicas[picked as usize];
-        replica.enqueue(call, now, &self.shared);
-        self.loads[picked as usize] = replica.load;
+        replica.enqueue(waiting, now, &self.shared);
         let event = match replica.end() {
             Some(end) => (end, Event::Complete(picked)),
             None => (now, Event::Plan(picked)),
         };
         self.events.push(Reverse(event));
+    }
+
+    /// Asks the router, with a view of the cluster that is as fresh as it may be.
+    fn pick(&mut self, ask: &Ask) -> u32 {
+        self.look(ask.now);
+        let config = self.shared.config;
+        let held: &dyn Held = if self.view.watches() { &self.view.blocks } else { &Caches(&self.replicas) };
+        let view = View {
+            loads: &self.view.loads,
+            held,
+            tree: self.shared.tree,
+            costs: &config.coefficients,
+            capacity_blocks: config.capacity_blocks,
+        };
+        let mut scores = if config.decisions { Scores::on(config.replicas) } else { Scores::off() };
+        let picked = self.router.pick(ask, &view, &mut scores).min(config.replicas - 1);
+        if config.decisions {
+            self.shared.out[ask.call as usize].decision = Some(self.decisions.len() as u32);
+            let at_us = us(ask.now);
+            let scores = scores.into_values();
+            self.decisions.push(Decision { call: ask.call, at_us, replica: picked, scores });
+        }
+        picked
+    }
+
+    /// Takes the router's view anew, if it is due.
+    fn look(&mut self, now: Ps) {
+        let sees = self.router.sees();
+        if sees == Sees::Nothing || !self.view.is_due(now) {
+            return;
+        }
+        self.view.take(now);
+        for (number, replica) in (0..).zip(&mut self.replicas) {
+            let load = if sees == Sees::Calls {
+                replica.calls()
+            } else {
+                replica.settle(now, &self.shared);
+                replica.load()
+            };
+            self.view.see(number, load, replica.cache_mut());
+        }
     }
 
     fn reject(&mut self, call: u32, now: Ps) {
@@ -158,7 +258,8 @@ impl Engine<'_> {
         }
     }
 
-    fn outcome(self) -> Outcome {
+    /// What happened to each call.
+    pub fn outcome(self) -> Outcome {
         let sum = |f: &dyn Fn(&Replica<'_>) -> u64| self.replicas.iter().map(f).sum();
         Outcome {
             counters: Counters {
@@ -170,7 +271,18 @@ impl Engine<'_> {
                 busy_us: sum(&|replica| us(replica.busy)),
             },
             calls: self.shared.out,
-            decisions: Vec::new(),
+            decisions: self.decisions,
         }
+    }
+}
+
+/// What a predictor may know of a call.
+fn kind(work: &Workload, call: u32) -> Kind {
+    let call = &work.calls[call as usize];
+    Kind {
+        key: call.predict_key,
+        session: call.session,
+        prompt_tokens: call.prompt_tokens,
+        max_tokens: call.max_tokens,
     }
 }

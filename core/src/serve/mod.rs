@@ -1,19 +1,23 @@
-//! The serving simulator: an integer clock, a cluster of replicas with paged prefix caches,
-//! continuous batching with chunked prefill, routing, and a latency model per step.
+//! The serving simulator: an integer clock, a cluster of replicas with prefix caches, continuous batching with
+//! chunked prefill, routing, and a latency model per step.
 
 mod arrivals;
+pub mod cache;
 mod engine;
-mod kv;
+pub mod evict;
 pub mod latency;
 mod prefix;
 mod replica;
 pub mod route;
 mod run;
+mod running;
 pub mod schedule;
 mod sessions;
+mod view;
 
 pub use arrivals::{ArrivalPlan, Replay, poisson, recorded};
-pub use engine::simulate;
-pub use kv::{BlockCache, Ceiling};
+pub use cache::{BlockCache, Ceiling};
+pub use engine::{Engine, simulate};
+pub use evict::{Lru, Use};
 pub use prefix::{NodeId, PrefixTree, ROOT};
-pub use run::ClusterConfig;
+pub use run::{ClusterConfig, Parts};

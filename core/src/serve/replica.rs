@@ -3,40 +3,13 @@
 //! A replica alternates between planning a step and completing it. A plan without prefill may cover
 //! many decode steps at once: nothing changes between them, so that their cost sums in closed form.
 
-use super::kv::BlockCache;
+use super::cache::{Admission, KvCache};
+use super::evict::Use;
 use super::latency::{Ps, StepWork, pairs};
-use super::prefix::{NodeId, ROOT};
-use super::route::Load;
 use super::run::Shared;
-use super::schedule::Queue;
-
-/// A call that a replica works on.
-#[derive(Clone, Copy, Debug)]
-struct Running {
-    call: u32,
-    /// The deepest node of the cache that it keeps.
-    pin: NodeId,
-    /// Blocks that hold its tokens, shared ones included.
-    blocks: u64,
-    /// Of these, blocks that only it has.
-    private: u64,
-    /// Tokens in the cache.
-    kv: u64,
-    /// Tokens that must be there before the next token can be made.
-    target: u64,
-    /// Tokens made.
-    generated: u64,
-    /// Tokens to make.
-    output: u64,
-    /// Prompt tokens computed in the present step.
-    chunk: u64,
-}
-
-impl Running {
-    fn decoding(&self) -> bool {
-        self.kv >= self.target
-    }
-}
+use super::running::Running;
+use super::schedule::{Queue, Waiting};
+use super::view::Load;
 
 /// What the replica is doing now.
 #[derive(Clone, Copy, Debug)]
@@ -49,18 +22,30 @@ struct Plan {
     prefill: bool,
 }
 
+impl Plan {
+    /// When so many of its steps are done.
+    fn after(&self, steps: u64, shared: &Shared<'_>) -> Ps {
+        let cost = shared.config.coefficients.stretch(self.decoding, self.kv_tokens, steps);
+        self.start.saturating_add(cost)
+    }
+}
+
 /// One engine.
+#[derive(Clone)]
 pub(super) struct Replica<'a> {
     number: u32,
-    queue: Box<dyn Queue>,
+    queue: Box<dyn Queue + 'a>,
     waiting: u64,
+    /// Prompt tokens of the calls that wait.
+    waiting_tokens: u64,
     running: Vec<Running>,
     /// Calls that lost their blocks, with the tokens they had made; the last stands at the queue's head.
     thrown_out: Vec<(u32, u64)>,
-    cache: BlockCache<'a>,
+    cache: Box<dyn KvCache + 'a>,
     plan: Option<Plan>,
-    /// What the router sees.
-    pub(super) load: Load,
+    /// Calls waiting or running, and their prompt tokens.
+    calls: u64,
+    tokens: u64,
     /// Busy time, for utilisation.
     pub(super) busy: Ps,
     pub(super) steps: u64,
@@ -68,24 +53,42 @@ pub(super) struct Replica<'a> {
 }
 
 impl<'a> Replica<'a> {
-    pub(super) fn new(number: u32, queue: Box<dyn Queue>, cache: BlockCache<'a>) -> Self {
+    pub(super) fn new(number: u32, queue: Box<dyn Queue + 'a>, cache: Box<dyn KvCache + 'a>) -> Self {
         Replica {
             number,
             queue,
             waiting: 0,
+            waiting_tokens: 0,
             running: Vec::new(),
             thrown_out: Vec::new(),
             cache,
             plan: None,
-            load: Load::default(),
+            calls: 0,
+            tokens: 0,
             busy: 0,
             steps: 0,
             preemptions: 0,
         }
     }
 
-    pub(super) fn cache(&self) -> &BlockCache<'a> {
-        &self.cache
+    pub(super) fn cache(&self) -> &dyn KvCache {
+        &*self.cache
+    }
+
+    pub(super) fn cache_mut(&mut self) -> &mut (dyn KvCache + 'a) {
+        &mut *self.cache
+    }
+
+    /// What a router that counts calls sees.
+    pub(super) fn calls(&self) -> Load {
+        Load { calls: self.calls, tokens: self.tokens, waiting: self.waiting, ..Load::default() }
+    }
+
+    /// What the engine reports of itself. To be asked of a replica that is settled.
+    pub(super) fn load(&self) -> Load {
+        let left: u64 = self.running.iter().map(|slot| slot.target.saturating_sub(slot.kv)).sum();
+        let prefill_tokens = self.waiting_tokens + left;
+        Load { prefill_tokens, used_blocks: self.cache.used(), ..self.calls() }
     }
 
     /// When the present plan ends.
@@ -94,24 +97,49 @@ impl<'a> Replica<'a> {
     }
 
     /// Takes a call in. Cuts a long plan short, where the call might be admitted earlier.
-    pub(super) fn enqueue(&mut self, call: u32, now: Ps, shared: &Shared<'_>) {
+    pub(super) fn enqueue(&mut self, waiting: Waiting, now: Ps, shared: &Shared<'_>) {
         let blocked = self.waiting > 0 && self.queue.keeps_head();
-        self.queue.push(call, shared.predicted[call as usize]);
+        self.queue.push(waiting);
         self.waiting += 1;
-        self.load.calls += 1;
-        self.load.tokens += u64::from(shared.work.calls[call as usize].prompt_tokens);
+        self.waiting_tokens += u64::from(waiting.prompt_tokens);
+        self.calls += 1;
+        self.tokens += u64::from(waiting.prompt_tokens);
         let full = self.running.len() as u64 >= u64::from(shared.config.max_batch);
         if !blocked && !full {
             self.cut_short(now, shared);
         }
     }
 
+    /// Brings a stretch of decode steps up to date: what is done by `now` is done, the rest is a stretch of its
+    /// own. Changes nothing that happens, only lets others look.
+    pub(super) fn settle(&mut self, now: Ps, shared: &Shared<'_>) {
+        let Some(plan) = self.plan.filter(|plan| !plan.prefill && plan.steps > 1) else { return };
+        let after = |steps| plan.after(steps, shared);
+        let (mut done, mut not) = (0, plan.steps);
+        while done + 1 < not {
+            let middle = done + (not - done) / 2;
+            if after(middle) <= now { done = middle } else { not = middle }
+        }
+        if done == 0 {
+            return;
+        }
+        let start = after(done);
+        self.busy += start - plan.start;
+        self.steps += done;
+        self.grow(done, start);
+        for slot in self.running.iter_mut().filter(|slot| slot.decoding()) {
+            slot.kv += done;
+            slot.generated += done;
+        }
+        let kv_tokens = plan.kv_tokens + done * plan.decoding;
+        self.plan = Some(Plan { start, kv_tokens, steps: plan.steps - done, ..plan });
+    }
+
     /// Ends a stretch of decode steps at the first step border that is not before `now`.
     fn cut_short(&mut self, now: Ps, shared: &Shared<'_>) {
         let Some(plan) = self.plan.as_mut().filter(|plan| !plan.prefill && plan.steps > 1) else { return };
-        let coefficients = shared.config.coefficients;
-        let after =
-            |steps| plan.start.saturating_add(coefficients.stretch(plan.decoding, plan.kv_tokens, steps));
+        let whole = *plan;
+        let after = |steps| whole.after(steps, shared);
         let (mut low, mut high) = (1, plan.steps);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -126,7 +154,7 @@ impl<'a> Replica<'a> {
         if self.plan.is_some() {
             return;
         }
-        self.make_room();
+        self.make_room(now, shared);
         let decoding = self.running.iter().filter(|slot| slot.decoding()).count() as u64;
         let mut budget = u64::from(shared.config.step_tokens).saturating_sub(decoding);
         for slot in self.running.iter_mut().filter(|slot| !slot.decoding()) {
@@ -156,6 +184,10 @@ impl<'a> Replica<'a> {
         };
         let end = now.saturating_add(cost);
         self.plan = Some(Plan { start: now, end, steps, decoding, kv_tokens: work.kv_tokens, prefill });
+        // Evictions decide at the time of the step that needs room.
+        if let Some(change) = self.cache.next_change() {
+            self.cut_short(change.max(now), shared);
+        }
     }
 
     /// How many decode steps go by before a call ends or the cache is full.
@@ -178,17 +210,17 @@ impl<'a> Replica<'a> {
     fn growth(&self, steps: u64) -> u64 {
         let block = self.cache.block_tokens();
         let decoding = self.running.iter().filter(|slot| slot.decoding());
-        decoding.map(|slot| (slot.kv + steps).div_ceil(block).saturating_sub(slot.blocks)).sum()
+        decoding.map(|slot| slot.growth(steps, block)).sum()
     }
 
     /// Throws out the calls admitted last until every other one can make a token.
-    fn make_room(&mut self) {
+    fn make_room(&mut self, now: Ps, shared: &Shared<'_>) {
         while self.growth(1) > self.cache.available() {
             let Some(victim) = self.running.pop() else { return };
-            self.cache.unpin(victim.pin, true);
-            self.cache.give(victim.private);
+            self.cache.release(victim.lease, Use { call: victim.call, at: now });
             self.queue.push_front(victim.call);
             self.waiting += 1;
+            self.waiting_tokens += shared.prompt_tokens(victim.call);
             self.preemptions += 1;
             self.thrown_out.push((victim.call, victim.generated));
         }
@@ -198,62 +230,39 @@ impl<'a> Replica<'a> {
     fn admit(&mut self, now: Ps, mut budget: u64, shared: &mut Shared<'_>) {
         while budget > 0 && (self.running.len() as u64) < u64::from(shared.config.max_batch) {
             let Some(call) = self.queue.head() else { return };
-            let Some(mut slot) = self.place(call, shared) else { return };
+            let Some(mut slot) = self.place(call, now, shared) else { return };
             self.queue.pop();
             self.waiting -= 1;
+            self.waiting_tokens -= shared.prompt_tokens(call);
             slot.chunk = budget.min(slot.target - slot.kv);
             budget -= slot.chunk;
-            shared.admitted(call, now, self.number, slot.kv);
+            shared.admitted(call, now, self.number, &slot.lease);
             self.running.push(slot);
         }
     }
 
     /// Finds a call's cached prefix and takes blocks for the rest of its prompt. `None`, with nothing
     /// changed, when there is no room.
-    fn place(&mut self, call: u32, shared: &Shared<'_>) -> Option<Running> {
+    fn place(&mut self, call: u32, now: Ps, shared: &Shared<'_>) -> Option<Running> {
         let asked = &shared.work.calls[call as usize];
-        let block = self.cache.block_tokens();
         let resumed = self.thrown_out.last().copied().filter(|&(thrown, _)| thrown == call);
         let generated = resumed.map_or(0, |(_, generated)| generated);
         let target = (u64::from(asked.prompt_tokens) + generated).max(1);
-        let tokens = target + shared.reserved(call).saturating_sub(generated);
-        let (mut pin, mut cached) = self.match_prefix(call, target, shared);
-        if !self.seize(pin, tokens.div_ceil(block) - cached) {
-            // The match may hold a block more than the call may use; alone on the replica, a call
-            // gets in without it.
-            (pin, cached) = (ROOT, 0);
-            if !self.running.is_empty() || !self.seize(pin, tokens.div_ceil(block)) {
-                return None;
-            }
-        }
+        let lease = self.cache.admit(&Admission {
+            call,
+            node: shared.tree.prompt(call),
+            target,
+            room: target + shared.reserved(call).saturating_sub(generated),
+            headroom: self.growth(1),
+            alone: self.running.is_empty(),
+            now,
+        })?;
         if resumed.is_some() {
             self.thrown_out.pop();
         }
-        let private = tokens.div_ceil(block) - cached;
+        let kv = lease.device_tokens + lease.host_tokens;
         let output = u64::from(asked.output_tokens);
-        let blocks = cached + private;
-        Some(Running { call, pin, blocks, private, kv: cached * block, target, generated, output, chunk: 0 })
-    }
-
-    /// The cached prefix of a call: its deepest node, and the blocks that count. The last token is
-    /// always computed.
-    fn match_prefix(&self, call: u32, target: u64, shared: &Shared<'_>) -> (NodeId, u64) {
-        if !shared.config.cache {
-            return (ROOT, 0);
-        }
-        let (node, blocks) = self.cache.longest(shared.tree.prompt(call));
-        (node, u64::from(blocks).min((target - 1) / self.cache.block_tokens()))
-    }
-
-    /// Pins a prefix and takes blocks beside it, leaving room for one token of every decoding call.
-    /// Returns false, with nothing changed, when there is no room.
-    fn seize(&mut self, pin: NodeId, private: u64) -> bool {
-        self.cache.pin(pin);
-        let fits = private + self.growth(1) <= self.cache.available() && self.cache.take(private);
-        if !fits {
-            self.cache.unpin(pin, false);
-        }
-        fits
+        Some(Running { call, lease, kv, target, generated, output, chunk: 0 })
     }
 
     /// Completes the present plan. Returns the calls that ended.
@@ -261,14 +270,14 @@ impl<'a> Replica<'a> {
         let Some(plan) = self.plan.take() else { return Vec::new() };
         self.busy += plan.end - plan.start;
         self.steps += plan.steps;
-        self.grow(plan.steps);
+        self.grow(plan.steps, now);
         let mut ended = Vec::new();
         let mut running = std::mem::take(&mut self.running);
         for slot in &mut running {
             if slot.chunk > 0 {
                 slot.kv += slot.chunk;
-                let written =
-                    if shared.config.cache { self.publish(slot, shared.tree.prompt(slot.call)) } else { 0 };
+                let node = shared.tree.prompt(slot.call);
+                let written = self.cache.publish(&mut slot.lease, node, slot.kv);
                 shared.computed(slot.call, slot.chunk, written);
                 slot.chunk = 0;
                 if slot.kv < slot.target {
@@ -287,7 +296,7 @@ impl<'a> Replica<'a> {
         running.retain_mut(|slot| {
             let done = slot.decoding() && slot.generated >= slot.output;
             if done {
-                self.release(slot, shared);
+                self.release(slot, now, shared);
                 shared.finished(slot.call, now, slot.generated);
                 ended.push(slot.call);
             }
@@ -298,33 +307,20 @@ impl<'a> Replica<'a> {
     }
 
     /// Takes the blocks that `steps` decode steps filled.
-    fn grow(&mut self, steps: u64) {
+    fn grow(&mut self, steps: u64, now: Ps) {
         let block = self.cache.block_tokens();
         for slot in self.running.iter_mut().filter(|slot| slot.decoding()) {
-            let more = (slot.kv + steps).div_ceil(block).saturating_sub(slot.blocks);
-            let taken = self.cache.take(more);
+            let more = slot.growth(steps, block);
+            let taken = self.cache.extend(&mut slot.lease, more, now);
             debug_assert!(taken, "the stretch was planned within the room there is");
-            slot.blocks += more;
-            slot.private += more;
         }
     }
 
-    /// Makes a call's full blocks on the way to `node` available to others.
-    fn publish(&mut self, slot: &mut Running, node: NodeId) -> u64 {
-        let block = self.cache.block_tokens();
-        let (pin, moved) = self.cache.publish(slot.pin, node, (slot.kv / block) as u32);
-        slot.pin = pin;
-        slot.private -= moved;
-        moved * block
-    }
-
-    fn release(&mut self, slot: &mut Running, shared: &Shared<'_>) {
-        if shared.config.cache {
-            self.publish(slot, shared.tree.reply(slot.call));
-        }
-        self.cache.unpin(slot.pin, true);
-        self.cache.give(slot.private);
-        self.load.calls -= 1;
-        self.load.tokens -= u64::from(shared.work.calls[slot.call as usize].prompt_tokens);
+    fn release(&mut self, slot: &mut Running, now: Ps, shared: &Shared<'_>) {
+        self.cache.publish(&mut slot.lease, shared.tree.reply(slot.call), slot.kv);
+        self.cache.release(slot.lease, Use { call: slot.call, at: now });
+        self.queue.ended(slot.call);
+        self.calls -= 1;
+        self.tokens -= shared.prompt_tokens(slot.call);
     }
 }

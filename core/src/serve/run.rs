@@ -2,14 +2,32 @@
 //! outcome that grows call by call.
 
 use super::arrivals::Replay;
-use super::kv::Ceiling;
+use super::cache::{Ceiling, Lease};
 use super::latency::{Coefficients, PS_PER_US, Ps};
 use super::prefix::PrefixTree;
-use crate::trace::{CallOutcome, CallStatus, Workload};
+use crate::choice::Choice;
+use crate::trace::{Cached, CallOutcome, CallStatus, Workload};
+
+/// Which member of each family a cluster is built from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parts {
+    /// The router.
+    pub router: Choice,
+    /// The cache of a replica.
+    pub cache: Choice,
+    /// What goes first from it.
+    pub eviction: Choice,
+    /// The order in which calls are admitted.
+    pub scheduler: Choice,
+    /// What predicts lengths, for the queue's order and for reservation.
+    pub predictor: Option<Choice>,
+}
 
 /// One cluster and how it is asked, with every name looked up.
 #[derive(Clone, Debug)]
 pub struct ClusterConfig {
+    /// Its parts.
+    pub parts: Parts,
     /// Engines.
     pub replicas: u32,
     /// KV capacity of one replica, in blocks.
@@ -24,8 +42,6 @@ pub struct ClusterConfig {
     pub coefficients: Coefficients,
     /// Whether prefixes are reused.
     pub cache: bool,
-    /// Whether lengths are predicted, for the queue's order and for reservation.
-    pub predict: bool,
     /// Whether the requested maximum (or the prediction) is reserved at admission.
     pub reserve: bool,
     /// What starts the next call.
@@ -36,9 +52,16 @@ pub struct ClusterConfig {
     pub stepwise: bool,
     /// Keep the token curve of every call.
     pub curves: bool,
+    /// How old the router's view of the cluster may be.
+    pub staleness_us: u64,
+    /// Keep what the router thought of every replica, for every call.
+    pub decisions: bool,
+    /// Seed of everything random.
+    pub seed: u64,
 }
 
 /// What replicas share while a run goes on.
+#[derive(Clone)]
 pub(super) struct Shared<'a> {
     pub(super) work: &'a Workload,
     pub(super) tree: &'a PrefixTree,
@@ -47,6 +70,8 @@ pub(super) struct Shared<'a> {
     pub(super) predicted: Vec<u64>,
     pub(super) out: Vec<CallOutcome>,
     pub(super) ceiling: Ceiling<'a>,
+    /// Tokens computed and made by session.
+    pub(super) served: Vec<u64>,
 }
 
 /// Picoseconds to the nearest microsecond.
@@ -59,7 +84,7 @@ impl Shared<'_> {
     pub(super) fn reserved(&self, call: u32) -> u64 {
         let predicted = self.predicted[call as usize];
         let asked = u64::from(self.work.calls[call as usize].max_tokens);
-        let wanted = match (self.config.predict, self.config.reserve) {
+        let wanted = match (self.config.parts.predictor.is_some(), self.config.reserve) {
             (true, _) => predicted.min(asked),
             (false, true) => asked,
             (false, false) => return 0,
@@ -69,7 +94,11 @@ impl Shared<'_> {
         wanted.min(room.saturating_sub(prompt))
     }
 
-    pub(super) fn admitted(&mut self, call: u32, now: Ps, replica: u32, cached: u64) {
+    pub(super) fn prompt_tokens(&self, call: u32) -> u64 {
+        self.work.calls[call as usize].prompt_tokens.into()
+    }
+
+    pub(super) fn admitted(&mut self, call: u32, now: Ps, replica: u32, lease: &Lease) {
         let asked = &self.work.calls[call as usize];
         let block = u64::from(self.tree.block_tokens());
         let prompt = u64::from(asked.prompt_tokens);
@@ -85,7 +114,7 @@ impl Shared<'_> {
         self.ceiling.add(self.tree.reply(call), until as u32);
         out.admitted_us = Some(us(now));
         out.replica = Some(replica);
-        out.cached_tokens.device = cached;
+        out.cached_tokens = Cached { device: lease.device_tokens, host: lease.host_tokens };
     }
 
     pub(super) fn computed(&mut self, call: u32, tokens: u64, written: u64) {
@@ -107,6 +136,7 @@ impl Shared<'_> {
         let out = &mut self.out[call as usize];
         out.finished_us = Some(us(now));
         out.output_tokens = generated;
+        self.served[self.work.calls[call as usize].session as usize] += out.computed_tokens + generated;
     }
 
     pub(super) fn refuse(&mut self, call: u32, status: CallStatus) {

@@ -21,6 +21,7 @@ struct Progress {
 }
 
 /// Drives the sessions of a workload.
+#[derive(Clone)]
 pub(super) struct Sessions<'a> {
     work: &'a Workload,
     replay: Replay,
@@ -31,6 +32,7 @@ pub(super) struct Sessions<'a> {
     ready: Vec<Ps>,
     waiters: Vec<Vec<u32>>,
     progress: Vec<Progress>,
+    began: Vec<Ps>,
     next: usize,
 }
 
@@ -56,6 +58,7 @@ impl<'a> Sessions<'a> {
             ready: vec![0; count],
             waiters,
             progress: work.sessions.iter().map(|s| Progress { open: s.calls.count, ended: false }).collect(),
+            began: vec![0; work.sessions.len()],
             next: 0,
         }
     }
@@ -83,7 +86,13 @@ impl<'a> Sessions<'a> {
         }
     }
 
+    /// When a session started.
+    pub(super) fn began(&self, session: u32) -> Ps {
+        self.began[session as usize]
+    }
+
     fn start(&mut self, session: u32, now: Ps, due: &mut Due) {
+        self.began[session as usize] = now;
         for call in self.work.sessions[session as usize].calls.indices() {
             let start = &self.work.calls[call as usize].start;
             match self.replay {

@@ -170,7 +170,7 @@ impl Builder<'_> {
             prompt_tokens,
             view,
             reply,
-            output_tokens: drawn.output,
+            output_tokens: Some(drawn.output),
             reasoning_tokens: drawn.reasoning,
             tools,
             ..Call::default()

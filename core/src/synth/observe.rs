@@ -102,7 +102,7 @@ fn turn(call: &Call) -> Turn {
     Turn {
         agent: if call.role == CallRole::Agent { 0 } else { call.agent.max(1) },
         prompt_tokens: call.prompt_tokens,
-        output_tokens: call.output_tokens,
+        output_tokens: call.output(),
         reasoning_tokens: call.reasoning_tokens,
         model_us: call.recorded.as_ref().and_then(|recorded| recorded.e2e_us),
         step: None,
@@ -119,7 +119,7 @@ fn step(session: &Session, before: &Call, next: &Call) -> Step {
         false => Change::Broke(shared),
     };
     let grew = next.prompt_tokens.saturating_sub(before.prompt_tokens);
-    let reply_tokens = grew.min(before.output_tokens - before.reasoning_tokens.min(before.output_tokens));
+    let reply_tokens = grew.min(before.output() - before.reasoning_tokens.min(before.output()));
     let last = next.view.last().and_then(|run| run.indices().next_back());
     let kind = last.and_then(|message| session.messages.get(message as usize)).map(|message| message.kind);
     Step {

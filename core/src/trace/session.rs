@@ -284,20 +284,28 @@ pub struct Call {
     /// The message that the reply became.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<u32>,
-    /// Tokens generated, reasoning included.
-    pub output_tokens: u32,
+    /// Tokens generated, reasoning included; absent where the source neither counts nor shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u32>,
     /// Of these, reasoning that is not sent again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reasoning_tokens: u32,
     /// Tools that ran on the reply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolUse>,
-    /// Whether `delay_us`, `at_us` or `output_tokens` is an estimate.
+    /// Whether `delay_us`, `at_us`, `prompt_tokens` or `output_tokens` is an estimate, or the last unknown.
     #[serde(default, skip_serializing_if = "is_default")]
     pub estimated: bool,
     /// What the source measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<Recorded>,
+}
+
+impl Call {
+    /// Tokens generated as far as they are known: what sums and simulations count.
+    pub fn output(&self) -> u32 {
+        self.output_tokens.unwrap_or(0)
+    }
 }
 
 /// How a session ended.
@@ -375,9 +383,9 @@ impl Session {
         self.calls.iter().map(|call| u64::from(call.prompt_tokens)).sum()
     }
 
-    /// All tokens that its calls generated.
+    /// All tokens that its calls generated, as far as they are known.
     pub fn output_tokens(&self) -> u64 {
-        self.calls.iter().map(|call| u64::from(call.output_tokens)).sum()
+        self.calls.iter().map(|call| u64::from(call.output())).sum()
     }
 }
 

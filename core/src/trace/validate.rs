@@ -105,8 +105,8 @@ fn check_call(session: &Session, call: &Call) -> Result<(), Invalid> {
         if found > limit { Err(Invalid::TooLarge { call: call.id, field, found, limit }) } else { Ok(()) }
     };
     too_large("prompt_tokens", call.prompt_tokens.into(), MAX_TOKENS.into())?;
-    too_large("output_tokens", call.output_tokens.into(), MAX_TOKENS.into())?;
-    too_large("reasoning_tokens", call.reasoning_tokens.into(), call.output_tokens.into())?;
+    too_large("output_tokens", call.output().into(), MAX_TOKENS.into())?;
+    too_large("reasoning_tokens", call.reasoning_tokens.into(), call.output().into())?;
     if let Some(recorded) = &call.recorded {
         let limit = MAX_TOKENS.into();
         too_large("recorded.cached_tokens", recorded.cached_tokens.unwrap_or(0), limit)?;

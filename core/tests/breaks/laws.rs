@@ -86,7 +86,7 @@ fn session() -> impl Strategy<Value = Session> {
                 );
                 let call = session.calls.last_mut().unwrap();
                 call.agent = agent;
-                call.output_tokens = 9;
+                call.output_tokens = Some(9);
                 call.reasoning_tokens = u32::from(reasoning);
                 call.view = if told { runs(&view) } else { Vec::new() };
             }

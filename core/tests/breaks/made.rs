@@ -96,7 +96,7 @@ pub(crate) fn push(
         prompt: runs(prompt),
         prompt_tokens,
         reply,
-        output_tokens: 1,
+        output_tokens: Some(1),
         ..Call::default()
     });
 }

@@ -136,7 +136,7 @@ fn small() -> Session {
             Call {
                 at_us: Some(0),
                 prompt_tokens: 30,
-                output_tokens: 8,
+                output_tokens: Some(8),
                 reasoning_tokens: 3,
                 tools: vec![tool],
                 recorded: Some(recorded),
@@ -146,7 +146,7 @@ fn small() -> Session {
                 at_us: Some(2_000_000),
                 delay_us: Some(1_500),
                 prompt_tokens: 42,
-                output_tokens: 6,
+                output_tokens: Some(6),
                 estimated: true,
                 ..call(1, 4, 4)
             },

@@ -28,7 +28,7 @@ fn facts(session: &Session) -> Vec<Facts> {
             agents.iter().position(|agent| *agent == call.agent).unwrap() as u32,
             session.models[call.model as usize].clone(),
             call.prompt_tokens,
-            call.output_tokens,
+            call.output(),
             call.reasoning_tokens,
             call.at_us.map(|at| at - start),
             call.delay_us.filter(|_| !first),
@@ -87,7 +87,7 @@ fn furnished(calls: &[Asked], seeds: &[(u32, u8, u8)]) -> Session {
             .sum();
         call.prompt.clear();
         call.model = u32::from(extra % 3 == 0);
-        call.reasoning_tokens = call.output_tokens / 3;
+        call.reasoning_tokens = call.output() / 3;
         call.estimated = extra % 5 == 0;
         call.tools = (0..tools % 3).map(|n| tool(n, extra)).collect();
         let recorded = call.recorded.as_mut().unwrap();

@@ -16,8 +16,8 @@ fn a_recording_comes_back_whole() {
     assert_eq!((&ours.id, &ours.models, ours.calls.len()), (&theirs.id, &theirs.models, theirs.calls.len()));
     for (a, b) in ours.calls.iter().zip(&theirs.calls) {
         assert_eq!(
-            (a.agent, a.model, a.at_us, a.prompt_tokens, a.output_tokens, &a.recorded),
-            (b.agent, b.model, b.at_us, b.prompt_tokens, b.output_tokens, &b.recorded)
+            (a.agent, a.model, a.at_us, a.prompt_tokens, a.output(), &a.recorded),
+            (b.agent, b.model, b.at_us, b.prompt_tokens, b.output(), &b.recorded)
         );
         for (c, d) in ours.calls.iter().zip(&theirs.calls) {
             assert_eq!(
@@ -95,7 +95,7 @@ proptest! {
         let number = |agent: u32| agents.iter().position(|known| *known == agent).map_or(0, |at| at as u32 + 1);
         for (a, b) in ours.calls.iter().zip(&theirs.calls) {
             prop_assert_eq!((number(a.agent), a.at_us), (b.agent, b.at_us));
-            prop_assert_eq!((a.prompt_tokens, a.output_tokens), (b.prompt_tokens, b.output_tokens));
+            prop_assert_eq!((a.prompt_tokens, a.output()), (b.prompt_tokens, b.output()));
             prop_assert_eq!(&a.recorded, &b.recorded);
             // A call that begins before the end of the one before has no pause to give.
             if a.agent == 0 && agents.is_empty() {

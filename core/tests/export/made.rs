@@ -48,7 +48,7 @@ pub(crate) fn session(id: usize, scope: Scope, sizes: Sizes, asked: &[Asked]) ->
             role: if agent == 0 { CallRole::Agent } else { CallRole::Subagent },
             at_us: Some(at),
             prompt_tokens: tokens + tail,
-            output_tokens: *output,
+            output_tokens: Some(*output),
             recorded: Some(Recorded { e2e_us: Some(*took_us), ..Recorded::default() }),
             ..Call::default()
         };

@@ -143,7 +143,7 @@ proptest! {
             prop_assert_eq!(&ours.id, &theirs.id);
             let facts = |session: &Session| -> Vec<_> {
                 let calls = session.calls.iter();
-                calls.map(|c| (c.at_us, c.after.clone(), c.delay_us, c.prompt_tokens, c.output_tokens)).collect()
+                calls.map(|c| (c.at_us, c.after.clone(), c.delay_us, c.prompt_tokens, c.output())).collect()
             };
             prop_assert_eq!(facts(ours), facts(theirs));
         }

@@ -28,7 +28,7 @@ fn kinds(session: &Session, call: usize) -> Vec<MessageKind> {
 }
 
 fn counts(session: &Session) -> Vec<(u32, u32)> {
-    session.calls.iter().map(|call| (call.prompt_tokens, call.output_tokens)).collect()
+    session.calls.iter().map(|call| (call.prompt_tokens, call.output())).collect()
 }
 
 fn after(session: &Session) -> Vec<Vec<u32>> {

@@ -12,9 +12,7 @@ fn each_line_is_one_call_without_a_prompt_that_anybody_could_share() {
     let calls: Vec<_> = imported
         .sessions
         .iter()
-        .map(|s| {
-            (s.id.as_str(), s.calls[0].at_us.unwrap(), s.calls[0].prompt_tokens, s.calls[0].output_tokens)
-        })
+        .map(|s| (s.id.as_str(), s.calls[0].at_us.unwrap(), s.calls[0].prompt_tokens, s.calls[0].output()))
         .collect();
     // 09:59:59.7 to 10:00:00.25 are 550 ms, to the next midnight 14 h more and 0.3 s;
     // what is below a microsecond is cut.
@@ -42,7 +40,7 @@ fn spelling_of_the_table_does_not_matter() {
     let calls: Vec<_> = imported
         .sessions
         .iter()
-        .map(|s| (s.calls[0].at_us.unwrap(), s.calls[0].prompt_tokens, s.calls[0].output_tokens))
+        .map(|s| (s.calls[0].at_us.unwrap(), s.calls[0].prompt_tokens, s.calls[0].output()))
         .collect();
     assert_eq!(calls, [(0, 100, 5), (1_000_000, 200, 6)]);
     assert_eq!(imported.unknown_keys, 2, "one column that nobody knows, in two lines");

@@ -17,7 +17,7 @@ fn the_older_release_has_single_requests() {
         .iter()
         .map(|s| {
             let call = &s.calls[0];
-            (s.id.as_str(), s.models[0].as_str(), call.at_us.unwrap(), call.prompt_tokens, call.output_tokens)
+            (s.id.as_str(), s.models[0].as_str(), call.at_us.unwrap(), call.prompt_tokens, call.output())
         })
         .collect();
     assert_eq!(

@@ -106,7 +106,7 @@ fn lines_of_one_reply_are_one_call_and_the_last_count_is_taken() {
     assert_eq!(session.counts_from, "source+bytes/4");
     assert_eq!(session.models, ["claude-sonnet-4-5-20250929"]);
     assert_eq!(session.marks, []);
-    let counts: Vec<_> = session.calls.iter().map(|c| (c.prompt_tokens, c.output_tokens)).collect();
+    let counts: Vec<_> = session.calls.iter().map(|c| (c.prompt_tokens, c.output())).collect();
     assert_eq!(counts, [(10 + 1_000, 50), (5 + 85 + 1_010, 7)]);
     let recorded = |read, write| {
         Some(Recorded { cached_tokens: Some(read), cache_write_tokens: Some(write), ..Recorded::default() })
@@ -196,11 +196,11 @@ fn a_placeholder_is_replaced_by_an_estimate_and_kept_beside_it() {
     lines[3] = reply("a3", "a2", 4, "m1", tool("t1", "Bash", json!({})), [10, 1_000, 0, 2]);
     let session = session(&lines);
     // 15 bytes of thought, 400 of text, `Bash` and `{}`: 4 + 100 + 1 + 1 tokens.
-    assert_eq!(session.calls[0].output_tokens, 106);
+    assert_eq!(session.calls[0].output(), 106);
     assert!(session.calls[0].estimated && session.has(Mark::Estimated));
     assert_eq!(session.calls[0].recorded.as_ref().unwrap().output_tokens, Some(2));
     let last = &session.calls[1];
-    assert_eq!((last.output_tokens, last.estimated), (7, false), "11 bytes may be 7 tokens");
+    assert_eq!((last.output(), last.estimated), (7, false), "11 bytes may be 7 tokens");
     assert_eq!(last.recorded.as_ref().unwrap().output_tokens, None);
 }
 
@@ -225,7 +225,7 @@ fn zeros_of_a_server_without_a_cache_are_no_counts() {
     assert_eq!(session.calls[0].recorded, None);
     let call = &session.calls[1];
     // 110, the reply's 1 and the question's 10; the answer is counted.
-    assert_eq!((call.prompt_tokens, call.output_tokens), (110 + 1 + 10, 10));
+    assert_eq!((call.prompt_tokens, call.output()), (110 + 1 + 10, 10));
     assert!(call.estimated && call.recorded.is_none());
     assert!(!session.calls[0].estimated);
 }

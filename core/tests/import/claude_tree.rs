@@ -253,7 +253,7 @@ fn impossible_counts_are_as_if_missing_and_named() {
         let imported = imported(&lines);
         assert!(reasons(&imported)[0].starts_with(why), "{:?}", imported.skipped);
         let call = &imported.sessions[0].calls[1];
-        assert_eq!((call.prompt_tokens, call.output_tokens), (1_010 + 40 + 20, 3), "counted instead");
+        assert_eq!((call.prompt_tokens, call.output()), (1_010 + 40 + 20, 3), "counted instead");
         assert!(call.estimated);
     }
 }

@@ -45,7 +45,7 @@ fn counts_are_the_source_s_and_ids_cover_full_blocks_only() {
     assert_eq!((session.id.as_str(), session.harness.as_str()), ("trace_1", "claude-code"));
     assert_eq!(session.block_tokens, Some(64));
     let call = &session.calls[0];
-    assert_eq!((call.prompt_tokens, call.output_tokens), (1000, 7));
+    assert_eq!((call.prompt_tokens, call.output()), (1000, 7));
     let covered: u32 = prompt(&session, call).iter().map(|(_, tokens)| tokens).sum();
     assert_eq!(covered, 15 * 64, "the last 40 tokens have no identity");
     assert_eq!(session.marks, [Mark::DerivedMessages]);

@@ -46,9 +46,12 @@ fn a_text_that_grows_is_split_into_what_was_sent_before_the_reply_and_what_is_ne
     // 40 bytes; 2 + 9 and 10 bytes more; 6 bytes more: at four bytes a token, each rounded up.
     let prompts: Vec<u32> = session.calls.iter().map(|call| call.prompt_tokens).collect();
     assert_eq!(prompts, [10, 10 + 3 + 3, 10 + 3 + 3 + 2]);
-    let outputs: Vec<u32> = session.calls.iter().map(|call| call.output_tokens).collect();
-    // The first reply as it was sent again, with the two line ends before it; 22 bytes; nothing.
-    assert_eq!(outputs, [3, 6, 0]);
+    let outputs: Vec<Option<u32>> = session.calls.iter().map(|call| call.output_tokens).collect();
+    // The first reply as it was sent again, with the two line ends before it; 22 bytes; not in the file.
+    assert_eq!(outputs, [Some(3), Some(6), None]);
+    let written = serde_json::to_value(&session).unwrap();
+    assert_eq!(written["calls"][2].get("output_tokens"), None, "unknown is absent");
+    assert_eq!(serde_json::from_value::<Session>(written).unwrap(), session);
     let at: Vec<Option<u64>> = session.calls.iter().map(|call| call.at_us).collect();
     assert_eq!(at, [Some(0), Some(3_500_000), Some(4_000_000)]);
     assert!(session.calls.iter().all(|call| call.delay_us.is_none()), "nothing says when a reply ended");
@@ -71,7 +74,7 @@ fn lines_out_of_time_order_are_sorted_and_the_session_says_so() {
 
 #[test]
 fn prompts_that_do_not_continue_each_other_are_of_two_agents() {
-    // A simulated user and its agent, which asks more often, in one session.
+    // Two agents in one session; the one that asks more often is the main one.
     let lines = [
         line(1, "Hello", "Hi, a task"),
         line(2, "Hi, a task", ""),
@@ -94,6 +97,36 @@ fn prompts_that_do_not_continue_each_other_are_of_two_agents() {
             (0, Agent, vec![2, 3])
         ]
     );
+}
+
+#[test]
+fn a_simulated_user_is_no_agent() {
+    const GREETING: &str = "Hi! How can I help you today?";
+    let played = [
+        line(1, GREETING, "Hi, a task"),
+        line(2, "Hi, a task", ""),
+        line(3, "Hi, a task", "done?"),
+        line(4, &format!("{GREETING} done?"), "yes"),
+        line(5, "Hi, a task yes", ""),
+    ];
+    let imported = read_as("a.jsonl", file(&played).as_bytes()).unwrap();
+    assert_eq!(
+        reasons(&imported),
+        ["session `a1b2`: 2 calls of a simulated user, expected calls of an agent"]
+    );
+    let calls: Vec<_> = imported.sessions[0]
+        .calls
+        .iter()
+        .map(|call| (call.agent, call.role, call.after.clone(), call.at_us))
+        .collect();
+    use CallRole::Agent;
+    assert_eq!(
+        calls,
+        [(0, Agent, vec![], Some(0)), (0, Agent, vec![0], Some(1)), (0, Agent, vec![1], Some(3))]
+    );
+    // Who only greets, with nobody else in the session, is the agent.
+    let alone = read_as("a.jsonl", file(&played[..1]).as_bytes()).unwrap();
+    assert_eq!((reasons(&alone).len(), alone.sessions[0].calls.len()), (0, 1));
 }
 
 #[test]
@@ -171,7 +204,10 @@ fn collections_with_messages_bring_counts_and_pauses() {
     let session = one_of(file(&lines).as_bytes());
     view_is_prompt(&session);
     assert_eq!((session.harness.as_str(), session.models[0].as_str()), ("openhands", "minimax-m2.5"));
-    assert_eq!(session.calls.iter().map(|call| call.output_tokens).collect::<Vec<_>>(), [120, 60]);
+    assert_eq!(
+        session.calls.iter().map(|call| call.output_tokens).collect::<Vec<_>>(),
+        [Some(120), Some(60)]
+    );
     // 120 tokens at 60 a second, then the pause.
     assert_eq!((session.calls[1].at_us, session.calls[1].delay_us), (Some(2_500_000), Some(500_000)));
     assert_eq!(session.calls[0].reply, Some(2), "the next prompt shows the reply");

@@ -67,9 +67,7 @@ fn totals_are_the_provider_s_and_nothing_is_written_that_was_said() {
     let calls: Vec<_> = session
         .calls
         .iter()
-        .map(|c| {
-            (c.prompt_tokens, c.output_tokens, c.reasoning_tokens, c.recorded.clone().unwrap().cached_tokens)
-        })
+        .map(|c| (c.prompt_tokens, c.output(), c.reasoning_tokens, c.recorded.clone().unwrap().cached_tokens))
         .collect();
     assert_eq!(calls, [(300, 60, 3, Some(0)), (500, 120, 3, Some(256))]);
     assert_eq!(session.calls[1].recorded.as_ref().unwrap().cost_usd, Some(0.5));
@@ -285,8 +283,7 @@ fn responses_of_the_newer_interface_are_replies_too() {
     ];
     let session = one(&run(&messages));
     assert_eq!(session.models, ["gpt-5"]);
-    let counts: Vec<_> =
-        session.calls.iter().map(|c| (c.prompt_tokens, c.output_tokens, c.tools.len())).collect();
+    let counts: Vec<_> = session.calls.iter().map(|c| (c.prompt_tokens, c.output(), c.tools.len())).collect();
     assert_eq!(counts, [(150, 20, 1), (200, 5, 0)]);
     assert_eq!(session.calls[0].recorded.as_ref().unwrap().cached_tokens, Some(64));
     assert_eq!(session.calls[1].delay_us, Some(2 * S));
@@ -302,7 +299,7 @@ fn a_bare_list_is_counted_by_the_tokenizer_and_says_so() {
     assert_eq!((session.id.as_str(), session.counts_from.as_str()), ("local", "bytes/4"));
     assert_eq!(session.models, ["unknown"]);
     assert_eq!((session.calls[0].prompt_tokens, session.calls[1].prompt_tokens), (200, 200 + 6 + 112));
-    assert_eq!(session.calls[0].output_tokens, 6);
+    assert_eq!(session.calls[0].output(), 6);
     assert!(
         session
             .calls

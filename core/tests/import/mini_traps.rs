@@ -21,7 +21,7 @@ fn impossible_counts_are_as_if_missing_and_named() {
             imported.skipped
         );
         let call = &imported.sessions[0].calls[1];
-        assert_eq!((call.prompt_tokens, call.output_tokens), (300 + 6 + 112, 5), "counted instead");
+        assert_eq!((call.prompt_tokens, call.output()), (300 + 6 + 112, 5), "counted instead");
         assert!(call.estimated);
     }
 }

@@ -21,7 +21,7 @@ fn each_line_is_a_session_of_one_call_and_ids_hold_across_the_file() {
     let calls: Vec<_> = imported
         .sessions
         .iter()
-        .map(|s| (s.calls[0].at_us, s.calls[0].prompt_tokens, s.calls[0].output_tokens))
+        .map(|s| (s.calls[0].at_us, s.calls[0].prompt_tokens, s.calls[0].output()))
         .collect();
     assert_eq!(calls, [(Some(0), 1000, 5), (Some(3_000_000), 1024, 6), (Some(27_482_500), 513, 0)]);
     let prompts: Vec<_> =

@@ -23,7 +23,7 @@ fn kinds(session: &Session) -> Vec<(MessageRole, MessageKind)> {
 fn counts(session: &Session) -> Vec<(u32, u32, u32, Option<u64>)> {
     let cached =
         |call: &atr_core::trace::Call| call.recorded.as_ref().and_then(|recorded| recorded.cached_tokens);
-    session.calls.iter().map(|c| (c.prompt_tokens, c.output_tokens, c.reasoning_tokens, cached(c))).collect()
+    session.calls.iter().map(|c| (c.prompt_tokens, c.output(), c.reasoning_tokens, cached(c))).collect()
 }
 
 fn calls(imported: &Imported) -> Vec<usize> {
@@ -169,10 +169,7 @@ fn files_of_batches_hold_requests_or_replies_and_errors_are_named() {
     let imported = read(BATCH.as_bytes());
     assert_eq!(reasons(&imported), ["line 3: `response` is an error, expected a reply"]);
     let [request, reply] = &imported.sessions[..] else { panic!("two sessions") };
-    assert_eq!(
-        (request.messages.len(), request.calls[0].output_tokens, request.calls[0].estimated),
-        (2, 0, true)
-    );
+    assert_eq!((request.messages.len(), request.calls[0].output(), request.calls[0].estimated), (2, 0, true));
     // The reply alone has counts, but nothing that could be shared.
     assert_eq!(counts(reply), [(300, 40, 10, Some(0))]);
     assert_eq!(reply.messages[0].tags, [Tag::Residual]);
@@ -244,7 +241,7 @@ fn zero_counts_are_unknown_and_impossible_ones_are_named() {
     };
     let session = one_of(line(json!({"prompt_tokens": 0, "completion_tokens": 0})).as_bytes());
     assert_eq!(
-        (session.calls[0].prompt_tokens, session.calls[0].output_tokens, session.calls[0].estimated),
+        (session.calls[0].prompt_tokens, session.calls[0].output(), session.calls[0].estimated),
         (1, 2, true)
     );
     let imported = read(line(json!({"prompt_tokens": -4, "completion_tokens": 1})).as_bytes());

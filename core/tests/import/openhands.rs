@@ -85,7 +85,7 @@ fn actions_reply_and_observations_are_sent() {
         [Tools, SystemPrompt, Task, Action, Observation, Action, Observation, Action]
     );
     assert_eq!(views(&session), [vec![0, 1, 2], vec![0, 1, 2, 3, 4], vec![0, 1, 2, 3, 4, 5, 6]]);
-    let counts: Vec<_> = session.calls.iter().map(|call| (call.prompt_tokens, call.output_tokens)).collect();
+    let counts: Vec<_> = session.calls.iter().map(|call| (call.prompt_tokens, call.output())).collect();
     // The last call has no counts: its messages' sizes. 40 + 12 + 28 bytes and 200 bytes follow the second prompt.
     assert_eq!(counts[..2], [(400, 30), (500, 20)]);
     assert_eq!(counts[2].0, 500 + 20 + 50);
@@ -269,7 +269,8 @@ fn what_is_no_event_is_named() {
 #[test]
 fn errors_decide_how_a_run_ended() {
     for (error, exit) in [
-        ("RuntimeError: Agent reached maximum iteration.", "exit_cost"),
+        ("RuntimeError: Agent reached maximum iteration in headless mode.", "exit_steps"),
+        ("RuntimeError: Agent reached maximum budget for conversation", "exit_cost"),
         ("AgentStuckInLoopError: Agent got stuck in a loop", "exit_error"),
         ("litellm.ContextWindowExceededError", "exit_context"),
     ] {
@@ -278,4 +279,25 @@ fn errors_decide_how_a_run_ended() {
         let outcome = one(&row).outcome.unwrap();
         assert_eq!((outcome.exit.as_str(), outcome.submitted), (exit, false), "{error}");
     }
+}
+
+#[test]
+fn a_billed_call_without_an_event_is_counted_and_named() {
+    let latency = |id: &str| json!({"model": "m", "latency": 1.5, "response_id": id});
+    let used = |id: &str| json!({"response_id": id, "prompt_tokens": 90, "completion_tokens": 9});
+    let untold = |latencies: &[&str], usages: &[&str], history: &[Value]| {
+        let mut row = row(history);
+        row["metrics"]["response_latencies"] = latencies.iter().copied().map(latency).collect();
+        row["metrics"]["token_usages"] = usages.iter().copied().map(used).collect();
+        let imported = read(row.to_string().as_bytes());
+        let why = reasons(&imported).join("; ");
+        (imported.sessions[0].calls.len(), why)
+    };
+    let named = small();
+    assert_eq!(untold(&["r1", "r2"], &["r1", "r2"], &named[..6]), (2, String::new()));
+    // Thrown away between the two that have events: one has a latency alone, one both.
+    let why = "run 1: 2 of 4 calls in `metrics` have no event, expected one for each".to_owned();
+    assert_eq!(untold(&["r1", "lost", "gone", "r2"], &["r1", "gone", "r2"], &named[..6]), (2, why));
+    // An end that names no response may be the third call.
+    assert_eq!(untold(&["r1", "r2", "r3"], &["r1", "r2", "r3"], &named), (3, String::new()));
 }

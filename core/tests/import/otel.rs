@@ -23,7 +23,7 @@ fn spans_without_content_have_counts_times_tools_and_agents() {
         .calls
         .iter()
         .map(|c| {
-            (c.agent, c.role, c.after.clone(), c.at_us.unwrap(), c.delay_us, c.prompt_tokens, c.output_tokens)
+            (c.agent, c.role, c.after.clone(), c.at_us.unwrap(), c.delay_us, c.prompt_tokens, c.output())
         })
         .collect();
     use CallRole::{Agent, Subagent};
@@ -78,11 +78,8 @@ fn messages_in_attributes_give_a_session_with_identity() {
 fn older_conventions_and_events_say_the_same() {
     let session = one_of(INDEXED.as_bytes());
     view_is_prompt(&session);
-    let calls: Vec<_> = session
-        .calls
-        .iter()
-        .map(|call| (call.prompt_tokens, call.output_tokens, call.view.clone()))
-        .collect();
+    let calls: Vec<_> =
+        session.calls.iter().map(|call| (call.prompt_tokens, call.output(), call.view.clone())).collect();
     assert_eq!(calls.iter().map(|call| (call.0, call.1)).collect::<Vec<_>>(), [(30, 8), (40, 3), (9, 2)]);
     let first = |place: usize| -> Vec<MessageRole> {
         let view = session.calls[place].view.iter().flat_map(|run| run.indices());

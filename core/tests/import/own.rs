@@ -11,7 +11,7 @@ fn session(id: &str, scope: Scope) -> Session {
         after: id.checked_sub(1).into_iter().collect(),
         prompt: vec![Run { first: 0, count }],
         prompt_tokens: 100 * count,
-        output_tokens: 9,
+        output_tokens: Some(9),
         ..Call::default()
     };
     Session {

@@ -16,7 +16,7 @@ fn own(scope: Scope, sizes: &[u32]) -> Session {
         id,
         prompt: vec![Run { first: 0, count: 1 + id % 2 }],
         prompt_tokens: 100 * (1 + id % 2),
-        output_tokens,
+        output_tokens: Some(output_tokens),
         ..Call::default()
     };
     Session {
@@ -107,7 +107,7 @@ fn repeated(sessions: &[Session]) -> Vec<bool> {
             let indices: Vec<u32> = call.prompt.iter().flat_map(|run| run.indices()).collect();
             let ids: Vec<u64> = indices.iter().map(|&i| session.segments[i as usize].id).collect();
             let ids = (session.scope == Scope::Set).then_some(ids);
-            (call.prompt_tokens, call.output_tokens, call.prompt.clone(), ids)
+            (call.prompt_tokens, call.output(), call.prompt.clone(), ids)
         });
         seen.insert(calls.collect::<Vec<_>>())
     };

@@ -88,7 +88,7 @@ fn prompts_are_the_history_before_each_reply_and_nothing_of_it_is_written() {
     // 100 + 100; then the reply of 3 bytes and the observation of 36 + 22.
     let prompts: Vec<u32> = session.calls.iter().map(|call| call.prompt_tokens).collect();
     assert_eq!(prompts, [200, 200 + 1 + 15]);
-    assert_eq!(session.calls.iter().map(|call| call.output_tokens).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(session.calls.iter().map(|call| call.output_tokens).collect::<Vec<_>>(), [Some(1), Some(1)]);
     use MessageKind::{Action, Observation, SystemPrompt, Task};
     let kinds: Vec<_> = session.messages.iter().map(|message| message.kind).collect();
     assert_eq!(kinds, [SystemPrompt, Task, Action, Observation, Action]);

@@ -154,7 +154,7 @@ fn tool_calls_and_reasoning_are_sent_again_with_their_reply() {
     view_is_prompt(&session);
     assert_eq!(views(&session), [vec![0, 1], vec![0, 1, 2, 3]]);
     // 8 bytes of reasoning, 4 of text, 18 of the name, 13 of arguments without their escapes: 43.
-    assert_eq!((session.messages[2].tokens, session.calls[0].output_tokens), (11, 11));
+    assert_eq!((session.messages[2].tokens, session.calls[0].output()), (11, 11));
     assert_eq!(
         (session.messages[3].role, session.messages[3].kind),
         (MessageRole::Tool, MessageKind::Observation)
@@ -165,7 +165,7 @@ fn tool_calls_and_reasoning_are_sent_again_with_their_reply() {
     let mut run = newer(&steps, &first);
     run["info"]["model_stats"] = stats(0.5, 418, 1, 2);
     let session = one(&run);
-    assert_eq!((session.counts_from.as_str(), session.calls[0].output_tokens), ("source+bytes/4", 11));
+    assert_eq!((session.counts_from.as_str(), session.calls[0].output()), ("source+bytes/4", 11));
     // Arguments may be JSON of their own.
     run["history"][2]["tool_calls"][0]["function"]["arguments"] = json!({"path": "xyzabcd"});
     run["trajectory"][1]["query"][2]["tool_calls"][0]["function"]["arguments"] = json!({"path": "xyzabcd"});
@@ -209,11 +209,8 @@ fn fork() -> Value {
 fn the_fork_s_statistics_are_each_call_s() {
     let session = one(&fork());
     view_is_prompt(&session);
-    let counts: Vec<_> = session
-        .calls
-        .iter()
-        .map(|call| (call.prompt_tokens, call.output_tokens, call.reasoning_tokens))
-        .collect();
+    let counts: Vec<_> =
+        session.calls.iter().map(|call| (call.prompt_tokens, call.output(), call.reasoning_tokens)).collect();
     // Reasoning is counted apart from the output.
     assert_eq!(counts, [(200, 10, 3), (210, 9, 0), (110, 5, 0), (240, 11, 0)]);
     let recorded = session.calls[1].recorded.clone().unwrap();

@@ -29,10 +29,10 @@ fn interleaved_requests_become_sessions_with_roles_counts_and_times() {
         .map(|c| (c.prompt_tokens, c.output_tokens, c.at_us, c.delay_us, c.estimated))
         .collect();
     // From 23:59:58 on New Year's Eve to 00:00:03, two seconds behind the reply. The last reply is not shown.
-    assert_eq!(calls, [(10, 3, Some(0), None, false), (20, 0, Some(5 * S), Some(2 * S), true)]);
+    assert_eq!(calls, [(10, Some(3), Some(0), None, false), (20, None, Some(5 * S), Some(2 * S), true)]);
     assert_eq!(roles(second), [System, User, Assistant]);
     // Without ids: 45 and 54 bytes of prompt at four a token. Three tokens of output by the log's count.
-    assert_eq!((second.calls[0].output_tokens, second.calls[0].estimated), (3, true));
+    assert_eq!((second.calls[0].output(), second.calls[0].estimated), (3, true));
     assert_eq!(
         sizes(second)[..2],
         [
@@ -60,7 +60,7 @@ fn token_ids_alone_give_exact_counts_and_identity() {
     assert_eq!(session.counts_from, "source+token-ids");
     assert_eq!(
         session.calls.iter().map(|call| (call.prompt_tokens, call.output_tokens)).collect::<Vec<_>>(),
-        [(70, 2), (132, 0)]
+        [(70, Some(2)), (132, None)]
     );
     // 70 ids, the 2 of the reply, 60 more; what the last reply was is not shown.
     use MessageRole::{Assistant, User};
@@ -90,6 +90,9 @@ fn a_log_that_cuts_prompts_trusts_the_ids_that_are_whole() {
     let calls: Vec<_> =
         imported.sessions.iter().map(|s| (s.counts_from.as_str(), s.calls[0].prompt_tokens)).collect();
     // `b` has as many ids as the log keeps: it may have had more, so its text is counted, 50 bytes.
+    let why = "line 2: 1 prompts are cut at 50 characters, expected whole texts or token ids; they are longer than counted";
+    assert_eq!(reasons(&imported), [why]);
+    assert!(imported.sessions[0].calls[0].estimated && !imported.sessions[2].calls[0].prompt.is_empty());
     assert_eq!(calls, [("bytes/4", 13), ("source+bytes/4", 1), ("source+token-ids", 40)]);
 }
 

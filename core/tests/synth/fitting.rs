@@ -47,7 +47,7 @@ fn variance_is_put_where_it_lies() {
     assert!(effect[1] <= 50, "input: {effect:?}");
     let made = generate(&fitted(), 100, 3);
     let spreads = made.iter().filter(|session| session.calls.len() > 4).map(|session| {
-        let outputs = || session.calls.iter().map(|call| f64::from(call.output_tokens));
+        let outputs = || session.calls.iter().map(|call| f64::from(call.output()));
         outputs().fold(0.0, f64::max) / outputs().fold(f64::MAX, f64::min)
     });
     let mut spreads: Vec<f64> = spreads.collect();
@@ -64,7 +64,7 @@ const SAMPLES: [(&str, Sample); 5] = [
     ("turns", |session| vec![session.calls.len() as f64]),
     ("first prompt", |session| vec![session.calls[0].prompt_tokens.into()]),
     ("prompt tokens", |session| vec![session.prompt_tokens() as f64]),
-    ("output", |session| session.calls.iter().map(|call| call.output_tokens.into()).collect()),
+    ("output", |session| session.calls.iter().map(|call| call.output().into()).collect()),
     ("input", |session| {
         let observed = session.messages.iter().filter(|message| message.kind == MessageKind::Observation);
         observed.map(|message| message.tokens.into()).collect()

@@ -46,7 +46,7 @@ pub(crate) fn session(id: &str, task: u32, turns: &[TurnLaw]) -> Session {
             prompt: runs.clone(),
             prompt_tokens,
             view: runs,
-            output_tokens: law.output,
+            output_tokens: Some(law.output),
             ..Call::default()
         });
         if law.cut {

@@ -4,12 +4,14 @@ use crate::args::{InputArgs, WrongCall};
 use crate::output::{self, OutFile};
 use crate::table::Table;
 use crate::words::count;
+use atr_core::choice;
 use atr_core::context;
 use atr_core::figure::units;
 use atr_core::metrics::{self, PolicyMetrics, Spread};
 use atr_core::policy::{self, Arrivals, POLICIES, PolicyRun, Replay, Resolved, Scenario, ScenarioError};
+use atr_core::predict;
 use atr_core::report::Origin;
-use atr_core::serve::{latency, route};
+use atr_core::serve::{cache, evict, latency, route, schedule};
 use atr_core::trace::CallOutcome;
 use serde::Serialize;
 use std::io::Write;
@@ -29,6 +31,21 @@ pub(crate) struct SimulateArgs {
     /// Replaces each policy's own router, in all but naive.
     #[arg(long, value_name = "NAME")]
     router: Option<String>,
+    /// Replaces the cache of every policy.
+    #[arg(long, value_name = "NAME")]
+    cache: Option<String>,
+    /// Replaces what goes first from a cache.
+    #[arg(long, value_name = "NAME")]
+    eviction: Option<String>,
+    /// Replaces the order in which a replica admits calls.
+    #[arg(long, value_name = "NAME")]
+    scheduler: Option<String>,
+    /// Replaces the predictor of the policies that predict lengths.
+    #[arg(long, value_name = "NAME")]
+    predictor: Option<String>,
+    /// How old the router's view of the cluster may be.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    staleness_ms: u64,
     /// Replaces the context strategy of prompt-compaction.
     #[arg(long, value_name = "STRATEGY")]
     context: Option<String>,
@@ -122,6 +139,12 @@ impl SimulateArgs {
         let scenario = Scenario {
             policies,
             router: self.router.clone(),
+            cache: self.cache.clone(),
+            eviction: self.eviction.clone(),
+            scheduler: self.scheduler.clone(),
+            predictor: self.predictor.clone(),
+            staleness_us: self.staleness_ms.saturating_mul(1_000),
+            decisions: false,
             context: self.context.clone(),
             replicas: self.replicas,
             kv_tokens: self.kv_tokens,
@@ -150,8 +173,17 @@ fn check_names(scenario: &Scenario) -> anyhow::Result<()> {
     let unknown = |what, found: &str, known: String| {
         Err(ScenarioError::Unknown { what, found: found.to_owned(), known }.into())
     };
-    if let Some(name) = scenario.router.as_deref().filter(|name| route::by_name(name).is_none()) {
-        return unknown("router", name, route::known());
+    let parts = [
+        ("router", route::ROUTERS, &scenario.router),
+        ("cache", cache::CACHES, &scenario.cache),
+        ("eviction", evict::EVICTIONS, &scenario.eviction),
+        ("scheduler", schedule::SCHEDULERS, &scenario.scheduler),
+        ("predictor", predict::PREDICTORS, &scenario.predictor),
+    ];
+    for (what, family, text) in parts {
+        if let Some(text) = text {
+            choice::choose(family, text).map_err(|error| ScenarioError::Part { what, error })?;
+        }
     }
     if let Some(name) = scenario.context.as_deref().filter(|name| context::by_name(name).is_none()) {
         return unknown("context strategy", name, context::KNOWN.to_owned());

@@ -56,7 +56,7 @@ const COLUMNS: &[(&str, Values)] = &[
     ("at_us", Int(|_, call| call.at_us)),
     ("delay_us", Int(|_, call| call.delay_us)),
     ("prompt_tokens", Int(|_, call| Some(call.prompt_tokens.into()))),
-    ("output_tokens", Int(|_, call| Some(call.output_tokens.into()))),
+    ("output_tokens", Int(|_, call| call.output_tokens.map(u64::from))),
     ("reasoning_tokens", Int(|_, call| Some(call.reasoning_tokens.into()))),
     ("tools", Int(|_, call| Some(call.tools.len() as u64))),
     ("estimated", Flag(|_, call| Some(call.estimated))),
@@ -188,7 +188,7 @@ mod tests {
                     Call { prompt_tokens: 7, at_us: Some(5), ..Call::default() },
                     Call {
                         id: 1,
-                        output_tokens: 9,
+                        output_tokens: Some(9),
                         recorded: Some(recorded),
                         estimated: true,
                         ..Call::default()
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(column("agent"), [Field::Long(0), Field::Long(0), Field::Long(3)]);
         assert_eq!(column("at_us"), [Field::Long(5), Field::Null, Field::Null]);
         assert_eq!(column("prompt_tokens"), [Field::Long(7), Field::Long(0), Field::Long(0)]);
-        assert_eq!(column("output_tokens"), [Field::Long(0), Field::Long(9), Field::Long(0)]);
+        assert_eq!(column("output_tokens"), [Field::Null, Field::Long(9), Field::Null]);
         assert_eq!(column("recorded_cost_usd"), [Field::Null, Field::Double(0.25), Field::Null]);
         assert_eq!(column("estimated"), [Field::Bool(false), Field::Bool(true), Field::Bool(false)]);
         assert_eq!(column("session_resolved"), [Field::Null, Field::Null, Field::Null]);

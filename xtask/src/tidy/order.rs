@@ -19,6 +19,7 @@ const ORDER: &[&str] = &[
     "import",
     "parse",
     "price",
+    "choice",
     "trace",
 ];
 

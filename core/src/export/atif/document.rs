@@ -115,7 +115,8 @@ pub(super) struct Reference {
 #[derive(Serialize)]
 pub(super) struct Metrics {
     pub(super) prompt_tokens: u32,
-    pub(super) completion_tokens: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) completion_tokens: Option<u32>,
     /// Part of `prompt_tokens`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cached_tokens: Option<u64>,

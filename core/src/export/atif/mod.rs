@@ -122,7 +122,7 @@ fn trajectory<'a>(
         },
         final_metrics: FinalMetrics {
             total_prompt_tokens: calls().map(|call| u64::from(call.prompt_tokens)).sum(),
-            total_completion_tokens: calls().map(|call| u64::from(call.output_tokens)).sum(),
+            total_completion_tokens: calls().map(|call| u64::from(call.output())).sum(),
             total_cached_tokens: cached,
             total_cost_usd: outcome.and_then(|outcome| outcome.cost_usd).or(cost_usd),
             total_steps: steps.list.len(),

@@ -78,7 +78,8 @@ fn call(id: u32, asked: &Asked<'_>, time: order::Time, default_model: &str, made
         output_tokens: asked.written_output.map(u64::from),
         cost_usd: asked.cost_usd,
     };
-    let output_tokens = usage.output.unwrap_or(made.outputs[id as usize]);
+    // What is neither counted nor shown is unknown: no reply is empty.
+    let output_tokens = usage.output.or(Some(made.outputs[id as usize]).filter(|&counted| counted > 0));
     let after = asked.after.clone().unwrap_or_default();
     Call {
         id,
@@ -96,7 +97,7 @@ fn call(id: u32, asked: &Asked<'_>, time: order::Time, default_model: &str, made
         reply: asked.reply,
         output_tokens,
         // Where the provider counts more reasoning than output, it counts it apart from the output.
-        reasoning_tokens: usage.reasoning.filter(|&reasoning| reasoning <= output_tokens).unwrap_or(0),
+        reasoning_tokens: usage.reasoning.filter(|&reasoning| Some(reasoning) <= output_tokens).unwrap_or(0),
         tools: asked.tools.iter().map(|tool| tool_use(tool, &mut made.tools)).collect(),
         estimated: asked.estimated || usage.prompt.is_none() || usage.output.is_none(),
         recorded: (recorded != Recorded::default()).then_some(recorded),

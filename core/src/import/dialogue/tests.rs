@@ -148,7 +148,7 @@ fn totals_of_a_session_scale_its_sizes_if_they_are_close() {
         dialogue.totals = Some(Totals { prompt, output });
         let session = finish(dialogue);
         assert!(session.calls.iter().all(|call| call.estimated));
-        (session.prompt_tokens(), session.calls[0].output_tokens)
+        (session.prompt_tokens(), session.calls[0].output())
     };
     // Prompts of 10 and 30 tokens, a reply of 10.
     assert_eq!(sized(60, 12), (60, 12));
@@ -205,8 +205,7 @@ fn a_stamp_that_runs_backwards_does_not_turn_an_agent_s_calls_round() {
         });
     }
     let session = finish(dialogue);
-    let found: Vec<_> =
-        session.calls.iter().map(|call| (call.output_tokens, call.at_us, call.delay_us)).collect();
+    let found: Vec<_> = session.calls.iter().map(|call| (call.output(), call.at_us, call.delay_us)).collect();
     assert_eq!(found, [(0, Some(0), None), (1, Some(0), Some(0)), (2, None, None), (3, Some(100), None)]);
 }
 

@@ -232,7 +232,7 @@ fn assembled(id: String, mut asked: Vec<Asked>, layouts: &[Option<Layout<u32>>])
             prompt: grown.prompt,
             prompt_tokens: asked.prompt_tokens,
             view: grown.view,
-            output_tokens: asked.output_tokens,
+            output_tokens: Some(asked.output_tokens),
             estimated: link.estimated,
             recorded: (recorded != Recorded::default()).then_some(recorded),
             ..Call::default()

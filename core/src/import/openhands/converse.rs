@@ -73,6 +73,9 @@ pub(super) fn converse<'a>(
             skip(format!("event {place}: {fault}"));
         }
     }
+    if let Some((untold, billed)) = counts.untold() {
+        skip(format!("{untold} of {billed} calls in `metrics` have no event, expected one for each"));
+    }
 }
 
 impl<'a> Converse<'_, 'a> {

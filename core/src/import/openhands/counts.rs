@@ -3,7 +3,7 @@
 use super::raw::{Event, Metrics, Row, TokenUsage, Usage};
 use crate::import::dialogue;
 use crate::import::json::{Fault, Num};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The metrics of a run, by response.
 #[derive(Default)]
@@ -17,6 +17,12 @@ pub(super) struct Counts<'a> {
     cache: bool,
     /// The usages before this one belong to calls that were seen.
     seen: usize,
+    /// The responses that usages or latencies name.
+    billed: BTreeSet<&'a str>,
+    /// Those of them that no event has told of yet.
+    unheard: BTreeSet<&'a str>,
+    /// Calls whose events name no response: each may be one that is unheard.
+    nameless: usize,
 }
 
 /// What is known of one call.
@@ -45,16 +51,20 @@ impl<'a> Counts<'a> {
                     continue;
                 }
                 counts.by_response.insert(response, counts.usages.len());
+                counts.billed.insert(response);
                 counts.usages.push(usage);
                 let cost = metrics.costs.items.get(place).and_then(|cost| cost.cost.amount());
                 counts.costs.push(cost.filter(|_| priced));
             }
             for latency in &metrics.latencies.items {
+                counts.billed.insert(latency.response.as_str());
                 if let Ok(Some(us)) = latency.seconds.time_us("latency", 1e6) {
                     counts.latency_us.insert(latency.response.as_str(), us);
                 }
             }
         }
+        counts.billed.remove("");
+        counts.unheard.clone_from(&counts.billed);
         let some = |number: Num| number.amount().is_some_and(|number| number > 0.0);
         counts.cache = counts.usages.iter().any(|usage| some(usage.cached) || some(usage.cache_write));
         counts
@@ -63,6 +73,8 @@ impl<'a> Counts<'a> {
     /// What is known of the call that an action replies to.
     pub(super) fn call(&mut self, event: &'a Event<'a>) -> Result<Known<'a>, Fault> {
         let response = &event.tool_call.response;
+        self.unheard.remove(response.id.as_str());
+        self.nameless += usize::from(response.id.as_str().is_empty());
         let place = self.by_response.get(response.id.as_str()).copied();
         let listed = place.map(|place| self.usages[place]);
         if let Some(place) = place {
@@ -98,12 +110,19 @@ impl<'a> Counts<'a> {
             return None;
         }
         self.seen += 1;
+        self.unheard.remove(id);
         Some(Known {
             usage: self.usage(usage).ok()?,
             model: usage.model.as_str(),
             e2e_us: self.latency_us.get(id).copied(),
             cost_usd: self.costs[place],
         })
+    }
+
+    /// How many calls the metrics list that no event tells of, and of how many; `None` where all are told.
+    pub(super) fn untold(&self) -> Option<(usize, usize)> {
+        let untold = self.unheard.len().saturating_sub(self.nameless);
+        (untold > 0).then_some((untold, self.billed.len()))
     }
 
     fn usage(&self, usage: &TokenUsage<'_>) -> Result<Option<dialogue::Counts>, Fault> {

@@ -7,7 +7,9 @@
 //! the response's id ([`counts`]). A condensation takes events out of the view and puts a summary in.
 //!
 //! Not in the files: what the harness masks without saying so, and in old ones the system prompt and the
-//! tool schemas, which are then what the first prompt's total leaves over.
+//! tool schemas, which are then what the first prompt's total leaves over. A call that the metrics list and
+//! no event tells of (an answer that the harness threw away) has neither place nor prompt: it is counted and
+//! named, not read.
 
 mod converse;
 mod counts;

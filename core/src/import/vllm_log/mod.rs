@@ -2,8 +2,9 @@
 //!
 //! Versions differ in where the prompt stands: with the request, or with its details on a line of its own
 //! when the server logs for debugging. Replies are in the log only where the server was told to log
-//! outputs; else the next prompt shows them. Stamps are whole seconds without a year. A log may cut
-//! prompts at a length; token ids are kept longer than texts then.
+//! outputs; else the next prompt shows them, and a last reply is unknown. Stamps are whole seconds without a year. A log may cut
+//! prompts at a length; token ids are kept longer than texts then, and prompts that have neither whole are
+//! named and as short as the log shows them.
 
 mod line;
 mod python;
@@ -83,7 +84,13 @@ impl Importer for VllmLog {
             let why = "no line of a request; does the server log them (--enable-log-requests)?".to_owned();
             return Err(ImportError::Malformed { file: source.name.to_owned(), why });
         }
-        cut(&mut requests);
+        if let Some((limit, count, line)) = cut(&mut requests) {
+            let expected = "expected whole texts or token ids; they are longer than counted";
+            into.skip(
+                source,
+                format!("line {line}: {count} prompts are cut at {limit} characters, {expected}"),
+            );
+        }
         requests.retain(|logged| {
             let shown = logged.prompt.is_some() || logged.ids.is_some();
             if !shown {
@@ -176,15 +183,16 @@ impl Log {
 }
 
 /// Forgets what was cut: where different prompts are of the same, largest length, the log cuts there.
-/// Token ids that are fewer are whole.
-fn cut(requests: &mut [Logged]) {
+/// Token ids that are fewer are whole. Says where it cuts, how many prompts have nothing that is whole, and
+/// the line of the first of them.
+fn cut(requests: &mut [Logged]) -> Option<(usize, usize, u64)> {
     let length = |text: &Option<String>| text.as_ref().map_or(0, |text| text.chars().count());
     let limit = requests.iter().map(|logged| length(&logged.prompt)).max().unwrap_or(0);
     let longest =
         || requests.iter().filter(|logged| length(&logged.prompt) == limit).map(|logged| &logged.prompt);
     let first = longest().next();
     if limit == 0 || longest().all(|prompt| Some(prompt) == first) {
-        return;
+        return None;
     }
     for logged in requests.iter_mut() {
         let whole = |ids: &Vec<u32>| ids.len() < limit;
@@ -198,6 +206,10 @@ fn cut(requests: &mut [Logged]) {
         }
         logged.output_ids.truncate(if whole(&logged.output_ids) { limit } else { 0 });
     }
+    let mut short =
+        requests.iter().filter(|logged| length(&logged.prompt) == limit).map(|logged| logged.line);
+    let line = short.next()?;
+    Some((limit, 1 + short.count(), line))
 }
 
 fn numbers(ids: &[u32]) -> String {

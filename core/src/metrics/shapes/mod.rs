@@ -169,7 +169,7 @@ impl Shapes {
             Some(VariableRow { variable, distribution })
         });
         let calls = || counted.iter().flat_map(|session| &session.calls);
-        let output: u64 = calls().map(|call| u64::from(call.output_tokens)).sum();
+        let output: u64 = calls().map(|call| u64::from(call.output())).sum();
         let reasoning: u64 = calls().map(|call| u64::from(call.reasoning_tokens)).sum();
         Shapes {
             sessions: counted.len() as u64,

@@ -90,7 +90,9 @@ impl Samples {
             }
         }
         for call in &session.calls {
-            self.push(Variable::OutputTokens, call.output_tokens.into());
+            if let Some(output) = call.output_tokens {
+                self.push(Variable::OutputTokens, output.into());
+            }
             if let Some(gap_us) = gap_us(call) {
                 self.0[Variable::GapMs as usize].push(gap_us as f64 / 1e3);
             }

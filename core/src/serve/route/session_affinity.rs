@@ -1,15 +1,19 @@
 //! Session affinity: all calls of a session go to one replica, chosen by rendezvous hashing, so that
 //! a change in the number of replicas moves as few sessions as possible.
 
-use super::{Ask, Load, Router};
-use crate::serve::prefix::PrefixTree;
+use super::{Ask, Router, Scores, Sees, View};
 
+#[derive(Clone)]
 pub(super) struct SessionAffinity;
 
 impl Router for SessionAffinity {
-    fn pick(&mut self, ask: &Ask, loads: &[Load], _tree: &PrefixTree) -> u32 {
+    fn pick(&mut self, ask: &Ask, view: &View<'_>, _scores: &mut Scores) -> u32 {
         let weight = |replica: &u32| mix((u64::from(ask.session) << 32) | u64::from(*replica));
-        (0..loads.len() as u32).max_by_key(weight).unwrap_or(0)
+        view.replicas().max_by_key(weight).unwrap_or(0)
+    }
+
+    fn sees(&self) -> Sees {
+        Sees::Nothing
     }
 }
 

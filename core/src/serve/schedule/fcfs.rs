@@ -1,6 +1,6 @@
 //! First come, first served.
 
-use super::Queue;
+use super::{Queue, Waiting};
 use std::collections::VecDeque;
 
 /// First come, first served.
@@ -10,8 +10,8 @@ pub struct Fcfs {
 }
 
 impl Queue for Fcfs {
-    fn push(&mut self, call: u32, _predicted: u64) {
-        self.calls.push_back(call);
+    fn push(&mut self, waiting: Waiting) {
+        self.calls.push_back(waiting.call);
     }
 
     fn push_front(&mut self, call: u32) {

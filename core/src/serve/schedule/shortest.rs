@@ -1,6 +1,6 @@
 //! Predicted-shortest-first, with a guard: a call that was overtaken too often goes next.
 
-use super::Queue;
+use super::{Queue, Waiting};
 use std::collections::BTreeSet;
 
 /// How many later calls may be admitted before a waiting one.
@@ -31,7 +31,8 @@ impl Shortest {
 }
 
 impl Queue for Shortest {
-    fn push(&mut self, call: u32, predicted: u64) {
+    fn push(&mut self, waiting: Waiting) {
+        let Waiting { call, predicted, .. } = waiting;
         let arrival = self.arrivals;
         self.arrivals += 1;
         self.by_length.insert((predicted, arrival, call, self.admissions));
@@ -69,10 +70,13 @@ mod tests {
     #[test]
     fn the_longest_is_not_starved() {
         let mut queue = Shortest::default();
-        queue.push(0, 1_000);
+        let push = |queue: &mut Shortest, call, predicted| {
+            queue.push(Waiting { call, predicted, ..Waiting::default() });
+        };
+        push(&mut queue, 0, 1_000);
         let mut order = Vec::new();
         for call in 1..100 {
-            queue.push(call, 1);
+            push(&mut queue, call, 1);
             order.push(queue.pop().unwrap());
         }
         let place = order.iter().position(|&call| call == 0).expect("the long call is admitted");
@@ -83,7 +87,7 @@ mod tests {
     fn shorter_goes_first_and_ties_keep_their_order() {
         let mut queue = Shortest::default();
         for (call, predicted) in [(0, 5), (1, 3), (2, 3), (3, 9)] {
-            queue.push(call, predicted);
+            queue.push(Waiting { call, predicted, ..Waiting::default() });
         }
         queue.push_front(7);
         let order: Vec<u32> = std::iter::from_fn(|| queue.pop()).collect();

@@ -139,7 +139,7 @@ fn save(plan: &Plan, name: &'static str, folder: &Path, sessions: &[Session]) ->
         recipe: None,
         incomplete: plan.incomplete,
         members: Vec::new(),
-        left_out: plan.unread.iter().map(|(_, count, why)| format!("{count} file, {why}")).collect(),
+        left_out: plan.unread.iter().map(|(_, count, why)| format!("{count} {why}")).collect(),
         about: plan.about,
     })
 }

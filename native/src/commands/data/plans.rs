@@ -137,11 +137,14 @@ pub(super) const TAU_BENCH: Plan = Plan {
     title: "Tau-bench as LMCache saw it",
     harness: "tau-bench",
     files: &["lmcache-agent-trace/taubench"],
-    unread: &[("is empty", 1, "a session without a request")],
+    unread: &[
+        ("is empty", 1, "file, a session without a request"),
+        ("of a simulated user", 24, "sessions' calls of a simulated user"),
+    ],
     incomplete: Some("recorded without system prompts and tool calls"),
-    about: "Conversations of a customer-service agent with a simulated user, who is the sessions' second agent.\n\
-            The recording leaves out system prompts and tool calls, so prompts are shorter and replies emptier\n\
-            than those that a server saw.",
+    about: "Conversations of a customer-service agent with a simulated user, whose own requests are left out.\n\
+            The recording leaves out system prompts and tool calls, so prompts are shorter than those that a\n\
+            server saw, and what most calls replied is unknown.",
     ..LMCACHE_MINI
 };
 
@@ -183,7 +186,7 @@ pub(super) const OPENHANDS: Plan = Plan {
     archive: "openhands",
     files: &["openhands/multi_swe_bench_examples", "openhands/runtime_trajs"],
     format: None,
-    unread: &[],
+    unread: &[("have no event", 2, "runs' billed calls without an event")],
     resolved: None,
     incomplete: None,
     kind: "real",

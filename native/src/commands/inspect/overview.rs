@@ -117,9 +117,20 @@ fn totals(sessions: &[Session], found: &Inspection) -> String {
     if sub > 0 {
         table.row(vec!["  of sub-agents".into(), grouped(sub as u64), per(sub as u64, count), String::new()]);
     }
-    let tokens = [("prompt tokens", found.prompt_tokens), ("output tokens", found.output_tokens)];
-    for (name, n) in tokens {
-        table.row(vec![name.into(), grouped(n), per(n, count), per(n, found.calls)]);
+    let prompt = found.prompt_tokens;
+    table.row(vec!["prompt tokens".into(), grouped(prompt), per(prompt, count), per(prompt, found.calls)]);
+    let unknown = sessions.iter().flat_map(|s| &s.calls).filter(|call| call.output_tokens.is_none()).count();
+    let known = found.calls.saturating_sub(unknown as u64);
+    let output = |n: u64, of: u64| if unknown > 0 { "–".to_owned() } else { per(n, of) };
+    table.row(vec![
+        "output tokens".into(),
+        if known > 0 { grouped(found.output_tokens) } else { "–".to_owned() },
+        output(found.output_tokens, count),
+        per(found.output_tokens, known),
+    ]);
+    if unknown > 0 {
+        let calls = format!("{} calls", grouped(unknown as u64));
+        table.row(vec!["  unknown for".into(), calls, String::new(), String::new()]);
     }
     let reasoning: u64 =
         sessions.iter().flat_map(|s| &s.calls).map(|call| u64::from(call.reasoning_tokens)).sum();
@@ -132,7 +143,7 @@ fn totals(sessions: &[Session], found: &Inspection) -> String {
         ]);
     }
     let sum = found.prompt_tokens + found.output_tokens;
-    let share = (sum > 0).then(|| found.output_tokens as f64 / sum as f64);
+    let share = (sum > 0 && unknown == 0).then(|| found.output_tokens as f64 / sum as f64);
     table.row(vec!["output share".into(), fine_percent(share), String::new(), String::new()]);
     for (name, n) in [("duplicates", found.duplicates), ("skipped records", found.skipped)] {
         if n > 0 {
@@ -228,7 +239,7 @@ impl Recordings {
             if let Some(output) = recorded.output_tokens {
                 sums.output_calls += 1;
                 sums.recorded_output_tokens += output;
-                sums.output_tokens += u64::from(call.output_tokens);
+                sums.output_tokens += u64::from(call.output());
             }
             if let Some(usd) = recorded.cost_usd {
                 sums.cost_calls += 1;
@@ -263,7 +274,11 @@ fn histograms(sessions: &[Session], columns: usize) -> String {
     let variables = [
         ("turns a session", turns, Unit::Count),
         ("prompt tokens a call", calls().map(|call| call.prompt_tokens.into()).collect(), Unit::Count),
-        ("output tokens a call", calls().map(|call| call.output_tokens.into()).collect(), Unit::Count),
+        (
+            "output tokens a call",
+            calls().filter_map(|call| call.output_tokens.map(f64::from)).collect(),
+            Unit::Count,
+        ),
         ("pause before a call", samples.values(Variable::GapMs).to_vec(), Unit::Ms),
     ];
     let width = panel_width(columns);

@@ -1,0 +1,380 @@
+//! Whole blocks that all calls of a replica share: which it holds, and which calls pin them.
+//!
+//! Blocks are counted by node of the [`PrefixTree`]. What is cached is always closed towards the
+//! root: a node has blocks only where its parent is complete. So the least recently used block is
+//! always the last block of some leaf, and the LRU order over single blocks (the deepest of a call
+//! first) is kept exactly while only leaves carry a time stamp.
+
+use super::{Admission, KvCache, Lease};
+use crate::serve::evict::{Eviction, Leaf, Use};
+use crate::serve::latency::Ps;
+use crate::serve::prefix::{NodeId, PrefixTree, ROOT};
+
+/// What a cache knows of one node.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// Blocks held, counted from the node's first.
+    resident: u32,
+    /// Children that hold blocks.
+    kids: u32,
+    /// Calls that pin this node or one below it.
+    held: u32,
+    /// When it was last let go, in the cache's own count.
+    touch: u64,
+}
+
+/// What an eviction may want to know of a node, beside its stamp.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts {
+    /// When its first block came, in the cache's own count.
+    born: u64,
+    /// Admissions that went through it and ended at it, or below it where nothing is held any more.
+    hits: u64,
+    /// The call that let it go last.
+    last: Use,
+}
+
+/// The paged KV cache of one replica.
+#[derive(Clone)]
+pub struct BlockCache<'a> {
+    tree: &'a PrefixTree,
+    slots: Vec<Slot>,
+    facts: Vec<Facts>,
+    /// Whether calls look for what is held; if not, nothing is.
+    reuse: bool,
+    capacity: u64,
+    /// Blocks in the tree.
+    resident: u64,
+    /// Of these, blocks that running calls pin.
+    held: u64,
+    /// Blocks that running calls have to themselves.
+    private: u64,
+    clock: u64,
+    evict: Box<dyn Eviction + 'a>,
+    evicted: u64,
+    peak: u64,
+    scratch: Vec<NodeId>,
+    /// Nodes whose blocks changed, where somebody watches.
+    changed: Option<Vec<NodeId>>,
+}
+
+impl<'a> BlockCache<'a> {
+    /// An empty cache of `capacity` blocks for the prompts of `tree`.
+    pub fn new(tree: &'a PrefixTree, capacity: u64, evict: Box<dyn Eviction + 'a>) -> Self {
+        BlockCache {
+            tree,
+            slots: vec![Slot::default(); tree.len()],
+            facts: vec![Facts::default(); tree.len()],
+            reuse: true,
+            capacity,
+            resident: 0,
+            held: 0,
+            private: 0,
+            clock: 0,
+            evict,
+            evicted: 0,
+            peak: 0,
+            scratch: Vec::new(),
+            changed: None,
+        }
+    }
+
+    /// The same, where calls find what is held or, without `reuse`, leave nothing behind.
+    pub fn reusing(self, reuse: bool) -> Self {
+        BlockCache { reuse, ..self }
+    }
+
+    /// Blocks that a new call could get, by eviction if need be.
+    pub fn available(&self) -> u64 {
+        self.capacity - self.private - self.held
+    }
+
+    fn block(&self) -> u64 {
+        u64::from(self.tree.block_tokens())
+    }
+
+    /// The deepest cached node on the way to `node`, and the blocks cached up to there.
+    pub fn longest(&self, node: NodeId) -> (NodeId, u32) {
+        let mut at = node;
+        while at != ROOT {
+            let resident = self.slots[at as usize].resident;
+            if resident > 0 {
+                return (at, self.tree.start_block(at) + resident);
+            }
+            at = self.tree.parent(at);
+        }
+        (ROOT, 0)
+    }
+
+    /// Keeps `node` and everything above it from eviction.
+    pub fn pin(&mut self, node: NodeId) {
+        let mut at = node;
+        while at != ROOT {
+            let slot = &mut self.slots[at as usize];
+            slot.held += 1;
+            if slot.held > 1 {
+                return;
+            }
+            self.held += u64::from(slot.resident);
+            at = self.tree.parent(at);
+        }
+    }
+
+    /// Lets `node` go. With `last` it becomes the most recently used.
+    pub fn unpin(&mut self, node: NodeId, last: Option<Use>) {
+        if node == ROOT {
+            return;
+        }
+        if let Some(last) = last {
+            self.clock += 1;
+            self.slots[node as usize].touch = self.clock;
+            self.facts[node as usize].last = last;
+        }
+        let mut at = node;
+        while at != ROOT {
+            let slot = &mut self.slots[at as usize];
+            slot.held -= 1;
+            if slot.held > 0 {
+                return;
+            }
+            self.held -= u64::from(slot.resident);
+            self.offer(at);
+            at = self.tree.parent(at);
+        }
+    }
+
+    /// Puts a node on the list of candidates if it is one.
+    fn offer(&mut self, node: NodeId) {
+        let slot = self.slots[node as usize];
+        if slot.resident > 0 && slot.kids == 0 && slot.held == 0 {
+            let Facts { born, hits, last } = self.facts[node as usize];
+            self.evict.offer(&Leaf { node, stamp: slot.touch, born, blocks: slot.resident, hits, last });
+        }
+    }
+
+    /// Takes `blocks` for one call alone. Evicts as needed.
+    /// Returns false, and changes nothing, when there are not so many.
+    pub fn take(&mut self, blocks: u64, now: Ps) -> bool {
+        if blocks > self.available() {
+            return false;
+        }
+        let free = self.capacity - self.private - self.resident;
+        if blocks > free {
+            self.make_room(blocks - free, now);
+        }
+        self.private += blocks;
+        self.peak = self.peak.max(self.private + self.resident);
+        true
+    }
+
+    /// Gives back blocks that a call had to itself.
+    pub fn give(&mut self, blocks: u64) {
+        self.private -= blocks;
+    }
+
+    fn make_room(&mut self, mut blocks: u64, now: Ps) {
+        while blocks > 0 {
+            let Some((node, touch)) = self.evict.next(now) else { return };
+            let slot = &mut self.slots[node as usize];
+            if slot.resident == 0 || slot.kids > 0 || slot.held > 0 || slot.touch != touch {
+                continue;
+            }
+            let gone = u64::from(slot.resident).min(blocks);
+            slot.resident -= gone as u32;
+            let empty = slot.resident == 0;
+            blocks -= gone;
+            self.resident -= gone;
+            self.evicted += gone;
+            self.note(node);
+            if empty {
+                self.inherit(node, touch);
+            } else {
+                self.offer(node);
+            }
+        }
+    }
+
+    /// A node is gone: its parent may be a leaf now, and was used when the node was.
+    fn inherit(&mut self, node: NodeId, touch: u64) {
+        let parent = self.tree.parent(node);
+        let gone = std::mem::take(&mut self.facts[node as usize]);
+        if parent == ROOT {
+            return;
+        }
+        let (above, facts) = (&mut self.slots[parent as usize], &mut self.facts[parent as usize]);
+        above.kids -= 1;
+        facts.hits += gone.hits;
+        if touch > above.touch {
+            above.touch = touch;
+            facts.last = gone.last;
+        }
+        self.offer(parent);
+    }
+
+    fn note(&mut self, node: NodeId) {
+        if let Some(changed) = &mut self.changed {
+            changed.push(node);
+        }
+    }
+
+    /// Moves a call's own blocks into the tree: everything on the way to `node`, up to block
+    /// `until`. `pinned` is what the call pins now. Returns what it pins then, and how many of its own blocks
+    /// moved; blocks that another call put there before stay its own.
+    pub fn insert(&mut self, pinned: NodeId, node: NodeId, until: u32) -> (NodeId, u64) {
+        let mut path = std::mem::take(&mut self.scratch);
+        path.clear();
+        let mut at = node;
+        while at != ROOT && at != pinned {
+            if self.tree.start_block(at) < until {
+                path.push(at);
+            }
+            at = self.tree.parent(at);
+        }
+        if pinned != ROOT {
+            path.push(pinned);
+        }
+        let (mut deepest, mut moved) = (pinned, 0);
+        for &at in path.iter().rev() {
+            let start = self.tree.start_block(at);
+            let want = self.tree.end_block(at).min(until).saturating_sub(start);
+            let slot = &mut self.slots[at as usize];
+            if want > slot.resident {
+                let fresh = want - slot.resident;
+                let first = slot.resident == 0;
+                slot.resident = want;
+                if first {
+                    self.facts[at as usize].born = self.clock;
+                }
+                moved += u64::from(fresh);
+                if let Some(changed) = &mut self.changed {
+                    changed.push(at);
+                }
+                if slot.held > 0 {
+                    self.held += u64::from(fresh);
+                }
+                let parent = self.tree.parent(at);
+                if first && parent != ROOT {
+                    self.slots[parent as usize].kids += 1;
+                }
+            }
+            deepest = at;
+        }
+        self.scratch = path;
+        self.resident += moved;
+        self.private -= moved;
+        if deepest != pinned {
+            self.pin(deepest);
+            self.unpin(pinned, None);
+        }
+        (deepest, moved)
+    }
+
+    /// The cached prefix of a call: its deepest node, and the blocks that count. The last token is
+    /// always computed.
+    fn usable(&self, ask: &Admission) -> (NodeId, u64) {
+        if !self.reuse {
+            return (ROOT, 0);
+        }
+        let (node, blocks) = self.longest(ask.node);
+        (node, u64::from(blocks).min((ask.target - 1) / self.block()))
+    }
+
+    /// Pins a prefix and takes blocks beside it, leaving `headroom`.
+    /// Returns false, with nothing changed, when there is no room.
+    fn seize(&mut self, pin: NodeId, private: u64, ask: &Admission) -> bool {
+        self.pin(pin);
+        let fits = private + ask.headroom <= self.available() && self.take(private, ask.now);
+        if !fits {
+            self.unpin(pin, None);
+        }
+        fits
+    }
+}
+
+impl KvCache for BlockCache<'_> {
+    fn block_tokens(&self) -> u64 {
+        self.block()
+    }
+
+    fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    fn available(&self) -> u64 {
+        self.capacity - self.private - self.held
+    }
+
+    fn used(&self) -> u64 {
+        self.private + self.held
+    }
+
+    fn largest(&self) -> u64 {
+        self.capacity * self.block()
+    }
+
+    fn held(&self, node: NodeId) -> u32 {
+        self.longest(node).1
+    }
+
+    fn admit(&mut self, ask: &Admission) -> Option<Lease> {
+        let blocks = ask.room.div_ceil(self.block());
+        let (mut pin, mut cached) = self.usable(ask);
+        if !self.seize(pin, blocks - cached, ask) {
+            // The match may hold a block more than the call may use; alone on the replica, a call
+            // gets in without it.
+            (pin, cached) = (ROOT, 0);
+            if !ask.alone || !self.seize(pin, blocks, ask) {
+                return None;
+            }
+        }
+        self.facts[pin as usize].hits += u64::from(pin != ROOT);
+        self.evict.admitted(ask.call, ask.now);
+        let device_tokens = cached * self.block();
+        Some(Lease { pin, blocks, private: blocks - cached, device_tokens, ..Lease::default() })
+    }
+
+    fn extend(&mut self, lease: &mut Lease, blocks: u64, now: Ps) -> bool {
+        let taken = self.take(blocks, now);
+        if taken {
+            lease.blocks += blocks;
+            lease.private += blocks;
+        }
+        taken
+    }
+
+    fn publish(&mut self, lease: &mut Lease, node: NodeId, tokens: u64) -> u64 {
+        if !self.reuse {
+            return 0;
+        }
+        let (pin, moved) = self.insert(lease.pin, node, (tokens / self.block()) as u32);
+        lease.pin = pin;
+        lease.private -= moved;
+        moved * self.block()
+    }
+
+    fn release(&mut self, lease: Lease, last: Use) {
+        self.unpin(lease.pin, Some(last));
+        self.give(lease.private);
+    }
+
+    fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    fn peak(&self) -> u64 {
+        self.peak
+    }
+
+    fn next_change(&self) -> Option<Ps> {
+        self.evict.next_change()
+    }
+
+    fn watch(&mut self) {
+        self.changed = Some(Vec::new());
+    }
+
+    fn changes(&mut self) -> Vec<(NodeId, u32)> {
+        let changed = self.changed.as_mut().map(std::mem::take).unwrap_or_default();
+        changed.into_iter().map(|node| (node, self.slots[node as usize].resident)).collect()
+    }
+}

@@ -1,0 +1,193 @@
+//! What a router sees of the cluster: loads and caches, as fresh as the scenario says.
+
+use super::cache::KvCache;
+use super::latency::{Coefficients, PS_PER_US, Ps};
+use super::prefix::{NodeId, PrefixTree, ROOT};
+use super::replica::Replica;
+
+/// What a router may know of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// The call.
+    pub call: u32,
+    /// Index of the session.
+    pub session: u32,
+    /// Where the prompt ends in the prefix tree.
+    pub prompt: NodeId,
+    /// Length of the prompt.
+    pub prompt_tokens: u32,
+    /// Tokens that it is expected to make: as predicted, else as asked for.
+    pub output_tokens: u64,
+    /// The time.
+    pub now: Ps,
+}
+
+/// What a router may know of a replica.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Calls waiting or running.
+    pub calls: u64,
+    /// Their prompt tokens.
+    pub tokens: u64,
+    /// Of the calls, those that wait.
+    pub waiting: u64,
+    /// Prompt tokens not computed yet, those of waiting calls in full.
+    pub prefill_tokens: u64,
+    /// Blocks that running calls hold.
+    pub used_blocks: u64,
+}
+
+impl Load {
+    /// Calls that run.
+    pub fn running(&self) -> u64 {
+        self.calls - self.waiting
+    }
+}
+
+/// How much of the cluster a router looks at. What it does not look at is not kept up for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sees {
+    /// Nothing but the number of replicas.
+    Nothing,
+    /// Calls and their prompt tokens.
+    Calls,
+    /// What engines report of themselves: waiting calls, tokens to compute, memory in use.
+    Engines,
+    /// Which blocks they hold, too.
+    Caches,
+}
+
+/// Which blocks replicas hold, as far as a router knows.
+pub trait Held {
+    /// Blocks of the way to `node` that the replica holds on its device.
+    fn device(&self, replica: u32, node: NodeId) -> u32;
+    /// The same with those on its host.
+    fn anywhere(&self, replica: u32, node: NodeId) -> u32;
+}
+
+/// The cluster as a router sees it.
+#[derive(Clone, Copy)]
+pub struct View<'v> {
+    /// One entry a replica.
+    pub loads: &'v [Load],
+    /// Their caches.
+    pub held: &'v dyn Held,
+    /// All prompts.
+    pub tree: &'v PrefixTree,
+    /// What computing costs.
+    pub costs: &'v Coefficients,
+    /// KV capacity of one replica, in blocks.
+    pub capacity_blocks: u64,
+}
+
+impl View<'_> {
+    /// Numbers of the replicas.
+    pub fn replicas(&self) -> std::ops::Range<u32> {
+        0..self.loads.len() as u32
+    }
+
+    /// What is known of one replica.
+    pub fn load(&self, replica: u32) -> Load {
+        self.loads[replica as usize]
+    }
+
+    /// Tokens of the call's prompt that the replica holds on its device.
+    pub fn cached_tokens(&self, replica: u32, ask: &Ask) -> u64 {
+        let tokens = u64::from(self.held.device(replica, ask.prompt)) * u64::from(self.tree.block_tokens());
+        tokens.min(ask.prompt_tokens.into())
+    }
+
+    /// The replica with the fewest calls, then the fewest tokens, then the lowest number.
+    pub fn least(&self) -> u32 {
+        let order = |&(number, load): &(u32, &Load)| (load.calls, load.tokens, number);
+        (0..).zip(self.loads).min_by_key(order).map_or(0, |(number, _)| number)
+    }
+}
+
+/// Caches as they are.
+pub(super) struct Caches<'v, 'a>(pub(super) &'v [Replica<'a>]);
+
+impl Held for Caches<'_, '_> {
+    fn device(&self, replica: u32, node: NodeId) -> u32 {
+        self.0[replica as usize].cache().held(node)
+    }
+
+    fn anywhere(&self, replica: u32, node: NodeId) -> u32 {
+        self.0[replica as usize].cache().held_anywhere(node)
+    }
+}
+
+/// A view that is taken anew when the last one is too old: what a router that asks engines for their state
+/// from time to time knows. What it sends in between it does not see either.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot {
+    every: Ps,
+    taken: Option<Ps>,
+    pub(super) loads: Vec<Load>,
+    pub(super) blocks: Blocks,
+}
+
+/// Blocks by replica and node, as they were when the view was taken.
+#[derive(Clone, Debug)]
+pub(super) struct Blocks {
+    held: Vec<Vec<u32>>,
+    parents: Vec<(NodeId, u32)>,
+}
+
+impl Snapshot {
+    pub(super) fn new(staleness_us: u64, replicas: u32, tree: &PrefixTree, sees: Sees) -> Self {
+        let nodes = if sees == Sees::Caches && staleness_us > 0 { tree.len() } else { 0 };
+        Snapshot {
+            every: staleness_us.saturating_mul(PS_PER_US),
+            taken: None,
+            loads: vec![Load::default(); replicas as usize],
+            blocks: Blocks {
+                held: vec![vec![0; nodes]; replicas as usize],
+                parents: (0..nodes as NodeId)
+                    .map(|node| (tree.parent(node), tree.start_block(node)))
+                    .collect(),
+            },
+        }
+    }
+
+    /// Whether routers see caches later than they change.
+    pub(super) fn watches(&self) -> bool {
+        !self.blocks.parents.is_empty()
+    }
+
+    /// Whether the view must be taken anew.
+    pub(super) fn is_due(&self, now: Ps) -> bool {
+        self.taken.is_none_or(|taken| now >= taken.saturating_add(self.every))
+    }
+
+    pub(super) fn take(&mut self, now: Ps) {
+        self.taken = Some(now);
+    }
+
+    pub(super) fn see(&mut self, replica: u32, load: Load, cache: &mut dyn KvCache) {
+        self.loads[replica as usize] = load;
+        if self.watches() {
+            for (node, blocks) in cache.changes() {
+                self.blocks.held[replica as usize][node as usize] = blocks;
+            }
+        }
+    }
+}
+
+impl Held for Blocks {
+    fn device(&self, replica: u32, node: NodeId) -> u32 {
+        let (held, mut at) = (&self.held[replica as usize], node);
+        while at != ROOT {
+            let (parent, start) = self.parents[at as usize];
+            if held[at as usize] > 0 {
+                return start + held[at as usize];
+            }
+            at = parent;
+        }
+        0
+    }
+
+    fn anywhere(&self, replica: u32, node: NodeId) -> u32 {
+        self.device(replica, node)
+    }
+}

@@ -1,0 +1,139 @@
+//! Laws that hold for every member of every family, over random workloads and clusters.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use atr_core::choice::About;
+use atr_core::policy::{Arrivals, PolicyRun, Scenario, simulate};
+use atr_core::predict::PREDICTORS;
+use atr_core::serve::cache::CACHES;
+use atr_core::serve::evict::EVICTIONS;
+use atr_core::serve::route::ROUTERS;
+use atr_core::serve::schedule::SCHEDULERS;
+use atr_core::trace::{CallStatus, Scope, Session};
+use common::session;
+use proptest::prelude::*;
+
+/// A handful of agents with common and own content, in sizes that do not fit blocks.
+fn sessions() -> impl Strategy<Value = Vec<Session>> {
+    let turn = (1u64..12, 0u32..40, 0u32..60, 0u64..40_000);
+    let one = prop::collection::vec(turn, 1..8);
+    prop::collection::vec(one, 1..8).prop_map(|all| {
+        (0u64..)
+            .zip(all)
+            .map(|(number, turns)| {
+                let mut prompt = vec![number % 3];
+                let calls: Vec<_> = turns
+                    .into_iter()
+                    .map(|(id, tail, output, delay)| {
+                        // Mostly grow, sometimes go back: that is where prefixes break.
+                        if id == 11 {
+                            prompt.truncate(1);
+                        } else {
+                            prompt.push(10 + id + 100 * (number % 2));
+                        }
+                        (prompt.clone(), tail, output, delay)
+                    })
+                    .collect();
+                session(&format!("s{number}"), Scope::Set, |id| 5 + (id as u32 * 37) % 90, &calls)
+            })
+            .collect()
+    })
+}
+
+/// Any member of a family, with its default parameters.
+fn any_of(family: &'static [About]) -> impl Strategy<Value = Option<String>> {
+    prop::sample::select(family).prop_map(|member| Some(member.name.to_owned()))
+}
+
+/// Any part of each family, in any combination.
+fn parts() -> impl Strategy<Value = Scenario> {
+    let staleness = prop::sample::select(vec![0u64, 0, 40, 5_000, 100_000]);
+    (any_of(ROUTERS), any_of(CACHES), any_of(EVICTIONS), any_of(SCHEDULERS), any_of(PREDICTORS), staleness)
+        .prop_map(|(router, cache, eviction, scheduler, predictor, staleness_us)| Scenario {
+            router,
+            cache,
+            eviction,
+            scheduler,
+            predictor,
+            staleness_us,
+            decisions: true,
+            ..Scenario::default()
+        })
+}
+
+fn scenario() -> impl Strategy<Value = Scenario> {
+    let arrivals = prop_oneof![
+        Just(Arrivals::Recorded),
+        (1u32..5).prop_map(|sessions| Arrivals::Concurrency { sessions }),
+        (1.0f64..400.0).prop_map(|per_s| Arrivals::Poisson { per_s }),
+    ];
+    let block = prop::sample::select(vec![8u32, 16, 24]);
+    let sizes = (1u32..4, 30u64..120, 1u32..6, block, 20u32..200, any::<bool>());
+    (parts(), arrivals, sizes).prop_map(|(parts, arrivals, sizes)| {
+        let (replicas, blocks, max_batch, block, step_tokens, reserve) = sizes;
+        Scenario {
+            policies: vec![
+                "naive".into(),
+                "exact-prefix-cache".into(),
+                "prefix-aware-routing".into(),
+                "max-token-prediction".into(),
+            ],
+            arrivals: Some(arrivals),
+            replicas,
+            kv_tokens: Some(blocks * u64::from(block)),
+            block_tokens: Some(block),
+            max_batch,
+            step_tokens,
+            reserve,
+            max_tokens: 64,
+            ..parts
+        }
+    })
+}
+
+fn check_laws(run: &PolicyRun) {
+    for (asked, call) in run.workload.calls.iter().zip(&run.outcome.calls) {
+        if call.status != CallStatus::Ok {
+            continue;
+        }
+        let (admitted, first, end) =
+            (call.admitted_us.unwrap(), call.first_token_us.unwrap(), call.finished_us.unwrap());
+        assert!(call.scheduled_us <= admitted && admitted <= first && first <= end, "clock: {call:?}");
+        assert_eq!(call.output_tokens, u64::from(asked.output_tokens), "tokens out: {call:?}");
+        let cached = call.cached_tokens.device + call.cached_tokens.host;
+        assert!(cached < u64::from(asked.prompt_tokens.max(1)), "one token is computed: {call:?}");
+        assert!(cached <= call.ceiling_tokens, "ceiling: {call:?}");
+        if call.preemptions == 0 {
+            assert_eq!(
+                cached + call.computed_tokens,
+                u64::from(asked.prompt_tokens).max(1),
+                "tokens in: {call:?}"
+            );
+        }
+        if run.name == "naive" {
+            assert_eq!(cached, 0);
+        }
+    }
+}
+
+/// Calls that a router was asked about.
+fn sent(run: &PolicyRun) -> usize {
+    run.outcome.calls.iter().filter(|call| call.status == CallStatus::Ok).count()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// The closed form and the step-by-step engine agree in every field, and the laws hold.
+    #[test]
+    fn the_fast_engine_equals_the_slow_one(sessions in sessions(), scenario in scenario()) {
+        let (_, fast) = simulate(&sessions, &scenario).unwrap();
+        let (_, slow) = simulate(&sessions, &Scenario { stepwise: true, ..scenario }).unwrap();
+        for (fast, slow) in fast.iter().zip(&slow) {
+            prop_assert_eq!(&fast.outcome, &slow.outcome, "{}", fast.name);
+            check_laws(fast);
+            prop_assert_eq!(fast.outcome.decisions.len(), sent(fast), "every call that is sent is decided on");
+        }
+    }
+}
