@@ -9,6 +9,7 @@ mod commands;
 mod export;
 mod input;
 mod output;
+mod scenario;
 mod stream;
 mod table;
 mod terminal;
