@@ -245,14 +245,7 @@ pub fn grounds(report: &AgentShapes, chosen: &[String]) -> Vec<[String; 6]> {
         };
         let bases = shapes.bases;
         let turns = "recorded".to_owned();
-        [
-            group.harness.clone(),
-            turns,
-            said(bases.prompts),
-            said(bases.outputs),
-            said(bases.messages),
-            gaps,
-        ]
+        [group.harness.clone(), turns, said(bases.prompts), said(bases.outputs), said(bases.messages), gaps]
     };
     groups(report, chosen).filter(|group| group.origin == Origin::Measured).map(row).collect()
 }
@@ -298,7 +291,11 @@ mod tests {
         // One of two pauses; 100 of the 500 tokens behind pauses.
         assert!(said[2].starts_with("50.0 % of the pauses of b are longer than 5 min."), "{}", said[2]);
         assert!(said[2].contains("bring 20.0 %"), "{}", said[2]);
-        assert!(said[3].contains("compaction or reset, 10 in all") && said[3].contains("keeps 25.0 %"), "{}", said[3]);
+        assert!(
+            said[3].contains("compaction or reset, 10 in all") && said[3].contains("keeps 25.0 %"),
+            "{}",
+            said[3]
+        );
         assert_eq!(
             said[4],
             "Only 1 session of c are here: what the figures show of so few holds for them alone."

@@ -178,7 +178,9 @@ impl ShapesFigure<'_> {
         let rest = "times are recorded, or marked call by call where they are estimates";
         match names.is_empty() {
             true => format!(" {}{}.", rest[..1].to_uppercase(), &rest[1..]),
-            false => format!(" Most calls of {} have an estimated time; elsewhere {rest}.", names.join(" and ")),
+            false => {
+                format!(" Most calls of {} have an estimated time; elsewhere {rest}.", names.join(" and "))
+            }
         }
     }
 }

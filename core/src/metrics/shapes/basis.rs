@@ -89,8 +89,7 @@ impl Basis {
             return some().next().map(|(_, words)| (*words).to_owned());
         }
         let share = |calls: u64| format!("{:.1} %", calls as f64 * 100.0 / all as f64);
-        let said: Vec<String> =
-            some().map(|(calls, words)| format!("{} {words}", share(*calls))).collect();
+        let said: Vec<String> = some().map(|(calls, words)| format!("{} {words}", share(*calls))).collect();
         Some(said.join(", "))
     }
 }

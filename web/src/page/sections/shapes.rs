@@ -208,7 +208,8 @@ fn table_of(
     heads: Vec<String>,
     rows: Vec<Vec<String>>,
 ) -> AnyView {
-    let heads = heads.into_iter().map(|head| view! { <th scope="col" class=class>{head}</th> }).collect_view();
+    let heads =
+        heads.into_iter().map(|head| view! { <th scope="col" class=class>{head}</th> }).collect_view();
     let rows = rows.into_iter().map(|row| {
         let mut cells = row.into_iter();
         let first = cells.next().map(|cell| view! { <th scope="row">{cell}</th> });
