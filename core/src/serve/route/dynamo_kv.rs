@@ -136,7 +136,7 @@ mod tests {
     fn a_temperature_draws_by_softmax() {
         let stage = stage();
         let mut router = stage.router("dynamo-kv:temperature=0.5", 1);
-        let mut counts = [0.0; 3];
+        let mut counts = [0.0_f64; 3];
         for _ in 0..20_000 {
             counts[stage.decide(&mut *router, 0).0 as usize] += 1.0 / 20_000.0;
         }

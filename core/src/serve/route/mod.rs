@@ -23,7 +23,6 @@ mod session_affinity;
 mod smg_least_load;
 mod vllm_dp;
 
-pub(super) use oracle::earliest;
 pub use scores::Scores;
 
 use super::prefix::PrefixTree;
