@@ -37,6 +37,9 @@ fn columns<'a>() -> Vec<Of<'a>> {
         Of::text("session", |(session, _)| Some(session.id.clone())),
         Of::text("source", |(session, _)| Some(session.source.clone())),
         Of::text("harness", |(session, _)| Some(session.harness.clone()).filter(|name| !name.is_empty())),
+        Of::text("counts_from", |(session, _)| {
+            Some(session.counts_from.clone()).filter(|name| !name.is_empty())
+        }),
         Of::int("call", |(_, call)| Some(call.id.into())),
         Of::int("agent", |(_, call)| Some(call.agent.into())),
         Of::text("role", |(_, call)| Some(role(call.role).to_owned())),
@@ -167,6 +170,7 @@ mod tests {
         assert_eq!(rows[0].len(), columns().len());
         assert_eq!(column("session"), [text("a"), text("a"), text("b")]);
         assert_eq!(column("harness"), [Field::Null, Field::Null, Field::Null]);
+        assert_eq!(column("counts_from"), [text("source"), text("source"), text("source")]);
         assert_eq!(column("model"), [text("gpt-5"), text("gpt-5"), text("gpt-5")]);
         assert_eq!(column("role"), [text("agent"), text("agent"), text("subagent")]);
         assert_eq!(column("agent"), [Field::Long(0), Field::Long(0), Field::Long(3)]);

@@ -146,7 +146,7 @@ pub(crate) fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         calls_per_s: Some(calls as f64 / wall_s.max(1e-9)),
     };
     // A part may happen to have bad points only; that must not have it run again and again.
-    check(&rows, args.input.strict, args.shard.is_some())?;
+    check(&rows, args.input.read.strict, args.shard.is_some())?;
     print(&answer, &wanted, json)?;
     Ok(ExitCode::SUCCESS)
 }
