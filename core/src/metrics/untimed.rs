@@ -14,11 +14,12 @@ const PROFILE: &str = "h200-qwen3-4b";
 /// Calls in an order, to be passed over a cache.
 #[derive(Clone, Debug)]
 pub struct Untimed {
-    work: Workload,
-    tree: PrefixTree,
-    order: Vec<u32>,
+    pub(super) work: Workload,
+    pub(super) tree: PrefixTree,
+    /// Calls in the order in which they reach the cache.
+    pub(super) order: Vec<u32>,
     /// Whether replies enter the cache.
-    replies: bool,
+    pub(super) replies: bool,
 }
 
 impl Untimed {

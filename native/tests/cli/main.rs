@@ -9,4 +9,6 @@ mod export;
 mod harness;
 mod inspect;
 mod reports;
+mod sweep;
+mod sweep_calls;
 mod synth;
