@@ -144,6 +144,10 @@ proptest! {
         prop_assert_eq!(found.ceiling_hit_rate, rate(best));
         prop_assert_eq!(found.lru[0].hit_rate, rate(hit));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn evictions_find_what_single_blocks_find(sessions in single_blocks(), capacity in 1u64..16) {
