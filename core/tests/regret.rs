@@ -112,7 +112,7 @@ fn a_late_view_herds_and_a_fresh_one_does_not() {
     assert_eq!(picked, [[0; 4], [1; 4], [2; 4], [3; 4]].concat());
 }
 
-/// A session whose turns are a second apart. By caches as they are, turns go home; where they are a minute late, no turn
+/// One session. By caches as they are, turns go home; where they are a minute late, no turn
 /// knows where home is.
 #[test]
 fn caches_are_seen_late_too() {
@@ -123,6 +123,6 @@ fn caches_are_seen_late_too() {
     };
     assert_eq!(home(0), 7);
     assert!(home(60_000_000) < 5, "nobody knows who holds what, so chance decides: {}", home(60_000_000));
-    // Turns are more than a second apart: a view of nine tenths is taken anew for each.
-    assert_eq!(home(900_000), 7);
+    // 60 tokens at 2.7 ms lie between turns: a view of a tenth of a second is taken anew for each.
+    assert_eq!(home(100_000), 7);
 }
