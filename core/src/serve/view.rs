@@ -235,12 +235,12 @@ mod tests {
                 cache.publish(&mut lease, node, target);
                 running.push((call, lease));
             }
-            if chance.bits() % 2 == 0 && !running.is_empty() {
+            if chance.bits().is_multiple_of(2) && !running.is_empty() {
                 let (call, lease) = running.remove(0);
                 cache.release(lease, Use { call, at: now });
             }
             differed += u32::from((0..nodes).any(|node| late.blocks.device(0, node) != cache.held(node)));
-            if chance.bits() % 3 == 0 {
+            if chance.bits().is_multiple_of(3) {
                 late.see(0, Load::default(), &mut cache);
                 for node in 0..nodes {
                     assert_eq!(late.blocks.device(0, node), cache.held(node), "node {node} at {now}");
