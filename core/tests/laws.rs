@@ -3,7 +3,7 @@
 
 mod common;
 
-use atr_core::choice::About;
+use atr_core::choice::{About, choose};
 use atr_core::policy::{Arrivals, PolicyRun, Scenario, simulate};
 use atr_core::predict::PREDICTORS;
 use atr_core::serve::cache::CACHES;
@@ -41,9 +41,13 @@ fn sessions() -> impl Strategy<Value = Vec<Session>> {
     })
 }
 
-/// Any member of a family, with its default parameters.
+/// Any member of a family, as it is or with one of its presets.
 fn any_of(family: &'static [About]) -> impl Strategy<Value = Option<String>> {
-    prop::sample::select(family).prop_map(|member| Some(member.name.to_owned()))
+    let named = |member: &'static About| {
+        let presets = member.presets.iter().map(|preset| format!("{}:{}", member.name, preset.name));
+        std::iter::once(member.name.to_owned()).chain(presets)
+    };
+    prop::sample::select(family.iter().flat_map(named).collect::<Vec<_>>()).prop_map(Some)
 }
 
 /// Any part of each family, in any combination.
@@ -90,6 +94,20 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             ..parts
         }
     })
+}
+
+/// What a preset sets is a parameter and in its range: it reads back as single values.
+#[test]
+fn presets_are_within_the_ranges_of_their_parameters() {
+    for family in [ROUTERS, CACHES, EVICTIONS, SCHEDULERS, PREDICTORS] {
+        for member in family {
+            for preset in member.presets {
+                let choice = choose(family, &format!("{}:{}", member.name, preset.name)).unwrap();
+                assert_eq!(choose(family, &choice.text()).as_ref(), Ok(&choice), "{choice:?}");
+                assert!(!preset.source.is_empty());
+            }
+        }
+    }
 }
 
 fn check_laws(run: &PolicyRun) {
