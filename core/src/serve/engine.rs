@@ -107,8 +107,8 @@ impl<'a> Engine<'a> {
             Replica::new(number, schedule::make(&parts.scheduler, &program), cache)
         };
         let predictor = |choice| predict::make(choice, work.predict_keys.len(), work.sessions.len());
-        let foresight =
-            (router.sees() == Sees::Future).then(|| Foresight::new(Shared::new(work, tree, config)));
+        let foresees = router.sees() == Sees::Future && config.replicas > 1;
+        let foresight = foresees.then(|| Foresight::new(Shared::new(work, tree, config)));
         let mut engine = Engine {
             shared: Shared::new(work, tree, config),
             sessions: Sessions::new(work, arrivals, config.replay, config.speed),

@@ -87,9 +87,14 @@ impl KvCache for Tiers<'_> {
 
     fn watch(&mut self) {
         self.device.watch();
+        self.host.watch();
     }
 
     fn changes(&mut self) -> Vec<(NodeId, u32)> {
         self.device.changes()
+    }
+
+    fn host_changes(&mut self) -> Vec<(NodeId, u32)> {
+        self.host.changes()
     }
 }
