@@ -142,6 +142,8 @@ fn wrong_numbers_are_named() {
     let fails = |scenario: Scenario| simulate(&calls(&[(0, 64)]), &scenario).unwrap_err().to_string();
     let none = Scenario { host_kv_tokens: Some(0), ..linear() };
     assert_eq!(fails(none), "`host_kv_tokens` is 0, expected at least 1");
+    let less = Scenario { host_kv_tokens: Some(9), ..linear() };
+    assert_eq!(fails(less), "`host_kv_tokens` is 9, expected at least one block of 16 tokens");
     let slow = Scenario { host_kv_tokens: Some(9), host_gb_per_s: Some(0.0), ..linear() };
     assert_eq!(fails(slow), "`host_gb_per_s` is 0, expected a finite rate above 0");
     let places = slots("slots:slots=0", 100);

@@ -132,12 +132,11 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
         (Arrivals::Concurrency { sessions: DEFAULT_CONCURRENCY }, Replay::Delays)
     };
     let kv_tokens = scenario.kv_tokens.unwrap_or(profile.kv_tokens);
-    if kv_tokens < u64::from(block) {
-        return Err(ScenarioError::range(
-            "kv_tokens",
-            kv_tokens,
-            format!("at least one block of {block} tokens"),
-        ));
+    for (key, tokens) in [("kv_tokens", Some(kv_tokens)), ("host_kv_tokens", scenario.host_kv_tokens)] {
+        if let Some(tokens) = tokens.filter(|&tokens| tokens < u64::from(block)) {
+            let expected = format!("at least one block of {block} tokens");
+            return Err(ScenarioError::range(key, tokens, expected));
+        }
     }
     let host_gb_per_s = scenario.host_gb_per_s.unwrap_or(profile.host_gb_per_s);
     let filled = Scenario {
