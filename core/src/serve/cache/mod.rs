@@ -131,5 +131,8 @@ pub fn make<'a>(choice: &Choice, eviction: &Choice, memory: &Memory<'a>) -> Box<
             Box::new(BlockCache::new(memory.tree, memory.capacity_blocks, evict).reusing(memory.reuse))
         }
     };
-    if memory.reuse && memory.host_blocks > 0 { Box::new(tiers::Tiers::new(device, memory)) } else { device }
+    if memory.host_blocks == 0 || !memory.reuse {
+        return device;
+    }
+    Box::new(tiers::Tiers::new(device, memory))
 }

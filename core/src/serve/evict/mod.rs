@@ -6,16 +6,12 @@
 mod belady;
 mod cost_aware;
 mod fifo;
-#[cfg(test)]
-mod fixture;
 mod keyed;
 mod leaf_lru;
 mod lfu;
 mod lru;
 mod shortest_program;
 mod steps_to_next_use;
-#[cfg(test)]
-mod tests;
 mod ttl;
 mod uses;
 
@@ -116,3 +112,8 @@ pub fn make<'a>(choice: &Choice, memory: &Memory<'a>) -> Box<dyn Eviction + 'a> 
         _ => Box::new(Lru::default()),
     }
 }
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
