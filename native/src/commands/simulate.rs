@@ -1,6 +1,7 @@
 //! `simulate`: a trace on a simulated cluster, once per policy.
 
 use crate::args::{InputArgs, WrongCall};
+use crate::export::outcomes;
 use crate::output::{self, OutFile};
 use crate::scenario::{self, ScenarioArgs};
 use crate::table::Table;
@@ -24,7 +25,7 @@ pub(crate) struct SimulateArgs {
     input: InputArgs,
     #[command(flatten)]
     scenario: ScenarioArgs,
-    /// Write one JSON line per call and policy here.
+    /// Write one JSON line per call and policy here, or a Parquet table where the name ends in `.parquet`.
     #[arg(long, value_name = "FILE")]
     outcome: Option<PathBuf>,
 }
@@ -44,7 +45,9 @@ struct Answer<'a> {
 /// # Errors
 /// When the call is wrong, the traces cannot be read or the outcome cannot be written.
 pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let scenario = Scenario { curves: args.outcome.is_some(), ..args.scenario.scenario()? };
+    // A line has room for a call's curve, a table's row has not.
+    let curves = args.outcome.as_deref().is_some_and(|to| !outcomes::is_table(to));
+    let scenario = Scenario { curves, ..args.scenario.scenario()? };
     if json && args.outcome.as_deref() == Some(Path::new("-")) {
         let why = "`--json` and `--outcome -` both want standard output, expected one of them";
         return Err(WrongCall(why.to_owned()).into());
@@ -76,7 +79,10 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     if let Some(file) = outcome {
         let to = file.to().display().to_string();
-        write_outcome(file, &runs)?;
+        match args.outcome.as_deref().is_some_and(outcomes::is_table) {
+            true => outcomes::write(file, &[], None, &runs)?,
+            false => write_outcome(file, &runs)?,
+        }
         output::note(format_args!("wrote {} to {to}", count(calls as u64, "call")));
     }
     Ok(ExitCode::SUCCESS)
