@@ -202,7 +202,7 @@ fn one_at_a_time(failing: bool) -> (Vec<Session>, Scenario) {
 }
 
 fn hot_session(failing: bool) -> (Vec<Session>, Scenario) {
-    let agents = if failing { 16 } else { 4 };
+    let agents = if failing { 24 } else { 4 };
     let turns = 25;
     let mut asked = Vec::new();
     for agent in 0..agents {
