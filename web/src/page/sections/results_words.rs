@@ -64,7 +64,7 @@ pub(super) fn computed_source(body: &impl serde::Serialize, command: String) -> 
 }
 
 /// What a report holds.
-pub(super) fn from_report(path: &str, command: &str) -> Source {
+pub(crate) fn from_report(path: &str, command: &str) -> Source {
     Source { report: Some(path.to_owned()), json: None, command: command.to_owned() }
 }
 
