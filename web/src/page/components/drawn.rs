@@ -3,8 +3,8 @@
 
 use super::backend::Surface;
 use atr_core::figure::{
-    DrawError, FailureFigure, Figure, LatencyFigure, Quantity, RaceFigure, ShapesFigure, ShapesView, SweepFigure, Table,
-    Theme,
+    DrawError, FailureFigure, Figure, LatencyFigure, Quantity, RaceFigure, ShapesFigure, ShapesView,
+    SweepFigure, Table, Theme,
 };
 use atr_core::report::{AgentShapes, Failures, Policies, Race, Sweep};
 use plotters::coord::Shift;
