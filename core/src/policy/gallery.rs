@@ -7,8 +7,8 @@ use crate::trace::{Call, MAX_TOKENS, Run, Scope, Segment, Session};
 /// What tells that a router fell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// The share of all calls that the busiest replica takes.
-    BusiestShare,
+    /// How long the middle session takes, from its first call to its last token.
+    JobP50,
     /// The share of prompt tokens that is found.
     HitRate,
     /// Time to first token of the slowest hundredth.
@@ -41,10 +41,10 @@ pub const EXHIBITS: &[Exhibit] = &[
         title: "A system prompt that everybody shares",
         mechanism: "A router that follows the longest prefix it knows finds the shared prompt where the first call went, \
                     and sends every later session there too. The guard against imbalance counts calls in flight, and \
-                    there are never enough of them.",
+                    there are never enough of them: one replica queues while the others idle.",
         calm: "every session has a system prompt of its own",
         failing: "all sessions have the same system prompt",
-        measure: Measure::BusiestShare,
+        measure: Measure::JobP50,
         make: shared_prompt,
     },
     Exhibit {
@@ -54,7 +54,7 @@ pub const EXHIBITS: &[Exhibit] = &[
                     first replica, which gets everything and evicts what it needs next, while the others idle.",
         calm: "sessions take turns, and their calls overlap",
         failing: "the same calls, each after the one before has ended",
-        measure: Measure::BusiestShare,
+        measure: Measure::HitRate,
         make: one_at_a_time,
     },
     Exhibit {
@@ -161,13 +161,13 @@ fn base(replicas: u32) -> Scenario {
 fn shared_prompt(failing: bool) -> (Vec<Session>, Scenario) {
     let sessions = (0..24u64).map(|number| {
         let system = if failing { 1 } else { 2 + number };
-        let asked = growing(&[(system, 8_000)], OWN * (number + 1), 8, 400).into_iter().zip(0u32..).map(
+        let asked = growing(&[(system, 8_000)], OWN * (number + 1), 8, 2_500).into_iter().zip(0u32..).map(
             |(prompt, turn)| Asked {
                 prompt,
                 output: 60,
                 after: turn.checked_sub(1),
                 at_us: 0,
-                delay_us: SECOND + 37_000 * ((7 * number + 5 * u64::from(turn)) % 29),
+                delay_us: 100_000 + 7_000 * ((7 * number + 5 * u64::from(turn)) % 29),
                 agent: 0,
             },
         );

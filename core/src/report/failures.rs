@@ -5,8 +5,8 @@ use crate::metrics::{PolicyMetrics, Spread};
 use crate::policy::{Exhibit, Measure, PolicyRun, Resolved};
 use serde::{Deserialize, Serialize};
 
-/// A router fell when its busiest replica takes more than this share of the calls …
-const BUSIEST_SHARE: f64 = 0.75;
+/// A router fell when sessions take longer by more than this factor …
+const LONGER: f64 = 1.25;
 /// … or when it finds less than this share of what it found before …
 const HITS_LEFT: f64 = 0.5;
 /// … or when the slowest hundredth waits longer by more than this factor.
@@ -76,7 +76,7 @@ impl Measure {
     /// The key of the figure.
     pub fn key(self) -> &'static str {
         match self {
-            Measure::BusiestShare => "busiest_share",
+            Measure::JobP50 => "job_ms.p50",
             Measure::HitRate => "hit_rate",
             Measure::TtftP99 => "ttft_ms.p99",
         }
@@ -84,14 +84,12 @@ impl Measure {
 
     /// From its key.
     pub fn by_key(key: &str) -> Option<Measure> {
-        [Measure::BusiestShare, Measure::HitRate, Measure::TtftP99].into_iter().find(|one| one.key() == key)
+        [Measure::JobP50, Measure::HitRate, Measure::TtftP99].into_iter().find(|one| one.key() == key)
     }
 
     fn rule(self) -> String {
         match self {
-            Measure::BusiestShare => {
-                format!("falls when one replica takes more than {:.0} % of the calls", BUSIEST_SHARE * 100.0)
-            }
+            Measure::JobP50 => format!("falls when the median job takes more than {LONGER} times as long"),
             Measure::HitRate => {
                 format!("falls when it finds less than {:.0} % of what it found before", HITS_LEFT * 100.0)
             }
@@ -106,7 +104,7 @@ impl Measure {
     /// The figure.
     pub fn of(self, figures: &Figures) -> Option<f64> {
         match self {
-            Measure::BusiestShare => Some(figures.busiest_share),
+            Measure::JobP50 => figures.job_ms.map(|spread| spread.p50),
             Measure::HitRate => figures.hit_rate,
             Measure::TtftP99 => figures.ttft_ms.map(|spread| spread.p99),
         }
@@ -115,7 +113,7 @@ impl Measure {
     fn fell(self, calm: &Figures, failing: &Figures) -> bool {
         let (Some(before), Some(after)) = (self.of(calm), self.of(failing)) else { return false };
         match self {
-            Measure::BusiestShare => after > BUSIEST_SHARE,
+            Measure::JobP50 => after > LONGER * before,
             Measure::HitRate => after < HITS_LEFT * before,
             Measure::TtftP99 => after > SLOWER * before,
         }
