@@ -28,7 +28,7 @@ const WORD: f64 = 44.0;
 impl FailureFigure<'_> {
     #[inline]
     fn measure(&self) -> Measure {
-        Measure::by_key(&self.failure.measure).unwrap_or(Measure::BusiestShare)
+        Measure::by_key(&self.failure.measure).unwrap_or(Measure::HitRate)
     }
 
     #[inline]
@@ -39,7 +39,7 @@ impl FailureFigure<'_> {
     /// The end of the axis: the largest value, or the whole.
     #[inline]
     fn most(&self) -> f64 {
-        if self.measure() != Measure::TtftP99 {
+        if self.measure() == Measure::HitRate {
             return 1.0;
         }
         let rows = self.failure.routers.iter();
@@ -49,7 +49,7 @@ impl FailureFigure<'_> {
 
     #[inline]
     fn label(&self, value: f64) -> String {
-        if self.measure() == Measure::TtftP99 {
+        if self.measure() != Measure::HitRate {
             time_tick(value, self.most())
         } else {
             units::percent(Some(value))
@@ -59,7 +59,7 @@ impl FailureFigure<'_> {
     #[inline]
     fn quantity(&self) -> &'static str {
         match self.measure() {
-            Measure::BusiestShare => "Share of the calls that the busiest replica takes",
+            Measure::JobP50 => "Job time, median",
             Measure::HitRate => "Hit rate",
             Measure::TtftP99 => "Time to first token, 99th percentile",
         }
