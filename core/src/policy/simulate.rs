@@ -7,7 +7,7 @@ use crate::context::{self, ContextStrategy};
 use crate::predict::PREDICTORS;
 use crate::serve::cache::CACHES;
 use crate::serve::evict::EVICTIONS;
-use crate::serve::latency::{self, Compiled};
+use crate::serve::latency::{self, Compiled, Profile};
 use crate::serve::route::ROUTERS;
 use crate::serve::schedule::SCHEDULERS;
 use crate::serve::{self, ArrivalPlan, ClusterConfig, Parts, Replay};
@@ -28,7 +28,8 @@ pub struct Resolved {
     /// The scenario with every default filled in.
     #[serde(flatten)]
     pub scenario: Scenario,
-    /// Where the profile's figures come from: `estimated`, `exact`, `probed` or `calibrated`.
+    /// Where the profile's figures come from: `estimated`, `exact`, `probed`, `calibrated` or
+    /// `simulated`.
     pub profile_origin: String,
     /// Longest prompt and output together that the model takes.
     pub context_tokens: u64,
@@ -116,11 +117,7 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
     if sessions.is_empty() {
         return Err(ScenarioError::NoSessions);
     }
-    let profile = latency::by_name(&scenario.profile).ok_or_else(|| ScenarioError::Unknown {
-        what: "profile",
-        found: scenario.profile.clone(),
-        known: latency::known(),
-    })?;
+    let profile = profile(scenario)?;
     if profile.single && scenario.max_batch != 1 {
         return Err(ScenarioError::range("max_batch", scenario.max_batch, "1 with a `linear` profile"));
     }
@@ -148,13 +145,21 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
     };
     let resolved = Resolved {
         scenario: filled,
-        profile_origin: profile.origin.clone(),
+        profile_origin: profile.origin.name().to_owned(),
         context_tokens: profile.context_tokens,
         sessions: sessions.len() as u64,
         calls: sessions.iter().map(|session| session.calls.len() as u64).sum(),
         not_applicable: Vec::new(),
     };
     Ok((resolved, profile))
+}
+
+/// The profile that a scenario names or brings.
+fn profile(scenario: &Scenario) -> Result<Compiled, ScenarioError> {
+    let own = scenario.own_profile.as_ref().filter(|own| own.name == scenario.profile);
+    own.map(Profile::compile).or_else(|| latency::by_name(&scenario.profile)).ok_or_else(|| {
+        ScenarioError::Unknown { what: "profile", found: scenario.profile.clone(), known: latency::known() }
+    })
 }
 
 /// The block size to use for a trace: what is asked, else the source's own, else 16.
