@@ -247,12 +247,13 @@ fn terms(fitted: &Fitted) -> String {
     table.render()
 }
 
-/// Five digits, or as many as it takes for less than a picosecond to vanish.
+/// As many digits as tell one fit from another.
 fn digits(us: f64) -> String {
     match us {
+        0.0 => "0".to_owned(),
         us if us >= 1_000.0 => format!("{us:.1}"),
         us if us >= 1.0 => format!("{us:.4}"),
-        us if us == 0.0 => "0".to_owned(),
+        us if us < 1e-4 => format!("{us:.1e}"),
         us => format!("{us:.6}"),
     }
 }
