@@ -34,7 +34,7 @@ fn a_written_profile_reads_as_it_was_and_says_its_shares() {
     let Costs::Fitted(fitted) = &read.costs else { panic!("fitted") };
     assert_eq!(fitted.us_per.coefficients(), read.compile().coefficients);
     let close = |found: Option<f64>, truth: f64| {
-        assert!((found.unwrap() / truth - 1.0).abs() < 0.01, "{found:?} {truth}")
+        assert!((found.unwrap() / truth - 1.0).abs() < 0.01, "{found:?} {truth}");
     };
     close(fitted.of_peak.prefill_compute, 0.5);
     close(fitted.of_peak.attention_compute, 0.5);
