@@ -76,7 +76,14 @@ fn probed(us_per: &UsPer, count: usize, noise: f64) -> (Vec<Point>, Vec<f64>) {
         let (decoding, new, cached) = (below(64), below(3) * below(4_096), below(60_000));
         let prompts = u64::from(new > 0) + u64::from(new > 2_000);
         let kv_tokens = decoding * below(20_000);
-        works.push(StepWork { decoding, kv_tokens, prefill_tokens: new, pairs: pairs(new, cached), prompts });
+        works.push(StepWork {
+            decoding,
+            kv_tokens,
+            prefill_tokens: new,
+            pairs: pairs(new, cached),
+            prompts,
+            ..StepWork::default()
+        });
     }
     let mut chance = Chance::new(12);
     let truth: Vec<f64> = works.iter().map(|work| Point::step(work, 1.0).predicted_us(us_per)).collect();

@@ -23,6 +23,8 @@ pub struct Coefficients {
     pub attention_pair: Ps,
     /// Per prompt that completes.
     pub prompt: Ps,
+    /// Per token brought over from the host.
+    pub host_token: Ps,
 }
 
 /// What one step does.
@@ -38,6 +40,8 @@ pub struct StepWork {
     pub pairs: u64,
     /// Prompts completed.
     pub prompts: u64,
+    /// Tokens brought over from the host.
+    pub host_tokens: u64,
 }
 
 /// Pairs that computing `new` tokens behind `cached` ones makes: each attends to all before it.
@@ -55,6 +59,7 @@ impl Coefficients {
             (self.prefill_token, work.prefill_tokens),
             (self.attention_pair, work.pairs),
             (self.prompt, work.prompts),
+            (self.host_token, work.host_tokens),
         ];
         let sum: u128 = terms.iter().map(|&(cost, count)| u128::from(cost) * u128::from(count)).sum();
         u64::try_from(sum).unwrap_or(u64::MAX)
@@ -70,7 +75,8 @@ impl Coefficients {
     }
 }
 
-/// The coefficients in microseconds per unit, as files hold them.
+/// The coefficients in microseconds per unit, as files hold them. What comes from the host is not among them: its
+/// cost follows from the rate of the link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct UsPer {
     /// Once a step.
@@ -149,7 +155,7 @@ impl UsPer {
     pub fn coefficients(&self) -> Coefficients {
         let [step, sequence, kv_token, prefill_token, attention_pair, prompt] =
             self.values().map(|us| whole(us * 1e6));
-        Coefficients { step, sequence, kv_token, prefill_token, attention_pair, prompt }
+        Coefficients { step, sequence, kv_token, prefill_token, attention_pair, prompt, host_token: 0 }
     }
 }
 
@@ -193,6 +199,7 @@ mod tests {
             prefill_token: 4,
             attention_pair: 5,
             prompt: 6,
+            host_token: 0,
         };
         assert_eq!(UsPer::from(ps).coefficients(), ps);
         for (place, term) in Term::ALL.into_iter().enumerate() {

@@ -80,6 +80,7 @@ const KEYS: &[Key] = &[
     must("gpu.flops_per_s", Kind::Above0),
     must("gpu.bytes_per_s", Kind::Above0),
     must("gpu.memory_gb", Kind::Above0),
+    may("gpu.host_gb_per_s", Kind::Above0),
     must("model", Kind::Object),
     must("model.name", Kind::Text),
     must("model.dtype", Kind::Text),

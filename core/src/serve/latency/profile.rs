@@ -19,6 +19,14 @@ pub struct Gpu {
     pub bytes_per_s: f64,
     /// Memory.
     pub memory_gb: f64,
+    /// Rate of a copy from the host's memory: one direction of the link.
+    #[serde(default = "pcie_5")]
+    pub host_gb_per_s: f64,
+}
+
+/// One direction of PCIe 5.0 with 16 lanes, as published.
+pub(super) fn pcie_5() -> f64 {
+    64.0
 }
 
 /// What of a model's shape decides its latency.
@@ -194,6 +202,17 @@ pub struct Compiled {
     pub origin: ProfileOrigin,
     /// Whether only one call at a time makes sense.
     pub single: bool,
+    /// Bytes of keys and values a token.
+    pub kv_bytes_per_token: f64,
+    /// Rate of a copy from the host's memory.
+    pub host_gb_per_s: f64,
+}
+
+impl Compiled {
+    /// Cost of work where a token comes from the host at so many gigabytes a second.
+    pub fn with_host(&self, gb_per_s: f64) -> Coefficients {
+        Coefficients { host_token: whole(self.kv_bytes_per_token / gb_per_s * 1e3), ..self.coefficients }
+    }
 }
 
 impl Model {
@@ -221,6 +240,8 @@ impl Profile {
             context_tokens: self.model.context_tokens,
             origin: self.origin,
             single: false,
+            kv_bytes_per_token: self.model.kv_bytes_per_token,
+            host_gb_per_s: self.gpu.host_gb_per_s,
         }
     }
 
@@ -234,7 +255,7 @@ impl Profile {
             kv_token: whole(model.kv_bytes_per_token / bytes * 1e12),
             prefill_token: whole(model.token_flops() / flops * 1e12),
             attention_pair: whole(model.pair_flops() / flops * 1e12),
-            prompt: 0,
+            ..Coefficients::default()
         }
     }
 
