@@ -20,8 +20,8 @@ fn set(name: &str) -> Vec<Session> {
 fn nothing_finds_more_than_belady_in_real_sets() {
     for (name, interleaved, capacities) in [
         ("mooncake-conversation", false, &[1_000_000, 10_000_000][..]),
-        ("mini-swe-agent-gemini3", true, &[200_000]),
-        ("lmcache-mini-swe-agent", true, &[200_000]),
+        ("mini-swe-agent-gemini3", true, &[200_000][..]),
+        ("lmcache-mini-swe-agent", true, &[200_000][..]),
     ] {
         let options = InspectOptions { interleaved, ..InspectOptions::default() };
         let untimed = Untimed::new(&set(name), &options).prompts_only();
