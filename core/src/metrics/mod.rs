@@ -2,12 +2,15 @@
 //! measured runs.
 
 pub mod breaks;
+mod curve;
 mod distribution;
 mod fit;
 mod inspect;
+pub mod objective;
 pub mod shapes;
 mod summary;
 
+pub use curve::{Curve, Knot, curve_over, miss_ratio_curve};
 pub use distribution::{Distribution, ks_distance};
 pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, fit};
 pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspect};
