@@ -55,8 +55,9 @@ pub(crate) struct ScenarioArgs {
     /// Output cap that clients ask for.
     #[arg(long, value_name = "N", default_value_t = 16_384)]
     max_tokens: u32,
-    /// How sessions arrive: `recorded`, `poisson:RATE` (sessions per second) or `concurrency:N`.
-    #[arg(long, value_name = "HOW", value_parser = arrivals)]
+    /// How sessions arrive: `recorded`, `poisson:RATE`, `gamma:RATE,SHAPE` or `constant:RATE` (sessions per
+    /// second), `concurrency:N`, or `users:N,RATE` (calls per second of N users together).
+    #[arg(long, value_name = "HOW")]
     arrivals: Option<Arrivals>,
     /// What starts the next call: recorded `times`, or recorded `delays` after the call before it.
     #[arg(long, value_name = "WHAT", value_parser = replay)]
@@ -110,18 +111,6 @@ fn section(title: &str, rows: Vec<(&str, String)>) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let lines: Vec<String> = rows.iter().map(|(name, about)| format!("  {name:<width$}  {about}")).collect();
     format!("{title}:\n{}", lines.join("\n"))
-}
-
-fn arrivals(text: &str) -> Result<Arrivals, String> {
-    let wrong = || "expected `recorded`, `poisson:RATE` or `concurrency:N`".to_owned();
-    match text.split_once(':') {
-        None if text == "recorded" => Ok(Arrivals::Recorded),
-        Some(("poisson", rate)) => rate.parse().map(|per_s| Arrivals::Poisson { per_s }).map_err(|_| wrong()),
-        Some(("concurrency", count)) => {
-            count.parse().map(|sessions| Arrivals::Concurrency { sessions }).map_err(|_| wrong())
-        }
-        _ => Err(wrong()),
-    }
 }
 
 fn replay(text: &str) -> Result<Replay, String> {

@@ -6,7 +6,9 @@ mod curve;
 mod distribution;
 mod fit;
 mod inspect;
+mod job;
 pub mod objective;
+mod predictions;
 pub mod shapes;
 mod summary;
 
@@ -14,4 +16,6 @@ pub use curve::{Curve, Knot, curve_over, miss_ratio_curve};
 pub use distribution::{Distribution, ks_distance};
 pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, fit};
 pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspect};
-pub use summary::{PolicyMetrics, Predictions, Spread, compare, percentile, summarise};
+pub use job::{JobParts, JobSplit};
+pub use predictions::{Predictions, kendall_tau};
+pub use summary::{PolicyMetrics, Spread, compare, percentile, summarise};

@@ -4,8 +4,10 @@ use super::Waiting;
 use super::keyed::{Key, Keyed, Order, UNGUARDED};
 use crate::choice::About;
 
-pub(super) const ABOUT: About =
-    About::plain("program-fcfs", "Continuum: the program that came first goes first, whenever its calls come");
+pub(super) const ABOUT: About = About::plain(
+    "program-fcfs",
+    "Continuum: the program that came first goes first, whenever its calls come",
+);
 
 /// The program that came first, whichever of its calls came first; it is thrown out last. No guard is needed: only
 /// programs that came earlier overtake, and these are finite and end. Continuum lets calls whose cache it has pinned
@@ -37,7 +39,7 @@ mod tests {
     fn the_earlier_program_goes_first_whenever_its_calls_come() {
         let mut queue = queue();
         let given = [(0, 2, 50), (1, 1, 10), (2, 2, 50), (3, 0, 10), (4, 1, 10)];
-        given.map(|(call, session, at)| queue.push(waiting(call, session, at)));
+        given.into_iter().for_each(|(call, session, at)| queue.push(waiting(call, session, at)));
         assert_eq!(pops(&mut queue), [3, 1, 4, 0, 2]);
         assert_eq!(queue.victim(&[0, 3, 2, 1]), 2, "the latest program's latest call");
     }
