@@ -77,7 +77,7 @@ fn threads_of_a_program_do_not_pay_for_each_other() {
     let order = |scheduler: &str| admitted(&run(&[a.clone(), b.clone()], &one_at_a_time(scheduler)));
     assert_eq!(order("fcfs"), [0, 1, 4, 2, 3]);
     // When 2 comes, 302 + 12 tokens were served, as when 3 comes.
-    assert_eq!(order("plas"), [0, 4, 1, 2, 3]);
+    assert_eq!(order("plas"), [0, 1, 4, 2, 3]);
     assert_eq!(order("critical-path"), [0, 1, 4, 3, 2]);
 }
 
@@ -129,27 +129,28 @@ fn the_lowest_priority_is_thrown_out() {
     }
 }
 
-/// 400 tokens of memory. Contexts of 100, 180 and 250 tokens: the first two programs are active, the third waits
-/// until one of them has ended, although there would be room for its prompt while they are away.
+/// 480 tokens of memory. Contexts of 10, 140 and 180 tokens are active; one of 200 does not fit beside them until the
+/// second program has ended, although its prompt would while the others are away. The first runs all the time.
 #[test]
 fn a_paused_program_waits_until_its_context_fits() {
-    let a = graph("a", &[(100, 0, None), (110, 500, Some(0))]);
+    let a = graph("a", &[(140, 0, None), (145, 500, Some(0))]);
     let b = graph("b", &[(180, 0, None), (190, 3_000, Some(0))]);
-    let c = graph("c", &[(250, 10, None), (250, 1, Some(0))]);
+    let c = graph("c", &[(200, 10, None), (200, 1, Some(0))]);
+    let mut d = graph("d", &[(10, 0, None)]);
+    d.calls[0].output_tokens = Some(350);
     let scenario = Scenario {
-        kv_tokens: Some(400),
+        kv_tokens: Some(480),
         max_batch: 8,
         profile: "h200-qwen3-4b".to_owned(),
         ..one_at_a_time("pause-resume")
     };
-    let sessions = [a, b, c];
+    let sessions = [a, b, c, d];
     let paused = run(&sessions, &scenario);
     let calls = &paused.outcome.calls;
-    // While b is away nothing runs once a has ended, so b gives way then, and not before.
-    assert_eq!(calls[4].admitted_us, calls[1].finished_us);
-    assert!(calls[3].admitted_us > calls[5].finished_us);
+    assert!(calls[6].finished_us > calls[5].finished_us, "the long call runs while the others come and go");
+    assert_eq!(calls[4].admitted_us, calls[1].finished_us, "resumed when a program ends");
     let free = run(&sessions, &Scenario { scheduler: Some("fcfs".into()), ..scenario.clone() });
-    assert!(free.outcome.calls[4].admitted_us < calls[1].scheduled_us.into());
+    assert!(free.outcome.calls[4].admitted_us.unwrap() < 20_000);
     let slow = run(&sessions, &Scenario { stepwise: true, ..scenario });
     assert_eq!(paused.outcome, slow.outcome);
 }
