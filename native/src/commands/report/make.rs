@@ -1,7 +1,8 @@
 //! Making reports: one function a kind. Nothing here knows the date or the machine.
 
-use super::{Made, plan, shapes, svg};
+use super::{Made, dispatch, plan, shapes, svg};
 use crate::input::{self, ReadOptions};
+use crate::words::count;
 use anyhow::Context;
 use atr_core::figure::{Figure, LatencyFigure, Quantity, RaceFigure, StripsFigure, SweepFigure};
 use atr_core::metrics;
@@ -26,6 +27,7 @@ pub(super) fn reports(kind: Kind, data: &Path, made: &mut Vec<Made>) -> anyhow::
         Kind::Race => race(data, made),
         Kind::Published => published(made),
         Kind::Shapes => shapes::report(data, made),
+        Kind::Dispatch => dispatch::report(data, made),
     }
 }
 
@@ -36,7 +38,7 @@ pub(super) struct Set {
     pub(super) input: Input,
 }
 
-fn read(name: &str, data: &Path) -> anyhow::Result<Set> {
+pub(super) fn read(name: &str, data: &Path) -> anyhow::Result<Set> {
     let plan = plan::set(name).with_context(|| format!("no bundled set is called `{name}`"))?;
     read_file(name, plan.title, &format!("{name}.ndjson.gz"), data)
 }
@@ -47,7 +49,11 @@ pub(super) fn read_file(name: &str, title: &str, file: &str, data: &Path) -> any
     let bytes = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let options = ReadOptions::default();
     let imported = input::read(&[path], &options)?;
-    anyhow::ensure!(imported.skipped.is_empty(), "`{file}` has {} bad records", imported.skipped_count());
+    anyhow::ensure!(
+        imported.skipped.is_empty(),
+        "`{file}` has {}",
+        count(imported.skipped_count(), "bad record")
+    );
     // Committed files are named from the repository's root, wherever the set was read from.
     let path = format!("data/{file}");
     Ok(Set {

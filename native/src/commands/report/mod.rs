@@ -1,6 +1,7 @@
 //! `report`: the committed reports and figures, made from the bundled sets, or checked against what
 //! would be made.
 
+mod dispatch;
 mod make;
 mod plan;
 mod shapes;
@@ -8,6 +9,7 @@ mod svg;
 
 use crate::args::WrongCall;
 use crate::output;
+use crate::words::count;
 use anyhow::Context;
 use atr_core::report::Kind;
 use serde::Serialize;
@@ -19,7 +21,7 @@ use std::time::Instant;
 /// Arguments of `report`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ReportArgs {
-    /// Kinds of reports to make: policies, sweep, race, published, shapes.
+    /// Kinds of reports to make: policies, sweep, race, published, shapes, dispatch.
     #[arg(value_name = "KIND", value_parser = kind)]
     kinds: Vec<Kind>,
     /// Make all of them.
@@ -88,7 +90,7 @@ pub(crate) fn run(args: &ReportArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::emit_json(&Answer { done, files, stale: stale.clone(), wall_ms })?;
     } else {
         let mut text: String = made.iter().map(|file| format!("{}\n", file.path)).collect();
-        text.push_str(&format!("{} files {done}: {}\n", made.len(), args.out.display()));
+        text.push_str(&format!("{} {done}: {}\n", count(made.len() as u64, "file"), args.out.display()));
         output::emit(&text)?;
     }
     for path in &stale {
