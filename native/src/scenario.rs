@@ -3,7 +3,7 @@
 use crate::args::WrongCall;
 use atr_core::choice::{self, About};
 use atr_core::context;
-use atr_core::policy::{self, Arrivals, POLICIES, Replay, Scenario, ScenarioError};
+use atr_core::policy::{self, ARRIVALS, Arrivals, POLICIES, Replay, Scenario, ScenarioError};
 use atr_core::predict;
 use atr_core::serve::{cache, evict, latency, route, schedule};
 
@@ -57,7 +57,7 @@ pub(crate) struct ScenarioArgs {
     max_tokens: u32,
     /// How sessions arrive: `recorded`, `poisson:RATE`, `gamma:RATE,SHAPE` or `constant:RATE` (sessions per
     /// second), `concurrency:N`, or `users:N,RATE` (calls per second of N users together).
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", value_parser = arrivals)]
     arrivals: Option<Arrivals>,
     /// What starts the next call: recorded `times`, or recorded `delays` after the call before it.
     #[arg(long, value_name = "WHAT", value_parser = replay)]
@@ -113,6 +113,11 @@ fn section(title: &str, rows: Vec<(&str, String)>) -> String {
     format!("{title}:\n{}", lines.join("\n"))
 }
 
+/// Reads how sessions arrive.
+pub(crate) fn arrivals(text: &str) -> Result<Arrivals, String> {
+    text.parse().map_err(|_| format!("expected {ARRIVALS}"))
+}
+
 fn replay(text: &str) -> Result<Replay, String> {
     match text {
         "times" => Ok(Replay::Times),
@@ -129,12 +134,6 @@ impl ScenarioArgs {
         } else {
             self.policy.split(',').map(|name| name.trim().to_owned()).collect()
         };
-        for (place, name) in policies.iter().enumerate() {
-            policy::by_name(name)?;
-            if policies[..place].contains(name) {
-                return Err(WrongCall(format!("`--policy` names `{name}` twice, expected each once")).into());
-            }
-        }
         let scenario = Scenario {
             policies,
             router: self.router.clone(),
@@ -144,6 +143,7 @@ impl ScenarioArgs {
             predictor: self.predictor.clone(),
             staleness_us: self.staleness_ms.saturating_mul(1_000),
             decisions: false,
+            regret: 0,
             context: self.context.clone(),
             replicas: self.replicas,
             kv_tokens: self.kv_tokens,
@@ -161,10 +161,24 @@ impl ScenarioArgs {
             curves: false,
             stepwise: self.stepwise,
         };
-        scenario.check()?;
-        check_names(&scenario)?;
+        check(&scenario)?;
         Ok(scenario)
     }
+}
+
+/// Checks what can be checked without traces: numbers, and names that the simulator looks up.
+///
+/// # Errors
+/// When the scenario names something unknown or impossible.
+pub(crate) fn check(scenario: &Scenario) -> anyhow::Result<()> {
+    for (place, name) in scenario.policies.iter().enumerate() {
+        policy::by_name(name)?;
+        if scenario.policies[..place].contains(name) {
+            return Err(WrongCall(format!("`--policy` names `{name}` twice, expected each once")).into());
+        }
+    }
+    scenario.check()?;
+    check_names(scenario)
 }
 
 /// Looks names up that the simulator would look up only after the traces are read.

@@ -19,4 +19,4 @@ pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, FitShare, fit};
 pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspect};
 pub use job::{JobParts, JobSplit};
 pub use predictions::{Predictions, kendall_tau};
-pub use summary::{PolicyMetrics, Spread, compare, percentile, summarise};
+pub use summary::{PolicyMetrics, Regrets, Spread, compare, percentile, summarise};

@@ -234,5 +234,8 @@ fn run(ready: &Prompts, chosen: &Chosen, scenario: &Scenario, profile: &Compiled
     };
     let arrivals = scenario.arrivals.unwrap_or(Arrivals::Concurrency { sessions: DEFAULT_CONCURRENCY });
     let plan = arrivals.plan(&ready.work, scenario.speed, scenario.seed);
+    if scenario.regret > 0 {
+        return serve::simulate_with_hindsight(&ready.work, &ready.tree, &config, &plan, scenario.regret);
+    }
     serve::simulate(&ready.work, &ready.tree, &config, &plan)
 }
