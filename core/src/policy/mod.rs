@@ -2,11 +2,13 @@
 //! length predictor. One table lists them; the command line, the page and the docs read it.
 
 mod arrivals;
+mod gallery;
 mod prompts;
 mod scenario;
 mod simulate;
 
 pub use arrivals::{ARRIVALS, Arrivals};
+pub use gallery::{EXHIBITS, Exhibit, Measure};
 pub use prompts::{KeepAll, Prompts, PromptsKey, Shelf};
 pub use scenario::{Replay, Scenario, ScenarioError};
 pub use simulate::{NotApplicable, PolicyRun, Resolved, block_tokens, simulate, simulate_from};

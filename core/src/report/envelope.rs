@@ -20,14 +20,23 @@ pub enum Kind {
     Published,
     /// How the sessions of each harness look.
     Shapes,
+    /// Known failures of routers.
+    Failures,
     /// Dispatch by times against dispatch by delays.
     Dispatch,
 }
 
 impl Kind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Kind; 6] =
-        [Kind::Policies, Kind::Sweep, Kind::Race, Kind::Published, Kind::Shapes, Kind::Dispatch];
+    pub const ALL: [Kind; 7] = [
+        Kind::Policies,
+        Kind::Sweep,
+        Kind::Race,
+        Kind::Published,
+        Kind::Shapes,
+        Kind::Failures,
+        Kind::Dispatch,
+    ];
 
     /// Name in files and on the command line.
     pub fn name(self) -> &'static str {
@@ -37,6 +46,7 @@ impl Kind {
             Kind::Race => "race",
             Kind::Published => "published",
             Kind::Shapes => "shapes",
+            Kind::Failures => "failures",
             Kind::Dispatch => "dispatch",
         }
     }

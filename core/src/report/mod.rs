@@ -7,6 +7,7 @@
 
 mod dispatch;
 mod envelope;
+mod failures;
 mod load;
 mod policies;
 mod published;
@@ -17,6 +18,7 @@ mod sweep;
 
 pub use dispatch::{Dispatch, DispatchLoad, DispatchRun, DispatchSet, DispatchTails, Tails};
 pub use envelope::{Body, Input, Kind, Origin, Provenance, Report, SCHEMA, SetRef, join_numbers};
+pub use failures::{Failure, Failures, Figures, RouterRow};
 pub use load::{AnyReport, ReportError, load, load_any};
 pub use policies::Policies;
 pub use published::{Published, PublishedCut};

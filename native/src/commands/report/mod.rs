@@ -2,6 +2,7 @@
 //! would be made.
 
 mod dispatch;
+mod failures;
 mod make;
 mod plan;
 mod shapes;
