@@ -73,7 +73,9 @@ fn the_oracle_regrets_little() {
 #[test]
 fn the_oracle_leaves_out_only_who_cannot_be_first() {
     let tokens = |id| if id == 0 { 900 } else { 70 + 13 * (id % 9) as u32 };
-    let turns = |own: u64| (0..6).map(|n| (std::iter::once(0).chain(own * 10..=own * 10 + n).collect(), 5, 40, 900));
+    let turns = |own: u64| {
+        (0..6).map(move |n| (std::iter::once(0).chain(own * 10..=own * 10 + n).collect(), 5, 40, 900))
+    };
     let mut sessions: Vec<Session> = (1..14)
         .map(|own| session(&own.to_string(), Scope::Set, tokens, &turns(own).collect::<Vec<_>>()))
         .collect();
@@ -90,8 +92,13 @@ fn the_oracle_leaves_out_only_who_cannot_be_first() {
                 profile: "rtx3090-qwen3-4b-awq".to_owned(),
                 ..scenario("oracle", 3)
             };
-            let all = replicas(&run(&sessions, &Scenario { decisions: true, ..scenario.clone() }));
-            assert_eq!(replicas(&run(&sessions, &scenario)), all, "{cache} {kv_tokens}");
+            let picked = |decisions| -> Vec<Option<u32>> {
+                let run = run(&sessions, &Scenario { decisions, ..scenario.clone() });
+                run.outcome.calls.iter().map(|call| call.replica).collect()
+            };
+            let sent = picked(true).iter().flatten().count();
+            assert!(sent > 50 || cache == "slots", "{cache} {kv_tokens}: {sent}");
+            assert_eq!(picked(false), picked(true), "{cache} {kv_tokens}");
         }
     }
 }
