@@ -1,6 +1,6 @@
 //! The command line as types: what may be asked, and what makes a call wrong.
 
-use crate::commands::{completions, data, import, inspect, report, simulate, sweep, synth};
+use crate::commands::{calibrate, completions, data, import, inspect, report, simulate, sweep, synth};
 use crate::input::{self, ReadOptions};
 use crate::{output, tokens, words};
 use atr_core::import::{ImportError, Imported};
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Simulate(simulate::SimulateArgs),
     /// Simulate a whole grid of set-ups on all cores, or on many machines.
     Sweep(sweep::SweepArgs),
+    /// Fit a latency profile to what happened to the calls of a trace.
+    Calibrate(calibrate::CalibrateArgs),
     /// Make the committed reports and figures from the bundled sets, or check them.
     Report(report::ReportArgs),
     /// Derive the bundled sets from their public sources.
