@@ -172,6 +172,9 @@ impl<'a> Engine<'a> {
                 predictor.observe(&kind(self.shared.work, call), output_tokens.into());
             }
             self.router.ended(call, number);
+            if let Some(foresight) = &mut self.foresight {
+                foresight.ended(call, number);
+            }
             self.sessions.finish(call, now, &mut self.due);
         }
         self.events.push(Reverse((now, Event::Plan(number))));
@@ -230,7 +233,10 @@ impl<'a> Engine<'a> {
     fn pick(&mut self, ask: &Ask, waiting: &Waiting) -> u32 {
         self.look(ask.now);
         let first_tokens = match &mut self.foresight {
-            Some(foresight) => foresight.first_tokens(&self.replicas, waiting, &self.shared),
+            Some(foresight) => {
+                let all = self.shared.config.decisions;
+                foresight.first_tokens(&self.replicas, waiting, &self.shared, all)
+            }
             None => Vec::new(),
         };
         let config = self.shared.config;
@@ -249,11 +255,14 @@ impl<'a> Engine<'a> {
             picked = forced.replica;
             if forced.ask_oracle {
                 let mut foresight = Foresight::new(self.shared.clone());
-                let first_tokens = foresight.first_tokens(&self.replicas, waiting, &self.shared);
+                let first_tokens = foresight.first_tokens(&self.replicas, waiting, &self.shared, true);
                 forced.oracle = Some(route::earliest(&first_tokens));
             }
         }
         self.router.sent(ask, &view, picked);
+        if let Some(foresight) = &mut self.foresight {
+            foresight.sent(ask.call, picked);
+        }
         if config.decisions {
             self.shared.out[ask.call as usize].decision = Some(self.decisions.len() as u32);
             let at_us = us(ask.now);
