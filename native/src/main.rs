@@ -14,6 +14,7 @@ mod stream;
 mod table;
 mod terminal;
 mod tokens;
+mod words;
 
 use args::{Cli, Command};
 use clap::Parser;

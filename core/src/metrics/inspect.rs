@@ -79,15 +79,31 @@ pub struct Inspection {
     pub recorded: Option<RecordedSums>,
 }
 
-/// Inspects a set.
-pub fn inspect(sessions: &[Session], options: &InspectOptions) -> Inspection {
+/// A set laid out for an untimed pass.
+pub(super) struct Laid {
+    pub(super) work: Workload,
+    pub(super) tree: PrefixTree,
+    /// Calls in the order in which they reach the cache.
+    pub(super) order: Vec<u32>,
+    /// Whether replies enter the cache.
+    pub(super) replies: bool,
+}
+
+/// Lays a set out as the options say.
+pub(super) fn lay(sessions: &[Session], options: &InspectOptions) -> Laid {
     let own_block = sessions.iter().filter_map(|session| session.block_tokens).max();
     let block = options.block_tokens.or(own_block).unwrap_or(16).max(1);
     let work = build(sessions, &Raw, &BuildOptions { max_tokens: 1, share_system: false });
     let tree = PrefixTree::build(&work, block);
     let order = order(sessions, &work, options.interleaved);
     // Replies of block sources are derived from later prompts; only prompts count there.
-    let replies = own_block.is_none();
+    Laid { work, tree, order, replies: own_block.is_none() }
+}
+
+/// Inspects a set.
+pub fn inspect(sessions: &[Session], options: &InspectOptions) -> Inspection {
+    let Laid { work, tree, order, replies } = lay(sessions, options);
+    let block = tree.block_tokens();
     let prompt_tokens: u64 = sessions.iter().map(Session::prompt_tokens).sum();
     let rate = |hit: u64| (prompt_tokens > 0).then(|| hit as f64 / prompt_tokens as f64);
     let lru = options.kv_tokens.iter().map(|&kv_tokens| LruRow {
@@ -148,10 +164,12 @@ fn lru_pass(work: &Workload, tree: &PrefixTree, order: &[u32], kv_tokens: u64, r
     let mut cache = BlockCache::new(tree, blocks, Box::new(Lru::default()));
     let mut hit = 0;
     for &call in order {
-        let (pin, blocks) = cache.longest(tree.prompt(call));
-        hit += matched(work, tree, call, blocks);
-        cache.pin(pin);
+        let (_, found) = cache.longest(tree.prompt(call));
+        hit += matched(work, tree, call, found);
+        // A reply may be there already, where the same was said before.
         let node = if replies { tree.reply(call) } else { tree.prompt(call) };
+        let (pin, blocks) = cache.longest(node);
+        cache.pin(pin);
         let wanted = u64::from(tree.end_block(node).saturating_sub(blocks));
         let room = wanted.min(cache.available());
         let taken = cache.take(room, 0);

@@ -2,13 +2,17 @@
 //! measured runs.
 
 pub mod breaks;
+mod curve;
 mod distribution;
 mod fit;
 mod inspect;
+pub mod objective;
 pub mod shapes;
 mod summary;
 
+pub use curve::{Curve, Knot, curve_over, miss_ratio_curve};
+pub(crate) use distribution::rounded;
 pub use distribution::{Distribution, ks_distance};
-pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, fit};
+pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, FitShare, fit};
 pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspect};
 pub use summary::{PolicyMetrics, Predictions, Spread, compare, percentile, summarise};

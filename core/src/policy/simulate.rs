@@ -1,15 +1,16 @@
 //! From sessions and a scenario to one outcome per policy.
 
+use super::prompts::{KeepAll, Prompts, PromptsKey, Shelf};
 use super::{Arrivals, Policy, Scenario, ScenarioError, by_name};
 use crate::choice::choose as choose_part;
-use crate::context::{self, BuildOptions, ContextStrategy};
+use crate::context::{self, ContextStrategy};
 use crate::predict::PREDICTORS;
 use crate::serve::cache::CACHES;
 use crate::serve::evict::EVICTIONS;
 use crate::serve::latency::{self, Compiled};
 use crate::serve::route::ROUTERS;
 use crate::serve::schedule::SCHEDULERS;
-use crate::serve::{self, ArrivalPlan, ClusterConfig, Parts, PrefixTree, Replay};
+use crate::serve::{self, ArrivalPlan, ClusterConfig, Parts, Replay};
 use crate::trace::{Outcome, Session, Workload};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -67,13 +68,6 @@ struct Chosen {
     strategy: Box<dyn ContextStrategy>,
 }
 
-/// A context strategy's workload, shared by the policies that use it.
-struct Prepared {
-    context: String,
-    work: Arc<Workload>,
-    tree: PrefixTree,
-}
-
 /// Simulates every policy of the scenario over the sessions.
 ///
 /// # Errors
@@ -82,11 +76,22 @@ pub fn simulate(
     sessions: &[Session],
     scenario: &Scenario,
 ) -> Result<(Resolved, Vec<PolicyRun>), ScenarioError> {
+    simulate_from(sessions, scenario, &mut KeepAll::default())
+}
+
+/// The same, with prompts from a shelf, for who runs many scenarios over the same sessions.
+///
+/// # Errors
+/// When the scenario names something unknown or impossible.
+pub fn simulate_from(
+    sessions: &[Session],
+    scenario: &Scenario,
+    shelf: &mut dyn Shelf,
+) -> Result<(Resolved, Vec<PolicyRun>), ScenarioError> {
     let (mut resolved, profile) = resolve(sessions, scenario)?;
     let scenario = resolved.scenario.clone();
     let chosen =
         scenario.policies.iter().map(|name| choose(name, &scenario)).collect::<Result<Vec<_>, _>>()?;
-    let mut prepared: Vec<Prepared> = Vec::new();
     let mut runs = Vec::new();
     for chosen in chosen {
         if !sessions.iter().any(|session| chosen.strategy.applies(session)) {
@@ -94,18 +99,10 @@ pub fn simulate(
             resolved.not_applicable.push(NotApplicable { name: chosen.policy.name.to_owned(), why });
             continue;
         }
-        let context = chosen.strategy.name();
-        if !prepared.iter().any(|ready| ready.context == context) {
-            prepared.push(prepare(sessions, &*chosen.strategy, &scenario));
-        }
-        if let Some(ready) = prepared.iter().find(|ready| ready.context == context) {
-            let outcome = run(ready, &chosen, &scenario, &profile);
-            runs.push(PolicyRun {
-                name: chosen.policy.name.to_owned(),
-                workload: Arc::clone(&ready.work),
-                outcome,
-            });
-        }
+        let key = prompts_key(&chosen, &scenario);
+        let ready = shelf.prompts(&key, &|| Prompts::make(sessions, &*chosen.strategy, &key));
+        let outcome = run(&ready, &chosen, &scenario, &profile);
+        runs.push(PolicyRun { name: chosen.policy.name.to_owned(), workload: ready.work, outcome });
     }
     match resolved.not_applicable.first() {
         Some(left_out) if runs.is_empty() => Err(ScenarioError::NotApplicable(left_out.clone())),
@@ -203,14 +200,16 @@ fn choose(name: &str, scenario: &Scenario) -> Result<Chosen, ScenarioError> {
     Ok(Chosen { policy, parts, strategy })
 }
 
-fn prepare(sessions: &[Session], strategy: &dyn ContextStrategy, scenario: &Scenario) -> Prepared {
-    let options = BuildOptions { max_tokens: scenario.max_tokens, share_system: scenario.share_system };
-    let work = context::build(sessions, strategy, &options);
-    let tree = PrefixTree::build(&work, scenario.block_tokens.unwrap_or(DEFAULT_BLOCK));
-    Prepared { context: strategy.name(), work: Arc::new(work), tree }
+fn prompts_key(chosen: &Chosen, scenario: &Scenario) -> PromptsKey {
+    PromptsKey {
+        context: chosen.strategy.name(),
+        block_tokens: scenario.block_tokens.unwrap_or(DEFAULT_BLOCK),
+        max_tokens: scenario.max_tokens,
+        share_system: scenario.share_system,
+    }
 }
 
-fn run(ready: &Prepared, chosen: &Chosen, scenario: &Scenario, profile: &Compiled) -> Outcome {
+fn run(ready: &Prompts, chosen: &Chosen, scenario: &Scenario, profile: &Compiled) -> Outcome {
     let block = u64::from(ready.tree.block_tokens());
     let config = ClusterConfig {
         parts: chosen.parts.clone(),

@@ -4,6 +4,7 @@ use crate::args::{InputArgs, WrongCall};
 use crate::output::{self, OutFile};
 use crate::scenario::{self, ScenarioArgs};
 use crate::table::Table;
+use crate::words::count;
 use atr_core::figure::units;
 use atr_core::metrics::{self, PolicyMetrics, Spread};
 use atr_core::policy::{self, PolicyRun, Resolved, Scenario};
@@ -52,9 +53,10 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     let outcome = args.outcome.as_deref().map(OutFile::create).transpose()?;
     let imported = args.input.read()?;
     output::progress(format_args!(
-        "{} sessions, {} policies",
-        imported.sessions.len(),
-        scenario.policies.len()
+        "{}, {} {}",
+        count(imported.sessions.len() as u64, "session"),
+        scenario.policies.len(),
+        if scenario.policies.len() == 1 { "policy" } else { "policies" }
     ));
     let begun = Instant::now();
     let (resolved, runs) = policy::simulate(&imported.sessions, &scenario)?;
@@ -75,7 +77,7 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     if let Some(file) = outcome {
         let to = file.to().display().to_string();
         write_outcome(file, &runs)?;
-        output::note(format_args!("wrote {} calls to {to}", units::grouped(calls as u64)));
+        output::note(format_args!("wrote {} to {to}", count(calls as u64, "call")));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -101,13 +103,12 @@ fn write_outcome(mut file: OutFile, runs: &[PolicyRun]) -> anyhow::Result<()> {
 fn readable(answer: &Answer<'_>) -> String {
     let scenario = &answer.scenario.scenario;
     let mut text = format!(
-        "simulated: {} calls of {} sessions, profile {} ({}), {} replica{}, {} KV tokens each, blocks of {}\n\n",
-        units::grouped(answer.scenario.calls),
-        units::grouped(answer.scenario.sessions),
+        "simulated: {} of {}, profile {} ({}), {}, {} KV tokens each, blocks of {}\n\n",
+        count(answer.scenario.calls, "call"),
+        count(answer.scenario.sessions, "session"),
         scenario.profile,
         answer.scenario.profile_origin,
-        scenario.replicas,
-        if scenario.replicas == 1 { "" } else { "s" },
+        count(scenario.replicas.into(), "replica"),
         scenario.kv_tokens.map_or_else(|| "–".to_owned(), units::grouped),
         scenario.block_tokens.map_or_else(|| "–".to_owned(), |block| block.to_string()),
     );
@@ -152,8 +153,8 @@ fn readable(answer: &Answer<'_>) -> String {
     }
     text.push_str(&format!(
         "\nTTFT: time to first token, from schedule. Figures cover the calls that every policy admitted.\n\
-         {} simulated calls in {}, {} calls/s.\n",
-        units::grouped((answer.calls_per_s * answer.wall_ms / 1e3).round() as u64),
+         {} in {}, {} calls/s.\n",
+        count((answer.calls_per_s * answer.wall_ms / 1e3).round() as u64, "simulated call"),
         units::time(answer.wall_ms),
         units::grouped(answer.calls_per_s as u64)
     ));

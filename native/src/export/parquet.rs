@@ -48,6 +48,7 @@ const COLUMNS: &[(&str, Values)] = &[
     ("session", Text(|session, _| Some(session.id.clone()))),
     ("source", Text(|session, _| Some(session.source.clone()))),
     ("harness", Text(|session, _| Some(session.harness.clone()).filter(|name| !name.is_empty()))),
+    ("counts_from", Text(|session, _| Some(session.counts_from.clone()).filter(|name| !name.is_empty()))),
     ("call", Int(|_, call| Some(call.id.into()))),
     ("agent", Int(|_, call| Some(call.agent.into()))),
     ("role", Text(|_, call| Some(role(call).to_owned()))),
@@ -212,6 +213,7 @@ mod tests {
         assert_eq!(rows[0].len(), COLUMNS.len());
         assert_eq!(column("session"), [text("a"), text("a"), text("b")]);
         assert_eq!(column("harness"), [Field::Null, Field::Null, Field::Null]);
+        assert_eq!(column("counts_from"), [text("source"), text("source"), text("source")]);
         assert_eq!(column("model"), [text("gpt-5"), text("gpt-5"), text("gpt-5")]);
         assert_eq!(column("role"), [text("agent"), text("agent"), text("subagent")]);
         assert_eq!(column("agent"), [Field::Long(0), Field::Long(0), Field::Long(3)]);
