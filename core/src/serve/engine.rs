@@ -39,6 +39,8 @@ pub struct Engine<'a> {
     due: Due,
     /// What the router sees.
     view: Snapshot,
+    /// Whether a scheduler must be told when sessions are over.
+    watches_sessions: bool,
     decisions: Vec<Decision>,
 }
 
@@ -89,6 +91,7 @@ impl<'a> Engine<'a> {
             Replica::new(number, schedule::make(&parts.scheduler, &program), cache)
         };
         let predictor = |choice| predict::make(choice, work.predict_keys.len(), work.sessions.len());
+        let replicas: Vec<Replica<'a>> = (0..config.replicas).map(replica).collect();
         let mut engine = Engine {
             shared: Shared {
                 work,
@@ -102,9 +105,11 @@ impl<'a> Engine<'a> {
                     .collect(),
                 ceiling: Ceiling::new(tree),
                 served: vec![0; work.sessions.len()],
+                chains: vec![0; work.calls.len()],
             },
             sessions: Sessions::new(work, arrivals, config.replay, config.speed),
-            replicas: (0..config.replicas).map(replica).collect(),
+            watches_sessions: replicas.iter().any(Replica::watches_sessions),
+            replicas,
             router,
             predictor: parts.predictor.as_ref().map(predictor),
             events: BinaryHeap::new(),
@@ -145,7 +150,9 @@ impl<'a> Engine<'a> {
                 predictor.observe(&kind(self.shared.work, call), output_tokens.into());
             }
             self.router.ended(call, number);
-            self.sessions.finish(call, now, &mut self.due);
+            if self.sessions.finish(call, now, &mut self.due) {
+                self.session_over(call, now);
+            }
         }
         self.events.push(Reverse((now, Event::Plan(number))));
         self.post_due();
@@ -189,14 +196,32 @@ impl<'a> Engine<'a> {
             predicted: ask.output_tokens,
             priority: asked.priority,
             served: self.shared.served[asked.session as usize],
+            chain: self.shared.chain(call),
         };
-        let replica = &mut self.replicas[picked as usize];
-        replica.enqueue(waiting, now, &self.shared);
-        let event = match replica.end() {
-            Some(end) => (end, Event::Complete(picked)),
-            None => (now, Event::Plan(picked)),
+        self.replicas[picked as usize].enqueue(waiting, now, &self.shared);
+        self.wake(picked, now);
+    }
+
+    /// Posts what comes next on a replica whose queue has changed.
+    fn wake(&mut self, number: u32, now: Ps) {
+        let event = match self.replicas[number as usize].end() {
+            Some(end) => (end, Event::Complete(number)),
+            None => (now, Event::Plan(number)),
         };
         self.events.push(Reverse(event));
+    }
+
+    /// A call was the last of its session: tells the schedulers that ask for it.
+    fn session_over(&mut self, call: u32, now: Ps) {
+        if !self.watches_sessions {
+            return;
+        }
+        let session = self.shared.work.calls[call as usize].session;
+        for number in 0..self.shared.config.replicas {
+            if self.replicas[number as usize].session_over(session, now, &self.shared) {
+                self.wake(number, now);
+            }
+        }
     }
 
     /// Asks the router, with a view of the cluster that is as fresh as it may be.
@@ -243,7 +268,10 @@ impl<'a> Engine<'a> {
     fn reject(&mut self, call: u32, now: Ps) {
         self.shared.refuse(call, CallStatus::Rejected);
         let shared = &mut self.shared;
-        self.sessions.reject(call, now, &mut self.due, |other| shared.refuse(other, CallStatus::Skipped));
+        let skip = |other| shared.refuse(other, CallStatus::Skipped);
+        if self.sessions.reject(call, now, &mut self.due, skip) {
+            self.session_over(call, now);
+        }
         self.post_due();
     }
 

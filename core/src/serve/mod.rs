@@ -15,7 +15,7 @@ pub mod schedule;
 mod sessions;
 mod view;
 
-pub use arrivals::{ArrivalPlan, Replay, poisson, recorded};
+pub use arrivals::{ArrivalPlan, Replay, constant, gamma, poisson, recorded, users};
 pub use cache::{BlockCache, Ceiling};
 pub use engine::{Engine, simulate};
 pub use evict::{Lru, Use};

@@ -39,7 +39,7 @@ pub(super) struct Replica<'a> {
     /// Prompt tokens of the calls that wait.
     waiting_tokens: u64,
     running: Vec<Running>,
-    /// Calls that lost their blocks, with the tokens they had made; the last stands at the queue's head.
+    /// Calls that lost their blocks and wait again, with the tokens they had made.
     thrown_out: Vec<(u32, u64)>,
     cache: Box<dyn KvCache + 'a>,
     plan: Option<Plan>,
@@ -108,6 +108,20 @@ impl<'a> Replica<'a> {
         if !blocked && !full {
             self.cut_short(now, shared);
         }
+    }
+
+    /// A session is over: where that lets a waiting call in, cuts a long plan short. Returns whether it may.
+    pub(super) fn session_over(&mut self, session: u32, now: Ps, shared: &Shared<'_>) -> bool {
+        let may = self.queue.session_over(session);
+        if may && (self.running.len() as u64) < u64::from(shared.config.max_batch) {
+            self.cut_short(now, shared);
+        }
+        may
+    }
+
+    /// Whether its queue must be told when sessions are over.
+    pub(super) fn watches_sessions(&self) -> bool {
+        self.queue.watches_sessions()
     }
 
     /// Brings a stretch of decode steps up to date: what is done by `now` is done, the rest is a stretch of its
@@ -213,12 +227,13 @@ impl<'a> Replica<'a> {
         decoding.map(|slot| slot.growth(steps, block)).sum()
     }
 
-    /// Throws out the calls admitted last until every other one can make a token.
+    /// Throws out the calls that the scheduler chooses until every other one can make a token.
     fn make_room(&mut self, now: Ps, shared: &Shared<'_>) {
-        while self.growth(1) > self.cache.available() {
-            let Some(victim) = self.running.pop() else { return };
+        while !self.running.is_empty() && self.growth(1) > self.cache.available() {
+            let calls: Vec<u32> = self.running.iter().map(|slot| slot.call).collect();
+            let victim = self.running.remove(self.queue.victim(&calls).min(calls.len() - 1));
             self.cache.release(victim.lease, Use { call: victim.call, at: now });
-            self.queue.push_front(victim.call);
+            self.queue.take_back(victim.call);
             self.waiting += 1;
             self.waiting_tokens += shared.prompt_tokens(victim.call);
             self.preemptions += 1;
@@ -245,8 +260,8 @@ impl<'a> Replica<'a> {
     /// changed, when there is no room.
     fn place(&mut self, call: u32, now: Ps, shared: &Shared<'_>) -> Option<Running> {
         let asked = &shared.work.calls[call as usize];
-        let resumed = self.thrown_out.last().copied().filter(|&(thrown, _)| thrown == call);
-        let generated = resumed.map_or(0, |(_, generated)| generated);
+        let resumed = self.thrown_out.iter().rposition(|&(thrown, _)| thrown == call);
+        let generated = resumed.map_or(0, |place| self.thrown_out[place].1);
         let target = (u64::from(asked.prompt_tokens) + generated).max(1);
         let lease = self.cache.admit(&Admission {
             call,
@@ -257,8 +272,8 @@ impl<'a> Replica<'a> {
             alone: self.running.is_empty(),
             now,
         })?;
-        if resumed.is_some() {
-            self.thrown_out.pop();
+        if let Some(place) = resumed {
+            self.thrown_out.remove(place);
         }
         let kv = lease.device_tokens + lease.host_tokens;
         let output = u64::from(asked.output_tokens);
