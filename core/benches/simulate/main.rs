@@ -3,7 +3,12 @@
 //! Arguments: `mooncake [RUNS]` is the scenario that the peer is compared on; `agents CALLS` simulates so many
 //! calls of the bundled Claude Code traces, as often as it takes, under ever new names.
 //! One line of JSON each. `cargo xtask bench simulate` prints them beside their budgets.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a bench speaks, and may break off")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a bench speaks, and may break off"
+)]
 
 #[cfg(not(target_arch = "wasm32"))]
 fn main() {
@@ -72,7 +77,14 @@ mod native {
         reader.map(Result::unwrap).collect()
     }
 
-    fn measure(what: &str, sessions: &[Session], block: u32, replicas: u32, kv_tokens: u64, held_mb: Option<f64>) {
+    fn measure(
+        what: &str,
+        sessions: &[Session],
+        block: u32,
+        replicas: u32,
+        kv_tokens: u64,
+        held_mb: Option<f64>,
+    ) {
         let begun = clock();
         let options = BuildOptions { max_tokens: 16_384, share_system: false };
         let work = context::build(sessions, &Raw, &options);

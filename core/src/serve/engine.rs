@@ -4,8 +4,10 @@
 //! replicas plan. The order holds whether a stretch of decode steps is advanced at once or step by
 //! step, which is why both give the same outcome.
 
+use super::agenda::{Agenda, Event};
 use super::arrivals::ArrivalPlan;
-use super::cache::{self, Ceiling, Memory};
+use super::cache::{self, Memory};
+use super::foresight::Foresight;
 use super::latency::Ps;
 use super::prefix::PrefixTree;
 use super::replica::Replica;
@@ -15,17 +17,7 @@ use super::schedule::{self, Program, Waiting};
 use super::sessions::{Due, Sessions};
 use super::view::{Caches, Held, Snapshot};
 use crate::predict::{self, Kind, Predictor};
-use crate::trace::{CallOutcome, CallStatus, Counters, Decision, Outcome, Workload};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
-/// What happens at an instant, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    Complete(u32),
-    Due(u32),
-    Plan(u32),
-}
+use crate::trace::{CallStatus, Counters, Decision, Outcome, Workload};
 
 /// A cluster at work. A clone goes on by itself, so that what would have been can be tried.
 #[derive(Clone)]
@@ -35,12 +27,18 @@ pub struct Engine<'a> {
     replicas: Vec<Replica<'a>>,
     router: Box<dyn Router + 'a>,
     predictor: Option<Box<dyn Predictor>>,
-    events: BinaryHeap<Reverse<(Ps, Event)>>,
+    agenda: Agenda,
     due: Due,
+    /// Calls that ended in a step.
+    ended: Vec<u32>,
     /// What the router sees.
     view: Snapshot,
     /// Whether a scheduler must be told when sessions are over.
     watches_sessions: bool,
+    /// Where copies of replicas go on, for a router that sees the future.
+    foresight: Option<Foresight<'a>>,
+    /// A call that goes to this replica whatever the router says.
+    forced: Option<(u32, u32)>,
     decisions: Vec<Decision>,
 }
 
@@ -92,39 +90,31 @@ impl<'a> Engine<'a> {
         };
         let predictor = |choice| predict::make(choice, work.predict_keys.len(), work.sessions.len());
         let replicas: Vec<Replica<'a>> = (0..config.replicas).map(replica).collect();
-        let mut engine = Engine {
-            shared: Shared {
-                work,
-                tree,
-                config,
-                predicted: vec![0; work.calls.len()],
-                out: work
-                    .calls
-                    .iter()
-                    .map(|call| CallOutcome { id: call.id, ..CallOutcome::default() })
-                    .collect(),
-                ceiling: Ceiling::new(tree),
-                served: vec![0; work.sessions.len()],
-                chains: vec![0; work.calls.len()],
-            },
-            sessions: Sessions::new(work, arrivals, config.replay, config.speed),
+        let foresight =
+            (router.sees() == Sees::Future).then(|| Foresight::new(Shared::new(work, tree, config)));
+        let mut sessions = Sessions::new(work, arrivals, config.replay, config.speed);
+        let mut due = Vec::new();
+        sessions.begin(&mut due);
+        Engine {
+            shared: Shared::new(work, tree, config),
+            sessions,
             watches_sessions: replicas.iter().any(Replica::watches_sessions),
             replicas,
             router,
             predictor: parts.predictor.as_ref().map(predictor),
-            events: BinaryHeap::new(),
+            agenda: Agenda::new(config.replicas, due),
             due: Vec::new(),
+            ended: Vec::new(),
             view,
+            foresight,
+            forced: None,
             decisions: Vec::new(),
-        };
-        engine.sessions.begin(&mut engine.due);
-        engine.post_due();
-        engine
+        }
     }
 
     /// Lets the next thing happen. Returns false when there is nothing left.
     pub fn step(&mut self) -> bool {
-        let Some(Reverse((now, event))) = self.events.pop() else { return false };
+        let Some((now, event)) = self.agenda.next() else { return false };
         match event {
             Event::Complete(replica) => self.complete(replica, now),
             Event::Due(call) => self.route(call, now),
@@ -132,19 +122,17 @@ impl<'a> Engine<'a> {
         }
         true
     }
+
     fn post_due(&mut self) {
         for (time, call) in self.due.drain(..) {
-            self.events.push(Reverse((time, Event::Due(call))));
+            self.agenda.due(time, call);
         }
     }
 
     fn complete(&mut self, number: u32, now: Ps) {
-        let replica = &mut self.replicas[number as usize];
-        // A plan that was cut short leaves its old end behind: not this one.
-        if replica.end() != Some(now) {
-            return;
-        }
-        for call in replica.complete(now, &mut self.shared) {
+        let mut ended = std::mem::take(&mut self.ended);
+        self.replicas[number as usize].complete(now, &mut self.shared, &mut ended);
+        for call in ended.drain(..) {
             if let Some(predictor) = &mut self.predictor {
                 let output_tokens = self.shared.work.calls[call as usize].output_tokens;
                 predictor.observe(&kind(self.shared.work, call), output_tokens.into());
@@ -154,7 +142,8 @@ impl<'a> Engine<'a> {
                 self.session_over(call, now);
             }
         }
-        self.events.push(Reverse((now, Event::Plan(number))));
+        self.ended = ended;
+        self.agenda.stir(number);
         self.post_due();
     }
 
@@ -186,7 +175,6 @@ impl<'a> Engine<'a> {
             output_tokens: expected.unwrap_or(asked_for),
             now,
         };
-        let picked = self.pick(&ask);
         let waiting = Waiting {
             call,
             session: asked.session,
@@ -198,17 +186,17 @@ impl<'a> Engine<'a> {
             served: self.shared.served[asked.session as usize],
             chain: self.shared.chain(call),
         };
+        let picked = self.pick(&ask, &waiting);
         self.replicas[picked as usize].enqueue(waiting, now, &self.shared);
-        self.wake(picked, now);
+        self.wake(picked);
     }
 
     /// Posts what comes next on a replica whose queue has changed.
-    fn wake(&mut self, number: u32, now: Ps) {
-        let event = match self.replicas[number as usize].end() {
-            Some(end) => (end, Event::Complete(number)),
-            None => (now, Event::Plan(number)),
-        };
-        self.events.push(Reverse(event));
+    fn wake(&mut self, number: u32) {
+        match self.replicas[number as usize].end() {
+            Some(end) => self.agenda.ends(number, end),
+            None => self.agenda.stir(number),
+        }
     }
 
     /// A call was the last of its session: tells the schedulers that ask for it.
@@ -219,14 +207,18 @@ impl<'a> Engine<'a> {
         let session = self.shared.work.calls[call as usize].session;
         for number in 0..self.shared.config.replicas {
             if self.replicas[number as usize].session_over(session, now, &self.shared) {
-                self.wake(number, now);
+                self.wake(number);
             }
         }
     }
 
     /// Asks the router, with a view of the cluster that is as fresh as it may be.
-    fn pick(&mut self, ask: &Ask) -> u32 {
+    fn pick(&mut self, ask: &Ask, waiting: &Waiting) -> u32 {
         self.look(ask.now);
+        let first_tokens = match &mut self.foresight {
+            Some(foresight) => foresight.first_tokens(&self.replicas, waiting, &self.shared),
+            None => Vec::new(),
+        };
         let config = self.shared.config;
         let held: &dyn Held = if self.view.watches() { &self.view.blocks } else { &Caches(&self.replicas) };
         let view = View {
@@ -235,9 +227,14 @@ impl<'a> Engine<'a> {
             tree: self.shared.tree,
             costs: &config.coefficients,
             capacity_blocks: config.capacity_blocks,
+            first_tokens: &first_tokens,
         };
         let mut scores = if config.decisions { Scores::on(config.replicas) } else { Scores::off() };
-        let picked = self.router.pick(ask, &view, &mut scores).min(config.replicas - 1);
+        let mut picked = self.router.pick(ask, &view, &mut scores).min(config.replicas - 1);
+        if let Some((_, replica)) = self.forced.filter(|&(call, _)| call == ask.call) {
+            picked = replica;
+        }
+        self.router.sent(ask, &view, picked);
         if config.decisions {
             self.shared.out[ask.call as usize].decision = Some(self.decisions.len() as u32);
             let at_us = us(ask.now);
@@ -250,7 +247,7 @@ impl<'a> Engine<'a> {
     /// Takes the router's view anew, if it is due.
     fn look(&mut self, now: Ps) {
         let sees = self.router.sees();
-        if sees == Sees::Nothing || !self.view.is_due(now) {
+        if matches!(sees, Sees::Nothing | Sees::Future) || !self.view.is_due(now) {
             return;
         }
         self.view.take(now);
@@ -282,7 +279,7 @@ impl<'a> Engine<'a> {
         }
         replica.plan(now, &mut self.shared);
         if let Some(end) = replica.end() {
-            self.events.push(Reverse((end, Event::Complete(number))));
+            self.agenda.ends(number, end);
         }
     }
 
@@ -291,7 +288,7 @@ impl<'a> Engine<'a> {
         let sum = |f: &dyn Fn(&Replica<'_>) -> u64| self.replicas.iter().map(f).sum();
         Outcome {
             counters: Counters {
-                steps: sum(&|replica| replica.steps),
+                steps: sum(&|replica| replica.steps()),
                 evicted_blocks: sum(&|replica| replica.cache().evicted()),
                 preemptions: sum(&|replica| replica.preemptions),
                 peak_blocks: self.replicas.iter().map(|replica| replica.cache().peak()).max().unwrap_or(0),

@@ -104,7 +104,14 @@ fn session(work: &mut Workload, turns: &[Turn], start_us: u64, models: u32) {
 }
 
 fn costs() -> impl Strategy<Value = Coefficients> {
-    let rich = (0..3_000_000_000u64, 0..200_000_000u64, 0..30_000u64, 0..20_000_000u64, 0..9_000u64, 0..5_000_000u64);
+    let rich = (
+        0..3_000_000_000u64,
+        0..200_000_000u64,
+        0..30_000u64,
+        0..20_000_000u64,
+        0..9_000u64,
+        0..5_000_000u64,
+    );
     rich.prop_map(|(step, sequence, kv_token, prefill_token, attention_pair, prompt)| Coefficients {
         step,
         sequence,

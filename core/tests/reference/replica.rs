@@ -189,7 +189,8 @@ impl Replica {
         let block = book.setup.block;
         for place in 0..self.running.len() {
             let slot = &self.running[place];
-            let more = if slot.decodes() { (slot.kv + 1).div_ceil(block).saturating_sub(slot.blocks) } else { 0 };
+            let more =
+                if slot.decodes() { (slot.kv + 1).div_ceil(block).saturating_sub(slot.blocks) } else { 0 };
             self.memory.make_room(more, &self.running);
             self.running[place].own += more;
             self.running[place].blocks += more;

@@ -97,7 +97,9 @@ impl Keyed {
     }
 
     fn rank(&self, call: u32) -> (bool, Key, u64) {
-        self.entries.get(&call).map_or_else(Default::default, |entry| (!entry.spared, entry.key, entry.arrival))
+        self.entries
+            .get(&call)
+            .map_or_else(Default::default, |entry| (!entry.spared, entry.key, entry.arrival))
     }
 }
 

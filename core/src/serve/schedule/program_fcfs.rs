@@ -4,8 +4,10 @@ use super::Waiting;
 use super::keyed::{Key, Keyed, Order, UNGUARDED};
 use crate::choice::About;
 
-pub(super) const ABOUT: About =
-    About::plain("program-fcfs", "Continuum: the program that came first goes first, whenever its calls come");
+pub(super) const ABOUT: About = About::plain(
+    "program-fcfs",
+    "Continuum: the program that came first goes first, whenever its calls come",
+);
 
 /// The program that came first, whichever of its calls came first; it is thrown out last. No guard is needed: only
 /// programs that came earlier overtake, and these are finite and end. Continuum lets calls whose cache it has pinned
