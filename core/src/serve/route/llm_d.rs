@@ -34,9 +34,9 @@ pub(super) const PARAMS: &[Param] = &[
 pub(super) const PRESETS: &[Preset] = &[
     Preset { name: "llm-d", source: "llm-d's default weights", values: &[] },
     Preset {
-        name: "even",
-        source: "the inference extension's scorers at equal weights",
-        values: &[("prefix", 1.0)],
+        name: "extension",
+        source: "the gateway API's inference extension, default profile",
+        values: &[("prefix", 3.0), ("queue", 2.0), ("kv", 2.0)],
     },
 ];
 

@@ -3,8 +3,6 @@
 mod aibrix;
 mod cache_aware;
 mod dynamo_kv;
-#[cfg(test)]
-mod fixture;
 mod index;
 mod least_load;
 mod llm_d;
@@ -127,7 +125,7 @@ pub const ROUTERS: &[About] = &[
         preble::PRESETS,
     ),
     with(
-        "mooncake",
+        "mooncake-conductor",
         "Mooncake's conductor: the least estimated time to first token",
         mooncake::PARAMS,
         mooncake::PRESETS,
@@ -151,7 +149,7 @@ pub fn make<'a>(choice: &Choice, cluster: &Cluster<'a>) -> Box<dyn Router + 'a> 
         "production-stack" => Box::new(production_stack::ProductionStack::new(choice)),
         "vllm-dp" => Box::new(vllm_dp::VllmDp::new(choice)),
         "preble-e2" => Box::new(preble::PrebleE2::new(choice, cluster)),
-        "mooncake" => Box::new(mooncake::Mooncake::new(choice)),
+        "mooncake-conductor" => Box::new(mooncake::Mooncake::new(choice)),
         "oracle" => Box::new(oracle::Oracle),
         _ => Box::new(round_robin::RoundRobin::default()),
     }
@@ -161,3 +159,6 @@ pub fn make<'a>(choice: &Choice, cluster: &Cluster<'a>) -> Box<dyn Router + 'a> 
 pub fn known() -> String {
     choice::known(ROUTERS)
 }
+
+#[cfg(test)]
+mod fixture;

@@ -80,7 +80,7 @@ mod tests {
         stage.loads[1].prefill_tokens = 200;
         stage.device[1] = 10;
         stage.anywhere[2] = 10;
-        let mut router = stage.router("mooncake", 1);
+        let mut router = stage.router("mooncake-conductor", 1);
         let (picked, scores) = stage.decide(&mut *router, 0);
         assert_eq!(picked, 2);
         for (score, expected) in scores.iter().zip([-4.2, -4.6, -2.84]) {
