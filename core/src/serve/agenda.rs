@@ -64,42 +64,44 @@ impl Agenda {
         self.stirred[replica as usize / 64] |= 1 << (replica % 64);
     }
 
-    /// Takes out what happens next, and when.
-    pub(super) fn next(&mut self) -> Option<(Ps, Event)> {
+    /// What happens next, and when.
+    pub(super) fn peek(&self) -> Option<(Ps, Event)> {
         let (end, replica) = self.ends.first();
         let given = self.given.get(self.at).copied();
-        let later = self.later.peek().map(|&Reverse(due)| due);
-        let due = match (given, later) {
-            (Some(given), Some(later)) => Some(given.min(later)),
-            (given, later) => given.or(later),
+        let due = match (given, self.later.peek()) {
+            (Some(given), Some(&Reverse(later))) => Some(given.min(later)),
+            (given, later) => given.or(later.map(|&Reverse(due)| due)),
         };
         let sent = due.map_or(NEVER, |(time, _)| time);
         if end.min(sent) > self.now
-            && let Some(replica) = self.unstir()
+            && let Some(replica) = self.first_stirred()
         {
             return Some((self.now, Event::Plan(replica)));
         }
         if end != NEVER && end <= sent {
-            self.ends.set(replica, NEVER);
-            self.now = end;
-            return Some((end, Event::Complete(replica as u32)));
+            return Some((end, Event::Complete(replica)));
         }
-        let (time, call) = due?;
-        if given == due {
-            self.at += 1;
-        } else {
-            self.later.pop();
-        }
-        self.now = time;
-        Some((time, Event::Due(call)))
+        due.map(|(time, call)| (time, Event::Due(call)))
     }
 
-    /// Takes out the first replica that may begin a step.
-    fn unstir(&mut self) -> Option<u32> {
+    /// Takes out what happens next, and when.
+    pub(super) fn next(&mut self) -> Option<(Ps, Event)> {
+        let (time, event) = self.peek()?;
+        match event {
+            Event::Complete(replica) => self.ends.set(replica as usize, NEVER),
+            Event::Due(call) if self.given.get(self.at) == Some(&(time, call)) => self.at += 1,
+            Event::Due(_) => {
+                self.later.pop();
+            }
+            Event::Plan(replica) => self.stirred[replica as usize / 64] &= !(1 << (replica % 64)),
+        }
+        self.now = time;
+        Some((time, event))
+    }
+
+    fn first_stirred(&self) -> Option<u32> {
         let word = self.stirred.iter().position(|&bits| bits != 0)?;
-        let bit = self.stirred[word].trailing_zeros();
-        self.stirred[word] &= self.stirred[word] - 1;
-        Some(word as u32 * 64 + bit)
+        Some(word as u32 * 64 + self.stirred[word].trailing_zeros())
     }
 }
 
@@ -119,9 +121,9 @@ impl Ends {
         ends
     }
 
-    fn first(&self) -> (Ps, usize) {
-        let winner = self.winners[1] as usize;
-        (self.times[winner], winner)
+    fn first(&self) -> (Ps, u32) {
+        let winner = self.winners[1];
+        (self.times[winner as usize], winner)
     }
 
     fn set(&mut self, replica: usize, end: Ps) {

@@ -1,5 +1,7 @@
 //! Sessions to other people's formats: those of the core, and Parquet.
 
+mod columns;
+pub(crate) mod outcomes;
 mod parquet;
 mod places;
 

@@ -75,7 +75,9 @@ fn wrong_calls_exit_with_2() {
 fn an_unknown_name_is_said_with_its_key_and_the_accepted_ones() {
     let said = |args: &[&str]| fails(args, 2);
     insta::assert_snapshot!(said(&["simulate", "no-such-file", "--policy", "naive,fast"]), @"error: unknown policy `fast`, expected one of: naive, exact-prefix-cache, prefix-aware-routing, prompt-compaction, max-token-prediction, learned");
-    insta::assert_snapshot!(said(&["simulate", "no-such-file", "--router", "best"]), @"error: unknown router `best`, expected one of: round-robin, session-affinity, least-load, cache-aware");
+    let routers = atr_core::choice::known(atr_core::serve::route::ROUTERS);
+    let expected = format!("error: unknown router `best`, expected one of: {routers}\n");
+    assert_eq!(said(&["simulate", "no-such-file", "--router", "best"]), expected);
     insta::assert_snapshot!(said(&["simulate", "no-such-file", "--context", "forget"]), @"error: unknown context strategy `forget`, expected one of: raw, masking:N, masking:N:POLLING");
     insta::assert_snapshot!(said(&["simulate", "no-such-file", "--policy", "learned"]), @"error: policy `learned` is not trained yet; leave it out or train it first");
     assert!(said(&["simulate", "no-such-file", "--profile", "abacus"]).contains("unknown profile `abacus`"));
