@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn the_shortest_chain_goes_first_and_the_longest_is_thrown_out() {
         let mut queue = queue(&chosen("critical-path"));
-        [(0, 300), (1, 100), (2, 200)].map(|(call, chain)| queue.push(waiting(call, chain)));
+        [(0, 300), (1, 100), (2, 200)].into_iter().for_each(|(call, chain)| queue.push(waiting(call, chain)));
         assert_eq!(pops(&mut queue), [1, 2, 0]);
         assert_eq!(queue.victim(&[1, 0, 2]), 1);
     }

@@ -69,7 +69,7 @@ mod tests {
     fn a_program_goes_down_by_quanta_and_within_a_queue_the_first_goes() {
         let mut queue = queue(&chosen("mlfq:quantum=100,queues=4"));
         let given = [(0, 299), (1, 99), (2, 100), (3, 5_000), (4, 0), (5, 700), (6, 300)];
-        given.map(|(call, served)| queue.push(waiting(call, served)));
+        given.into_iter().for_each(|(call, served)| queue.push(waiting(call, served)));
         assert_eq!(pops(&mut queue), [1, 4, 0, 2, 6, 3, 5]);
         assert_eq!(queue.victim(&[3, 5, 0]), 1, "the lowest queue, then the later arrival");
     }
@@ -77,7 +77,9 @@ mod tests {
     #[test]
     fn one_queue_is_first_come_first_served() {
         let mut queue = queue(&chosen("mlfq:queues=1"));
-        [(0, 1 << 40), (1, 0), (2, 7)].map(|(call, served)| queue.push(waiting(call, served)));
+        [(0, 1 << 40), (1, 0), (2, 7)]
+            .into_iter()
+            .for_each(|(call, served)| queue.push(waiting(call, served)));
         assert_eq!(pops(&mut queue), [0, 1, 2]);
     }
 

@@ -42,7 +42,9 @@ mod tests {
     #[test]
     fn who_was_served_least_goes_first_and_who_was_served_most_is_thrown_out() {
         let mut queue = queue(&chosen("plas"));
-        [(0, 7_000), (1, 0), (2, 7_001), (3, 0)].map(|(call, served)| queue.push(waiting(call, served)));
+        [(0, 7_000), (1, 0), (2, 7_001), (3, 0)]
+            .into_iter()
+            .for_each(|(call, served)| queue.push(waiting(call, served)));
         assert_eq!(pops(&mut queue), [1, 3, 0, 2]);
         assert_eq!(queue.victim(&[2, 0, 1]), 0);
     }

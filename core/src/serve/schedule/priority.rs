@@ -46,7 +46,7 @@ mod tests {
     fn lower_numbers_go_first_and_the_highest_is_thrown_out() {
         let mut queue = queue(&chosen("priority"));
         let given = [(0, 3), (1, -5), (2, 0), (3, i32::MAX), (4, i32::MIN), (5, 0)];
-        given.map(|(call, priority)| queue.push(waiting(call, priority)));
+        given.into_iter().for_each(|(call, priority)| queue.push(waiting(call, priority)));
         assert_eq!(pops(&mut queue), [4, 1, 2, 5, 0, 3]);
         assert_eq!(queue.victim(&[4, 3, 0]), 1);
         assert_eq!(queue.victim(&[2, 5, 1]), 1, "of equals, the later arrival");

@@ -39,7 +39,7 @@ mod tests {
     fn the_earlier_program_goes_first_whenever_its_calls_come() {
         let mut queue = queue();
         let given = [(0, 2, 50), (1, 1, 10), (2, 2, 50), (3, 0, 10), (4, 1, 10)];
-        given.map(|(call, session, at)| queue.push(waiting(call, session, at)));
+        given.into_iter().for_each(|(call, session, at)| queue.push(waiting(call, session, at)));
         assert_eq!(pops(&mut queue), [3, 1, 4, 0, 2]);
         assert_eq!(queue.victim(&[0, 3, 2, 1]), 2, "the latest program's latest call");
     }

@@ -50,7 +50,9 @@ mod tests {
     #[test]
     fn shorter_goes_first_and_ties_keep_their_order() {
         let mut queue = queue(&chosen("shortest"));
-        [(0, 5), (1, 3), (2, 3), (3, 9), (7, 99)].map(|(call, length)| queue.push(waiting(call, length)));
+        [(0, 5), (1, 3), (2, 3), (3, 9), (7, 99)]
+            .into_iter()
+            .for_each(|(call, length)| queue.push(waiting(call, length)));
         queue.remove(7);
         queue.take_back(7);
         assert_eq!(pops(&mut queue), [7, 1, 2, 0, 3]);
