@@ -151,10 +151,11 @@ impl Cluster<'_> {
     fn close(&mut self, session: usize) {
         let over = |call: u32| !matches!(self.state[call as usize], State::Unsent | State::Sent);
         let over = self.work.sessions[session].calls.indices().all(over);
-        if over && matches!(self.setup.arrivals, Arrivals::Concurrency(_)) {
-            if let Some(next) = self.started.iter_mut().find(|started| started.is_none()) {
-                *next = Some(self.now);
-            }
+        if over
+            && matches!(self.setup.arrivals, Arrivals::Concurrency(_))
+            && let Some(next) = self.started.iter_mut().find(|started| started.is_none())
+        {
+            *next = Some(self.now);
         }
     }
 
