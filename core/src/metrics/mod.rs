@@ -6,7 +6,9 @@ mod curve;
 mod distribution;
 mod fit;
 mod inspect;
+mod job;
 pub mod objective;
+mod predictions;
 pub mod shapes;
 mod summary;
 
@@ -15,4 +17,6 @@ pub(crate) use distribution::rounded;
 pub use distribution::{Distribution, ks_distance};
 pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, FitShare, fit};
 pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspect};
-pub use summary::{PolicyMetrics, Predictions, Regrets, Spread, compare, percentile, summarise};
+pub use job::{JobParts, JobSplit};
+pub use predictions::{Predictions, kendall_tau};
+pub use summary::{PolicyMetrics, Regrets, Spread, compare, percentile, summarise};

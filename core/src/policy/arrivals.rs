@@ -157,6 +157,9 @@ mod tests {
         assert_eq!(says("gamma:1,NaN"), "`arrivals` is gamma:1,NaN, expected a finite shape above 0");
         assert_eq!(says("users:0,1"), "`arrivals` is users:0,1, expected at least 1 user");
         assert_eq!(says("users:4,0"), "`arrivals` is users:4,0, expected a finite rate above 0");
-        assert_eq!(says("concurrency:0"), "`arrivals` is concurrency:0, expected at least 1 session at a time");
+        assert_eq!(
+            says("concurrency:0"),
+            "`arrivals` is concurrency:0, expected at least 1 session at a time"
+        );
     }
 }

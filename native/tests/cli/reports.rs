@@ -24,6 +24,7 @@ fn kind(text: &str) -> Kind {
         AnyReport::Race(_) => Kind::Race,
         AnyReport::Published(_) => Kind::Published,
         AnyReport::Shapes(_) => Kind::Shapes,
+        AnyReport::Dispatch(_) => Kind::Dispatch,
     }
 }
 
@@ -85,6 +86,7 @@ fn committed_reports_survive_reading_and_writing() {
             AnyReport::Race(report) => report.to_json(),
             AnyReport::Published(report) => report.to_json(),
             AnyReport::Shapes(report) => report.to_json(),
+            AnyReport::Dispatch(report) => report.to_json(),
         };
         let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         assert_same(&value(&text), &value(&again.unwrap()), &name);
