@@ -100,8 +100,8 @@ impl<'a> Engine<'a> {
         };
         let predictor = |choice| predict::make(choice, work.predict_keys.len(), work.sessions.len());
         let replicas: Vec<Replica<'a>> = (0..config.replicas).map(replica).collect();
-        let foresight =
-            (router.sees() == Sees::Future).then(|| Foresight::new(Shared::new(work, tree, config)));
+        let foresees = router.sees() == Sees::Future && config.replicas > 1;
+        let foresight = foresees.then(|| Foresight::new(Shared::new(work, tree, config)));
         let mut sessions = Sessions::new(work, arrivals, config.replay, config.speed);
         let mut due = Vec::new();
         sessions.begin(&mut due);

@@ -88,6 +88,10 @@ pub trait KvCache: DynClone {
     fn watch(&mut self);
     /// What came and went since the last time: nodes with the blocks that are held of them.
     fn changes(&mut self) -> Vec<(NodeId, u32)>;
+    /// The same of the host.
+    fn host_changes(&mut self) -> Vec<(NodeId, u32)> {
+        Vec::new()
+    }
 }
 
 dyn_clone::clone_trait_object!(KvCache);
