@@ -50,11 +50,21 @@ fn sessions() -> impl Strategy<Value = Vec<Session>> {
     })
 }
 
-/// Any member of a family, as it is or with one of its presets.
+/// Members with parameters that let something happen within the milliseconds and tokens of these workloads.
+const SMALL: &[&str] = &[
+    "ttl:cold_s=0.02",
+    "ttl:fixed_s=0.015",
+    "cost-aware:alpha=3,window=4",
+    "slots:slots=2",
+    "slots:similarity=0",
+];
+
+/// Any member of a family, as it is, with one of its presets, or with parameters for small workloads.
 fn any_of(family: &'static [About]) -> impl Strategy<Value = Option<String>> {
     let named = |member: &'static About| {
         let presets = member.presets.iter().map(|preset| format!("{}:{}", member.name, preset.name));
-        std::iter::once(member.name.to_owned()).chain(presets)
+        let small = SMALL.iter().filter(|text| text.split(':').next() == Some(member.name));
+        std::iter::once(member.name.to_owned()).chain(presets).chain(small.map(|text| (*text).to_owned()))
     };
     prop::sample::select(family.iter().flat_map(named).collect::<Vec<_>>()).prop_map(Some)
 }
@@ -84,9 +94,10 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         (1.0f64..400.0).prop_map(|per_s| Arrivals::Constant { per_s }),
         (1u32..5, 1.0f64..400.0).prop_map(|(users, per_s)| Arrivals::Users { users, per_s }),
     ];
-    let block = prop::sample::select(vec![8u32, 16, 24]);
+    let block = prop::sample::select(vec![1u32, 8, 16, 24]);
     let sizes = (1u32..4, 30u64..120, 1u32..6, block, 20u32..200, any::<bool>());
-    (parts(), arrivals, sizes).prop_map(|(parts, arrivals, sizes)| {
+    let host = prop::option::of(100u64..4_000);
+    (parts(), arrivals, sizes, host).prop_map(|(parts, arrivals, sizes, host_kv_tokens)| {
         let (replicas, blocks, max_batch, block, step_tokens, reserve) = sizes;
         Scenario {
             policies: vec![
@@ -97,7 +108,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             ],
             arrivals: Some(arrivals),
             replicas,
-            kv_tokens: Some(blocks * u64::from(block)),
+            kv_tokens: Some(blocks * u64::from(block.max(8))),
+            host_kv_tokens,
             block_tokens: Some(block),
             max_batch,
             step_tokens,

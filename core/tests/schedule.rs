@@ -105,6 +105,7 @@ fn the_lowest_priority_is_thrown_out() {
             },
             replicas: 1,
             capacity_blocks: 27,
+            host_blocks: 0,
             context_tokens: 1_000,
             max_batch: 8,
             step_tokens: 512,

@@ -138,6 +138,7 @@ mod native {
             parts: parts(),
             replicas: REPLICAS,
             capacity_blocks: cluster.kv_tokens / u64::from(cluster.block),
+            host_blocks: 0,
             // Longer than the model's, so that the prompts of agents are served and not refused.
             context_tokens: 1_000_000,
             max_batch: 256,

@@ -11,6 +11,7 @@ pub mod objective;
 mod predictions;
 pub mod shapes;
 mod summary;
+mod untimed;
 
 pub use curve::{Curve, Knot, curve_over, miss_ratio_curve};
 pub(crate) use distribution::rounded;
@@ -20,3 +21,4 @@ pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspe
 pub use job::{JobParts, JobSplit};
 pub use predictions::{Predictions, kendall_tau};
 pub use summary::{PolicyMetrics, Regrets, Spread, compare, percentile, summarise};
+pub use untimed::Untimed;

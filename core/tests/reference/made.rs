@@ -119,6 +119,7 @@ fn costs() -> impl Strategy<Value = Coefficients> {
         prefill_token,
         attention_pair,
         prompt,
+        ..Coefficients::default()
     })
 }
 

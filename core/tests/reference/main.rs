@@ -86,6 +86,7 @@ fn simulated(work: &Workload, setup: &Setup, stepwise: bool) -> Outcome {
         },
         replicas: setup.replicas,
         capacity_blocks: setup.capacity_blocks,
+        host_blocks: 0,
         context_tokens: setup.context_tokens,
         max_batch: setup.max_batch as u32,
         step_tokens: setup.step_tokens as u32,

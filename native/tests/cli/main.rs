@@ -4,6 +4,7 @@
 
 mod calls;
 mod commands;
+mod evictions;
 mod export;
 mod harness;
 mod inspect;
