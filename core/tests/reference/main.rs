@@ -110,7 +110,7 @@ fn simulated(work: &Workload, setup: &Setup, stepwise: bool) -> Outcome {
 }
 
 /// Workloads with their clusters.
-const CASES: u32 = 1_500;
+const CASES: u32 = 500;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, ..ProptestConfig::default() })]
