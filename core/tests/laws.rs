@@ -4,6 +4,7 @@
 mod common;
 
 use atr_core::choice::{About, choose};
+use atr_core::metrics::JobParts;
 use atr_core::policy::{Arrivals, PolicyRun, Scenario, simulate};
 use atr_core::predict::PREDICTORS;
 use atr_core::serve::cache::CACHES;
@@ -14,18 +15,21 @@ use atr_core::trace::{CallOutcome, CallStatus, Decision, Scope, Session};
 use common::session;
 use proptest::prelude::*;
 
-/// A handful of agents with common and own content, in sizes that do not fit blocks.
+/// A handful of agents with common and own content, in sizes that do not fit blocks. Some calls do not wait for the
+/// one before them, so that a session has several at a time.
 fn sessions() -> impl Strategy<Value = Vec<Session>> {
-    let turn = (1u64..12, 0u32..40, 0u32..60, 0u64..40_000);
+    let back = prop::sample::select(vec![1u32, 1, 1, 2, 3]);
+    let turn = (1u64..12, 0u32..40, 0u32..60, 0u64..40_000, back);
     let one = prop::collection::vec(turn, 1..8);
     prop::collection::vec(one, 1..8).prop_map(|all| {
         (0u64..)
             .zip(all)
             .map(|(number, turns)| {
                 let mut prompt = vec![number % 3];
+                let backs: Vec<u32> = turns.iter().map(|turn| turn.4).collect();
                 let calls: Vec<_> = turns
                     .into_iter()
-                    .map(|(id, tail, output, delay)| {
+                    .map(|(id, tail, output, delay, _)| {
                         // Mostly grow, sometimes go back: that is where prefixes break.
                         if id == 11 {
                             prompt.truncate(1);
@@ -35,7 +39,12 @@ fn sessions() -> impl Strategy<Value = Vec<Session>> {
                         (prompt.clone(), tail, output, delay)
                     })
                     .collect();
-                session(&format!("s{number}"), Scope::Set, |id| 5 + (id as u32 * 37) % 90, &calls)
+                let tokens = |id| 5 + (id as u32 * 37) % 90;
+                let mut session = session(&format!("s{number}"), Scope::Set, tokens, &calls);
+                for (call, back) in session.calls.iter_mut().zip(backs) {
+                    call.after = call.id.checked_sub(back).into_iter().collect();
+                }
+                session
             })
             .collect()
     })
@@ -81,6 +90,9 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         Just(Arrivals::Recorded),
         (1u32..5).prop_map(|sessions| Arrivals::Concurrency { sessions }),
         (1.0f64..400.0).prop_map(|per_s| Arrivals::Poisson { per_s }),
+        (1.0f64..400.0, 0.2f64..3.0).prop_map(|(per_s, shape)| Arrivals::Gamma { per_s, shape }),
+        (1.0f64..400.0).prop_map(|per_s| Arrivals::Constant { per_s }),
+        (1u32..5, 1.0f64..400.0).prop_map(|(users, per_s)| Arrivals::Users { users, per_s }),
     ];
     let block = prop::sample::select(vec![1u32, 8, 16, 24]);
     let sizes = (1u32..4, 30u64..120, 1u32..6, block, 20u32..200, any::<bool>());
@@ -144,6 +156,16 @@ fn check_laws(run: &PolicyRun) {
         if run.name == "naive" {
             assert_eq!(cached, 0);
         }
+    }
+    for job in &run.workload.sessions {
+        let calls = &run.outcome.calls[job.calls.first as usize..job.calls.indices().end as usize];
+        let Some(parts) = JobParts::of(&run.workload, job, &run.outcome) else {
+            assert!(calls.iter().any(|call| call.status != CallStatus::Ok), "a finished job is split");
+            continue;
+        };
+        let start = calls.iter().map(|call| call.scheduled_us).min().unwrap();
+        let end = calls.iter().filter_map(|call| call.finished_us).max().unwrap();
+        assert_eq!((parts.total(), parts.routing), (end - start, 0), "parts sum to the job: {parts:?}");
     }
 }
 

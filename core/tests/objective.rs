@@ -21,6 +21,7 @@ fn row() -> PolicyMetrics {
         tpot_ms: spread(200.0),
         e2e_ms: spread(300.0),
         queue_ms: spread(400.0),
+        job_split_ms: None,
         job_ms: None,
         prompt_tokens: 4,
         prefill_tokens: 5,

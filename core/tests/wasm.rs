@@ -103,6 +103,22 @@ fn simulation_equals_the_committed_results_to_the_bit() {
     );
 }
 
+/// What takes most floating point: lengths learned by a perceptron, gaps of a gamma distribution.
+#[test]
+fn learned_lengths_and_drawn_gaps_are_equal_to_the_bit() {
+    let scenario = Scenario {
+        policies: vec!["max-token-prediction".into()],
+        arrivals: Some(Arrivals::Gamma { per_s: 7.3, shape: 0.4 }),
+        predictor: Some("mlp".into()),
+        scheduler: Some("pause-resume".into()),
+        max_batch: 64,
+        ..scenario("rtx3090-qwen3-4b-awq", 33_000)
+    };
+    let (_, runs) = simulate(&sessions(), &scenario).unwrap();
+    let text = serde_json::to_string(&runs[0].outcome).unwrap();
+    assert_eq!(format!("{:016x}", fnv(&text)), "1a1d1b6dfc8c5d91");
+}
+
 #[test]
 fn the_scenarios_reach_waiting_eviction_and_preemption() {
     let results = results();

@@ -4,7 +4,7 @@ use crate::args::WrongCall;
 use crate::profile;
 use atr_core::choice::{self, About};
 use atr_core::context;
-use atr_core::policy::{self, Arrivals, POLICIES, Replay, Scenario, ScenarioError};
+use atr_core::policy::{self, ARRIVALS, Arrivals, POLICIES, Replay, Scenario, ScenarioError};
 use atr_core::predict;
 use atr_core::serve::{cache, evict, route, schedule};
 
@@ -62,7 +62,8 @@ pub(crate) struct ScenarioArgs {
     /// Output cap that clients ask for.
     #[arg(long, value_name = "N", default_value_t = 16_384)]
     max_tokens: u32,
-    /// How sessions arrive: `recorded`, `poisson:RATE` (sessions per second) or `concurrency:N`.
+    /// How sessions arrive: `recorded`, `poisson:RATE`, `gamma:RATE,SHAPE` or `constant:RATE` (sessions per
+    /// second), `concurrency:N`, or `users:N,RATE` (calls per second of N users together).
     #[arg(long, value_name = "HOW", value_parser = arrivals)]
     arrivals: Option<Arrivals>,
     /// What starts the next call: recorded `times`, or recorded `delays` after the call before it.
@@ -121,15 +122,7 @@ fn section(title: &str, rows: Vec<(&str, String)>) -> String {
 
 /// Reads how sessions arrive.
 pub(crate) fn arrivals(text: &str) -> Result<Arrivals, String> {
-    let wrong = || "expected `recorded`, `poisson:RATE` or `concurrency:N`".to_owned();
-    match text.split_once(':') {
-        None if text == "recorded" => Ok(Arrivals::Recorded),
-        Some(("poisson", rate)) => rate.parse().map(|per_s| Arrivals::Poisson { per_s }).map_err(|_| wrong()),
-        Some(("concurrency", count)) => {
-            count.parse().map(|sessions| Arrivals::Concurrency { sessions }).map_err(|_| wrong())
-        }
-        _ => Err(wrong()),
-    }
+    text.parse().map_err(|_| format!("expected {ARRIVALS}"))
 }
 
 fn replay(text: &str) -> Result<Replay, String> {

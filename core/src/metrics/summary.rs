@@ -1,7 +1,8 @@
 //! The row of figures that `simulate` and `replay` print for one policy.
 
+use super::{JobParts, JobSplit, Predictions};
 use crate::policy::PolicyRun;
-use crate::trace::{CallOutcome, CallStatus, Decision, Outcome, Regret, Workload};
+use crate::trace::{CallOutcome, CallStatus, Decision, Outcome, Regret, WorkSession, Workload};
 use serde::{Deserialize, Serialize};
 
 /// Mean and percentiles of one quantity, in milliseconds.
@@ -48,6 +49,9 @@ pub struct PolicyMetrics {
     /// First schedule to last end of a session, tool time included, over the sessions whose calls are
     /// all counted; null without sessions.
     pub job_ms: Option<Spread>,
+    /// Where the mean of that time goes, along the calls that decided each session's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_split_ms: Option<JobSplit>,
     /// Prompt tokens sent.
     pub prompt_tokens: u64,
     /// Prompt tokens computed.
@@ -81,17 +85,6 @@ pub struct Regrets {
     pub none_share: f64,
     /// Time to first token on the oracle's replica, over the least on any: what later calls alone change.
     pub oracle_ttft_ms: Spread,
-}
-
-/// How a length predictor did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Predictions {
-    /// Calls longer than predicted.
-    pub under: u64,
-    /// Calls not longer than predicted.
-    pub covered: u64,
-    /// Tokens reserved beyond what was generated.
-    pub wasted_tokens: u64,
 }
 
 /// Linear interpolation between order statistics of a sorted sample; `q` in 0..=1.
@@ -168,13 +161,14 @@ pub fn summarise(name: &str, workload: &Workload, outcome: &Outcome, common: &[b
         e2e_ms: spread(&|call| Some(call.finished_us? - call.scheduled_us)),
         queue_ms: spread(&|call| Some(call.admitted_us? - call.scheduled_us)),
         job_ms: Spread::of_us(job_times(workload, outcome, common)),
+        job_split_ms: job_split(workload, outcome, common),
         prompt_tokens,
         prefill_tokens: sum(&|call| call.computed_tokens),
         output_tokens: sum(&|call| call.output_tokens),
         makespan_ms: makespan_us(outcome) as f64 / 1_000.0,
         utilisation: utilisation(outcome),
         preemptions: outcome.counters.preemptions,
-        predictions: predictions(outcome),
+        predictions: Predictions::of(outcome),
         regret: regrets(outcome),
     }
 }
@@ -184,21 +178,32 @@ fn tpot_ms(call: &CallOutcome) -> Option<f64> {
     Some((call.finished_us? - call.first_token_us?) as f64 / 1_000.0 / further as f64)
 }
 
-/// Completion times of the sessions whose calls are all common: the same sessions for every policy,
-/// because a policy that takes longer sessions in would seem slower for it.
-fn job_times(workload: &Workload, outcome: &Outcome, common: &[bool]) -> Vec<u64> {
-    let jobs = workload.sessions.iter().filter(|session| !session.sessionless);
-    jobs.filter_map(|session| {
+/// The sessions whose calls are all common: the same sessions for every policy, because a policy that takes longer
+/// sessions in would seem slower for it.
+fn jobs<'a>(workload: &'a Workload, common: &'a [bool]) -> impl Iterator<Item = &'a WorkSession> {
+    workload.sessions.iter().filter(|session| {
         let place = session.calls.first as usize..session.calls.indices().end as usize;
-        let calls = outcome.calls.get(place.clone())?;
-        if !common.get(place)?.iter().all(|common| *common) {
-            return None;
-        }
-        let start = calls.iter().map(|call| call.scheduled_us).min()?;
-        let ends: Option<Vec<u64>> = calls.iter().map(|call| call.finished_us).collect();
-        Some(ends?.into_iter().max()? - start)
+        !session.sessionless && common.get(place).is_some_and(|calls| calls.iter().all(|common| *common))
     })
-    .collect()
+}
+
+/// Completion times of jobs.
+fn job_times(workload: &Workload, outcome: &Outcome, common: &[bool]) -> Vec<u64> {
+    jobs(workload, common)
+        .filter_map(|session| {
+            let place = session.calls.first as usize..session.calls.indices().end as usize;
+            let calls = outcome.calls.get(place)?;
+            let start = calls.iter().map(|call| call.scheduled_us).min()?;
+            let ends: Option<Vec<u64>> = calls.iter().map(|call| call.finished_us).collect();
+            Some(ends?.into_iter().max()? - start)
+        })
+        .collect()
+}
+
+/// Where their times go; `None` where that is not known of all.
+fn job_split(workload: &Workload, outcome: &Outcome, common: &[bool]) -> Option<JobSplit> {
+    let parts = jobs(workload, common).map(|session| JobParts::of(workload, session, outcome));
+    JobSplit::mean(&parts.collect::<Option<Vec<JobParts>>>()?)
 }
 
 fn makespan_us(outcome: &Outcome) -> u64 {
@@ -210,23 +215,6 @@ fn makespan_us(outcome: &Outcome) -> u64 {
 fn utilisation(outcome: &Outcome) -> Option<f64> {
     let whole = makespan_us(outcome) as f64 * f64::from(outcome.counters.replicas);
     (whole > 0.0).then(|| outcome.counters.busy_us as f64 / whole)
-}
-
-fn predictions(outcome: &Outcome) -> Option<Predictions> {
-    let asked = outcome.calls.iter().filter(|call| call.status == CallStatus::Ok);
-    asked.filter_map(|call| Some((call.predicted_tokens?, call.output_tokens))).fold(
-        None,
-        |sum, (guess, real)| {
-            let mut sum = sum.unwrap_or_default();
-            if real > guess {
-                sum.under += 1;
-            } else {
-                sum.covered += 1;
-                sum.wasted_tokens += guess - real;
-            }
-            Some(sum)
-        },
-    )
 }
 
 fn regrets(outcome: &Outcome) -> Option<Regrets> {
@@ -245,7 +233,7 @@ fn regrets(outcome: &Outcome) -> Option<Regrets> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{CallRole, Run, Start, WorkCall, WorkSession};
+    use crate::trace::{CallRole, Run, Start, WorkCall};
 
     fn workload() -> Workload {
         let call = |id, session| WorkCall {

@@ -1,14 +1,16 @@
 //! The runtime policies: each a named choice of cache, router, scheduler, context strategy and
 //! length predictor. One table lists them; the command line, the page and the docs read it.
 
+mod arrivals;
 mod gallery;
 mod prompts;
 mod scenario;
 mod simulate;
 
+pub use arrivals::{ARRIVALS, Arrivals};
 pub use gallery::{EXHIBITS, Exhibit, Measure};
 pub use prompts::{KeepAll, Prompts, PromptsKey, Shelf};
-pub use scenario::{Arrivals, Replay, Scenario, ScenarioError};
+pub use scenario::{Replay, Scenario, ScenarioError};
 pub use simulate::{NotApplicable, PolicyRun, Resolved, block_tokens, simulate, simulate_from};
 
 /// A named choice at every layer of the serving side.

@@ -1,27 +1,10 @@
 //! A complete simulated set-up: what is asked of which cluster, and how it arrives.
 
+use super::Arrivals;
 use crate::choice::ChoiceError;
 pub use crate::serve::Replay;
 use crate::serve::latency::Profile;
 use serde::{Deserialize, Serialize};
-
-/// How sessions (or, for sources without sessions, calls) arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrivals {
-    /// At the recorded times; sessions whose clocks all begin at 0 then start together.
-    Recorded,
-    /// Independent, at a mean rate.
-    Poisson {
-        /// Sessions per second.
-        per_s: f64,
-    },
-    /// A fixed number at a time: the next session starts when one ends.
-    Concurrency {
-        /// How many at a time.
-        sessions: u32,
-    },
-}
 
 /// A complete simulated set-up. `None` means: the default of the trace or of the profile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -226,15 +209,12 @@ impl Scenario {
         if !(self.speed.is_finite() && self.speed > 0.0) {
             return Err(ScenarioError::range("speed", self.speed, "a finite number above 0"));
         }
-        match self.arrivals {
-            Some(Arrivals::Poisson { per_s }) if !(per_s.is_finite() && per_s > 0.0) => {
-                Err(ScenarioError::range("arrivals", format!("poisson:{per_s}"), "a finite rate above 0"))
-            }
-            Some(Arrivals::Concurrency { sessions: 0 }) => {
-                Err(ScenarioError::range("arrivals", "concurrency:0", "at least 1 session at a time"))
-            }
-            _ => Ok(()),
+        let Some(arrivals) = self.arrivals else { return Ok(()) };
+        if matches!(arrivals, Arrivals::Users { .. }) && self.replay == Some(Replay::Times) {
+            let expected = "`delays`: users wait for their calls, so `users` arrivals know no recorded times";
+            return Err(ScenarioError::range("replay", "`times`", expected));
         }
+        arrivals.check()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::serve::evict::EVICTIONS;
 use crate::serve::latency::{self, Compiled, Profile};
 use crate::serve::route::ROUTERS;
 use crate::serve::schedule::SCHEDULERS;
-use crate::serve::{self, ArrivalPlan, ClusterConfig, Parts, Replay};
+use crate::serve::{self, ClusterConfig, Parts, Replay};
 use crate::trace::{Outcome, Session, Workload};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -153,6 +153,9 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
     } else {
         (Arrivals::Concurrency { sessions: DEFAULT_CONCURRENCY }, Replay::Delays)
     };
+    // Users wait for their calls, whatever the source says of times.
+    let users = matches!(scenario.arrivals, Some(Arrivals::Users { .. }));
+    let replay = if users { Replay::Delays } else { by_default.1 };
     let kv_tokens = scenario.kv_tokens.unwrap_or(profile.kv_tokens);
     for (key, tokens) in [("kv_tokens", Some(kv_tokens)), ("host_kv_tokens", scenario.host_kv_tokens)] {
         if let Some(tokens) = tokens.filter(|&tokens| tokens < u64::from(block)) {
@@ -166,7 +169,7 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
         host_gb_per_s: scenario.host_kv_tokens.map(|_| host_gb_per_s),
         block_tokens: Some(block),
         arrivals: Some(scenario.arrivals.unwrap_or(by_default.0)),
-        replay: Some(scenario.replay.unwrap_or(by_default.1)),
+        replay: Some(scenario.replay.unwrap_or(replay)),
         ..scenario.clone()
     };
     let resolved = Resolved {
@@ -274,18 +277,10 @@ fn run(ready: &Prompts, chosen: &Chosen, scenario: &Scenario, profile: &Compiled
         decisions: scenario.decisions,
         seed: scenario.seed,
     };
-    let plan = arrivals(&ready.work, scenario);
+    let arrivals = scenario.arrivals.unwrap_or(Arrivals::Concurrency { sessions: DEFAULT_CONCURRENCY });
+    let plan = arrivals.plan(&ready.work, scenario.speed, scenario.seed);
     if scenario.regret > 0 {
         return serve::simulate_with_hindsight(&ready.work, &ready.tree, &config, &plan, scenario.regret);
     }
     serve::simulate(&ready.work, &ready.tree, &config, &plan)
-}
-
-fn arrivals(work: &Workload, scenario: &Scenario) -> ArrivalPlan {
-    match scenario.arrivals {
-        Some(Arrivals::Recorded) => serve::recorded(work, scenario.speed),
-        Some(Arrivals::Poisson { per_s }) => serve::poisson(work.sessions.len(), per_s, scenario.seed),
-        Some(Arrivals::Concurrency { sessions }) => ArrivalPlan::Concurrency(sessions),
-        None => ArrivalPlan::Concurrency(DEFAULT_CONCURRENCY),
-    }
 }

@@ -1,6 +1,10 @@
 //! Output-length predictors: from metadata only, never from text. One file each; the registry lists them.
 
+mod constant;
+mod mlp;
 mod per_key;
+mod per_session;
+mod window;
 
 pub use per_key::PerKeyQuantile;
 
@@ -38,16 +42,16 @@ const COVERED: Param = Param {
 };
 
 /// All predictors.
-pub const PREDICTORS: &[About] = &[About {
-    name: "per-tool",
-    about: "a moving quantile per tool answered last",
-    params: &[COVERED],
-    presets: &[],
-}];
+pub const PREDICTORS: &[About] = &[per_key::ABOUT, per_session::ABOUT, mlp::ABOUT, constant::ABOUT];
 
 /// Makes a predictor for calls of so many keys and sessions.
-pub fn make(choice: &Choice, keys: usize, _sessions: usize) -> Box<dyn Predictor> {
-    Box::new(PerKeyQuantile::new(keys, choice.whole("percent") as usize))
+pub fn make(choice: &Choice, keys: usize, sessions: usize) -> Box<dyn Predictor> {
+    match choice.name() {
+        "per-session" => Box::new(per_session::PerSession::new(sessions, choice)),
+        "mlp" => Box::new(mlp::Mlp::new(keys, sessions, choice)),
+        "constant" => Box::new(constant::Constant::new(choice)),
+        _ => Box::new(PerKeyQuantile::new(keys, choice.whole("percent") as usize)),
+    }
 }
 
 /// The accepted names, for help texts and errors.

@@ -1,42 +1,20 @@
 //! A moving quantile per tool: what calls after this tool mostly needed.
 
-use super::{Kind, Predictor};
-use std::collections::VecDeque;
+use super::window::Window;
+use super::{COVERED, Kind, Predictor};
+use crate::choice::About;
+
+pub(super) const ABOUT: About = About {
+    name: "per-tool",
+    about: "a moving quantile per tool answered last",
+    params: &[COVERED],
+    presets: &[],
+};
 
 /// How many ended calls a quantile rests on at most.
 const WINDOW: usize = 256;
 /// How many it needs at least.
 const ENOUGH: usize = 8;
-
-/// A moving window, in order of arrival and in order of size.
-#[derive(Clone, Debug, Default)]
-struct Window {
-    recent: VecDeque<u64>,
-    sorted: Vec<u64>,
-}
-
-impl Window {
-    fn add(&mut self, value: u64) {
-        if self.recent.len() == WINDOW {
-            let oldest = self.recent.pop_front().unwrap_or_default();
-            if let Ok(at) = self.sorted.binary_search(&oldest) {
-                self.sorted.remove(at);
-            }
-        }
-        self.recent.push_back(value);
-        let at = self.sorted.partition_point(|&known| known < value);
-        self.sorted.insert(at, value);
-    }
-
-    /// The smallest value that covers a share of `percent`.
-    fn quantile(&self, percent: usize) -> Option<u64> {
-        if self.sorted.len() < ENOUGH {
-            return None;
-        }
-        let rank = (self.sorted.len() * percent).div_ceil(100).max(1);
-        self.sorted.get(rank - 1).copied()
-    }
-}
 
 /// A moving quantile per key, and over all keys while a key has too few.
 #[derive(Clone, Debug)]
@@ -55,15 +33,15 @@ impl PerKeyQuantile {
 
 impl Predictor for PerKeyQuantile {
     fn predict(&self, kind: &Kind) -> Option<u64> {
-        let own = self.keys.get(kind.key as usize).and_then(|window| window.quantile(self.percent));
-        own.or_else(|| self.all.quantile(self.percent))
+        let own = self.keys.get(kind.key as usize).and_then(|window| window.quantile(self.percent, ENOUGH));
+        own.or_else(|| self.all.quantile(self.percent, ENOUGH))
     }
 
     fn observe(&mut self, kind: &Kind, output_tokens: u64) {
         if let Some(window) = self.keys.get_mut(kind.key as usize) {
-            window.add(output_tokens);
+            window.add(output_tokens, WINDOW);
         }
-        self.all.add(output_tokens);
+        self.all.add(output_tokens, WINDOW);
     }
 }
 

@@ -22,12 +22,21 @@ pub enum Kind {
     Shapes,
     /// Known failures of routers.
     Failures,
+    /// Dispatch by times against dispatch by delays.
+    Dispatch,
 }
 
 impl Kind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Kind; 6] =
-        [Kind::Policies, Kind::Sweep, Kind::Race, Kind::Published, Kind::Shapes, Kind::Failures];
+    pub const ALL: [Kind; 7] = [
+        Kind::Policies,
+        Kind::Sweep,
+        Kind::Race,
+        Kind::Published,
+        Kind::Shapes,
+        Kind::Failures,
+        Kind::Dispatch,
+    ];
 
     /// Name in files and on the command line.
     pub fn name(self) -> &'static str {
@@ -38,6 +47,7 @@ impl Kind {
             Kind::Published => "published",
             Kind::Shapes => "shapes",
             Kind::Failures => "failures",
+            Kind::Dispatch => "dispatch",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Reading reports: the schema and the kind are checked before the body is.
 
 use super::{
-    AgentShapes, Body, Failures, Kind, Origin, Policies, Provenance, Published, Race, Report, SCHEMA, Sweep,
+    AgentShapes, Body, Dispatch, Failures, Kind, Origin, Policies, Provenance, Published, Race, Report,
+    SCHEMA, Sweep,
 };
 use serde::Deserialize;
 
@@ -104,6 +105,8 @@ pub enum AnyReport {
     Shapes(Report<AgentShapes>),
     /// Known failures of routers.
     Failures(Report<Failures>),
+    /// Dispatch by times against dispatch by delays.
+    Dispatch(Report<Dispatch>),
 }
 
 /// Reads a report of any kind.
@@ -120,6 +123,7 @@ pub fn load_any(name: &str, text: &str) -> Result<AnyReport, ReportError> {
         Some(Kind::Published) => Ok(AnyReport::Published(body(name, text)?)),
         Some(Kind::Shapes) => Ok(AnyReport::Shapes(body(name, text)?)),
         Some(Kind::Failures) => Ok(AnyReport::Failures(body(name, text)?)),
+        Some(Kind::Dispatch) => Ok(AnyReport::Dispatch(body(name, text)?)),
         None => Err(ReportError::Kind {
             name: name.to_owned(),
             found: head.kind,

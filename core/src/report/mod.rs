@@ -5,6 +5,7 @@
 //! then the body of its kind. Simulated reports hold no dates and no machine, so that they rebuild
 //! byte for byte.
 
+mod dispatch;
 mod envelope;
 mod failures;
 mod load;
@@ -15,6 +16,7 @@ mod shapes;
 mod strips;
 mod sweep;
 
+pub use dispatch::{Dispatch, DispatchLoad, DispatchRun, DispatchSet, DispatchTails, Tails};
 pub use envelope::{Body, Input, Kind, Origin, Provenance, Report, SCHEMA, SetRef, join_numbers};
 pub use failures::{Failure, Failures, Figures, RouterRow};
 pub use load::{AnyReport, ReportError, load, load_any};

@@ -86,7 +86,7 @@ impl<'a> Foresight<'a> {
                 replica.plan(now, &mut self.shared);
             }
             now = replica.end()?;
-            replica.complete(now, &mut self.shared);
+            replica.complete(now, &mut self.shared, &mut Vec::new());
             if self.shared.out[call].first_token_us.is_some() {
                 return Some(now);
             }

@@ -1,6 +1,7 @@
 //! The serving simulator: an integer clock, a cluster of replicas with prefix caches, continuous batching with
 //! chunked prefill, routing, and a latency model per step.
 
+mod agenda;
 mod arrivals;
 pub mod cache;
 mod engine;
@@ -17,7 +18,7 @@ pub mod schedule;
 mod sessions;
 mod view;
 
-pub use arrivals::{ArrivalPlan, Replay, poisson, recorded};
+pub use arrivals::{ArrivalPlan, Replay, constant, gamma, poisson, recorded, users};
 pub use cache::{BlockCache, Ceiling};
 pub use engine::{Engine, simulate};
 pub use evict::{Lru, Use};

@@ -72,8 +72,10 @@ pub(super) struct Shared<'a> {
     pub(super) predicted: Vec<u64>,
     pub(super) out: Vec<CallOutcome>,
     pub(super) ceiling: Ceiling<'a>,
-    /// Tokens computed and made by session.
+    /// Tokens computed and made by session, for its ended calls.
     pub(super) served: Vec<u64>,
+    /// The same by ended call, along the chain of calls up to it that was served most.
+    pub(super) chains: Vec<u64>,
 }
 
 /// Picoseconds to the nearest microsecond.
@@ -93,6 +95,7 @@ impl<'a> Shared<'a> {
             out: work.calls.iter().map(out).collect(),
             ceiling: Ceiling::new(tree),
             served: vec![0; work.sessions.len()],
+            chains: vec![0; work.calls.len()],
         }
     }
 
@@ -152,7 +155,15 @@ impl<'a> Shared<'a> {
         let out = &mut self.out[call as usize];
         out.finished_us = Some(us(now));
         out.output_tokens = generated;
-        self.served[self.work.calls[call as usize].session as usize] += out.computed_tokens + generated;
+        let service = out.computed_tokens + generated;
+        self.served[self.work.calls[call as usize].session as usize] += service;
+        self.chains[call as usize] = self.chain(call) + service;
+    }
+
+    /// What was served along the chain that leads to a call: of several, the one that was served most.
+    pub(super) fn chain(&self, call: u32) -> u64 {
+        let before = self.work.calls[call as usize].start.after.iter();
+        before.map(|&earlier| self.chains[earlier as usize]).max().unwrap_or(0)
     }
 
     pub(super) fn refuse(&mut self, call: u32, status: CallStatus) {

@@ -30,10 +30,15 @@ pub(super) struct Sessions<'a> {
     state: Vec<State>,
     waits: Vec<u32>,
     ready: Vec<Ps>,
-    waiters: Vec<Vec<u32>>,
+    /// Calls that wait for a call: those of `waiting[waiters[call]..waiters[call + 1]]`.
+    waiters: Vec<u32>,
+    waiting: Vec<u32>,
     progress: Vec<Progress>,
     began: Vec<Ps>,
     next: usize,
+    /// Where there are users: by session whose it is, by user when the next call may start.
+    user_of: Vec<u32>,
+    free_at: Vec<Ps>,
 }
 
 /// Calls that became due, with their times.
@@ -42,12 +47,7 @@ pub(super) type Due = Vec<(Ps, u32)>;
 impl<'a> Sessions<'a> {
     pub(super) fn new(work: &'a Workload, plan: &'a ArrivalPlan, replay: Replay, speed: f64) -> Self {
         let count = work.calls.len();
-        let mut waiters = vec![Vec::new(); count];
-        for call in &work.calls {
-            for &earlier in &call.start.after {
-                waiters[earlier as usize].push(call.id);
-            }
-        }
+        let (waiters, waiting) = if replay == Replay::Delays { waiters(work) } else { Default::default() };
         Sessions {
             work,
             replay,
@@ -57,9 +57,12 @@ impl<'a> Sessions<'a> {
             waits: work.calls.iter().map(|call| call.start.after.len() as u32).collect(),
             ready: vec![0; count],
             waiters,
+            waiting,
             progress: work.sessions.iter().map(|s| Progress { open: s.calls.count, ended: false }).collect(),
             began: vec![0; work.sessions.len()],
             next: 0,
+            user_of: Vec::new(),
+            free_at: Vec::new(),
         }
     }
 
@@ -73,17 +76,40 @@ impl<'a> Sessions<'a> {
             }
             ArrivalPlan::Concurrency(most) => {
                 for _ in 0..*most {
-                    self.start_next(0, due);
+                    self.start_next(0, 0, due);
+                }
+            }
+            &ArrivalPlan::Users { users, gap } => {
+                let spread = |user| (u128::from(gap) * u128::from(user) / u128::from(users)) as Ps;
+                self.user_of = vec![0; self.work.sessions.len()];
+                self.free_at = (0..users).map(spread).collect();
+                for user in 0..users {
+                    self.start_next(user, self.free_at[user as usize], due);
                 }
             }
         }
     }
 
-    fn start_next(&mut self, now: Ps, due: &mut Due) {
+    fn start_next(&mut self, user: u32, now: Ps, due: &mut Due) {
         if self.next < self.work.sessions.len() {
+            if let Some(owner) = self.user_of.get_mut(self.next) {
+                *owner = user;
+            }
             self.next += 1;
             self.start(self.next as u32 - 1, now, due);
         }
+    }
+
+    /// When a call starts whose session lets it at `ready`: after its delay, or when its user may.
+    fn due_at(&mut self, call: u32, ready: Ps) -> Ps {
+        let call = &self.work.calls[call as usize];
+        let &ArrivalPlan::Users { gap, .. } = self.plan else {
+            return ready.saturating_add(scale_us(call.start.delay_us, self.speed));
+        };
+        let free = &mut self.free_at[self.user_of[call.session as usize] as usize];
+        let at = ready.max(*free);
+        *free = at.saturating_add(gap);
+        at
     }
 
     /// When a session started.
@@ -97,9 +123,7 @@ impl<'a> Sessions<'a> {
             let start = &self.work.calls[call as usize].start;
             match self.replay {
                 Replay::Times => due.push((now.saturating_add(scale_us(start.at_us, self.speed)), call)),
-                Replay::Delays if start.after.is_empty() => {
-                    due.push((now.saturating_add(scale_us(start.delay_us, self.speed)), call));
-                }
+                Replay::Delays if start.after.is_empty() => due.push((self.due_at(call, now), call)),
                 Replay::Delays => {}
             }
         }
@@ -114,24 +138,24 @@ impl<'a> Sessions<'a> {
         unsent
     }
 
-    /// A call is done: what waited for it may become due.
-    pub(super) fn finish(&mut self, call: u32, now: Ps, due: &mut Due) {
+    /// A call is done: what waited for it may become due. Returns whether its session is over.
+    pub(super) fn finish(&mut self, call: u32, now: Ps, due: &mut Due) -> bool {
         if self.replay == Replay::Delays {
-            for place in 0..self.waiters[call as usize].len() {
-                let waiter = self.waiters[call as usize][place];
+            for place in self.waiters[call as usize]..self.waiters[call as usize + 1] {
+                let waiter = self.waiting[place as usize];
                 self.waits[waiter as usize] -= 1;
                 self.ready[waiter as usize] = self.ready[waiter as usize].max(now);
                 if self.waits[waiter as usize] == 0 {
-                    let delay = scale_us(self.work.calls[waiter as usize].start.delay_us, self.speed);
-                    due.push((self.ready[waiter as usize].saturating_add(delay), waiter));
+                    due.push((self.due_at(waiter, self.ready[waiter as usize]), waiter));
                 }
             }
         }
-        self.resolve(call, now, due);
+        self.resolve(call, now, due)
     }
 
-    /// A call was refused: its session sends nothing more. Calls `skip` for every call left out.
-    pub(super) fn reject(&mut self, call: u32, now: Ps, due: &mut Due, mut skip: impl FnMut(u32)) {
+    /// A call was refused: its session sends nothing more. Calls `skip` for every call left out. Returns whether
+    /// the session is over.
+    pub(super) fn reject(&mut self, call: u32, now: Ps, due: &mut Due, mut skip: impl FnMut(u32)) -> bool {
         let session = self.work.calls[call as usize].session;
         self.progress[session as usize].ended = true;
         for other in self.work.sessions[session as usize].calls.indices() {
@@ -141,15 +165,37 @@ impl<'a> Sessions<'a> {
                 skip(other);
             }
         }
-        self.resolve(call, now, due);
+        self.resolve(call, now, due)
     }
 
-    fn resolve(&mut self, call: u32, now: Ps, due: &mut Due) {
+    fn resolve(&mut self, call: u32, now: Ps, due: &mut Due) -> bool {
         self.state[call as usize] = State::Resolved;
-        let progress = &mut self.progress[self.work.calls[call as usize].session as usize];
+        let session = self.work.calls[call as usize].session as usize;
+        let progress = &mut self.progress[session];
         progress.open -= 1;
-        if progress.open == 0 && matches!(self.plan, ArrivalPlan::Concurrency(_)) {
-            self.start_next(now, due);
+        let over = progress.open == 0;
+        if over && !matches!(self.plan, ArrivalPlan::At(_)) {
+            let user = self.user_of.get(session).copied().unwrap_or(0);
+            self.start_next(user, now, due);
         }
+        over
     }
+}
+
+/// Who waits for each call: where its waiters begin, and all waiters.
+fn waiters(work: &Workload) -> (Vec<u32>, Vec<u32>) {
+    let edges = || {
+        work.calls.iter().flat_map(|call| call.start.after.iter().map(|&earlier| (earlier as usize, call.id)))
+    };
+    let mut begins = vec![0; work.calls.len() + 2];
+    edges().for_each(|(earlier, _)| begins[earlier + 2] += 1);
+    for call in 2..begins.len() {
+        begins[call] += begins[call - 1];
+    }
+    let mut all = vec![0; begins.last().map_or(0, |&count| count as usize)];
+    for (earlier, waiter) in edges() {
+        all[begins[earlier + 1] as usize] = waiter;
+        begins[earlier + 1] += 1;
+    }
+    (begins, all)
 }

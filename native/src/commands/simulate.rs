@@ -145,6 +145,29 @@ fn write_decisions(mut file: OutFile, runs: &[PolicyRun]) -> anyhow::Result<()> 
     file.finish()
 }
 
+/// Where the time of jobs goes; nothing where there are no jobs.
+fn job_split(policies: &[PolicyMetrics]) -> String {
+    let mut table = Table::new(&["mean job", "jobs", "queue", "prefill", "decode", "tool"]);
+    let mut any = false;
+    for row in policies {
+        let Some(split) = row.job_split_ms else { continue };
+        any = true;
+        table.row(vec![
+            row.name.clone(),
+            units::grouped(split.jobs),
+            units::time(split.queue),
+            units::time(split.prefill),
+            units::time(split.decode),
+            units::time(split.tool),
+        ]);
+    }
+    if !any {
+        return String::new();
+    }
+    let note = "Along the calls that decided each job's end; routing is not modelled and takes no time.";
+    format!("\n{}{note}\n", table.render())
+}
+
 /// What routing cost in hindsight, where that was tried.
 fn regrets(rows: &[PolicyMetrics]) -> String {
     let mut table = Table::new(&[
@@ -230,6 +253,7 @@ fn readable(answer: &Answer<'_>) -> String {
         ]);
     }
     text.push_str(&table.render());
+    text.push_str(&job_split(&answer.policies));
     for left_out in &answer.scenario.not_applicable {
         text.push_str(&format!("{}: not applicable, {}\n", left_out.name, left_out.why));
     }

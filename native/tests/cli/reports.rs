@@ -25,6 +25,7 @@ fn kind(text: &str) -> Kind {
         AnyReport::Published(_) => Kind::Published,
         AnyReport::Shapes(_) => Kind::Shapes,
         AnyReport::Failures(_) => Kind::Failures,
+        AnyReport::Dispatch(_) => Kind::Dispatch,
     }
 }
 
@@ -86,6 +87,8 @@ fn committed_reports_survive_reading_and_writing() {
             AnyReport::Race(report) => report.to_json(),
             AnyReport::Published(report) => report.to_json(),
             AnyReport::Shapes(report) => report.to_json(),
+            AnyReport::Failures(report) => report.to_json(),
+            AnyReport::Dispatch(report) => report.to_json(),
         };
         let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         assert_same(&value(&text), &value(&again.unwrap()), &name);

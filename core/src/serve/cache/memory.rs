@@ -62,6 +62,7 @@ impl Memory<'_> {
         let places = match arrivals {
             ArrivalPlan::At(starts) => return starts.clone(),
             ArrivalPlan::Concurrency(places) => *places,
+            ArrivalPlan::Users { users, .. } => *users,
         };
         let mut free: BinaryHeap<Reverse<Ps>> = (0..places.max(1)).map(|_| Reverse(0)).collect();
         let sessions = self.work.sessions.iter().map(|session| {

@@ -14,7 +14,7 @@ impl Queue for Fcfs {
         self.calls.push_back(waiting.call);
     }
 
-    fn push_front(&mut self, call: u32) {
+    fn take_back(&mut self, call: u32) {
         self.calls.push_front(call);
     }
 

@@ -1,6 +1,6 @@
 //! Making reports: one function a kind. Nothing here knows the date or the machine.
 
-use super::{Made, failures, plan, shapes, svg};
+use super::{Made, dispatch, failures, plan, shapes, svg};
 use crate::input::{self, ReadOptions};
 use crate::words::count;
 use anyhow::Context;
@@ -28,6 +28,7 @@ pub(super) fn reports(kind: Kind, data: &Path, made: &mut Vec<Made>) -> anyhow::
         Kind::Published => published(made),
         Kind::Shapes => shapes::report(data, made),
         Kind::Failures => failures::report(made),
+        Kind::Dispatch => dispatch::report(data, made),
     }
 }
 
@@ -38,7 +39,7 @@ pub(super) struct Set {
     pub(super) input: Input,
 }
 
-fn read(name: &str, data: &Path) -> anyhow::Result<Set> {
+pub(super) fn read(name: &str, data: &Path) -> anyhow::Result<Set> {
     let plan = plan::set(name).with_context(|| format!("no bundled set is called `{name}`"))?;
     read_file(name, plan.title, &format!("{name}.ndjson.gz"), data)
 }

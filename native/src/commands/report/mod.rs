@@ -1,6 +1,7 @@
 //! `report`: the committed reports and figures, made from the bundled sets, or checked against what
 //! would be made.
 
+mod dispatch;
 mod failures;
 mod make;
 mod plan;
@@ -21,7 +22,7 @@ use std::time::Instant;
 /// Arguments of `report`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ReportArgs {
-    /// Kinds of reports to make: policies, sweep, race, published, shapes.
+    /// Kinds of reports to make: policies, sweep, race, published, shapes, dispatch.
     #[arg(value_name = "KIND", value_parser = kind)]
     kinds: Vec<Kind>,
     /// Make all of them.

@@ -1,7 +1,7 @@
 //! What the committed reports are about: the sets, and the scenario of each. Loads are chosen below
 //! saturation; every report says how busy the cluster was.
 
-use atr_core::policy::{Arrivals, Scenario};
+use atr_core::policy::{Arrivals, Replay, Scenario};
 
 /// A bundled set and its scenario.
 pub(super) struct SetPlan {
@@ -44,6 +44,22 @@ impl SetPlan {
             arrivals: self.concurrency.map(|sessions| Arrivals::Concurrency { sessions }),
             ..Scenario::default()
         }
+    }
+}
+
+/// The sets of the comparison of dispatch, each with sessions that start in a second: two rates that its servers keep up
+/// with and two that they do not.
+pub(super) const DISPATCH: [(&str, [f64; 4]); 2] =
+    [(CLAUDE_CODE, [0.01, 0.03, 0.1, 0.2]), ("mini-swe-agent-gemini3", [0.1, 0.25, 1.0, 2.0])];
+
+/// The scenario of one dispatch.
+pub(super) fn dispatch(per_s: f64, replay: Replay) -> Scenario {
+    Scenario {
+        policies: vec!["prefix-aware-routing".to_owned()],
+        replicas: 4,
+        arrivals: Some(Arrivals::Poisson { per_s }),
+        replay: Some(replay),
+        ..Scenario::default()
     }
 }
 
