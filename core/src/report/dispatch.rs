@@ -43,8 +43,9 @@ pub struct DispatchLoad {
 /// One way of dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DispatchRun {
-    /// Time that the servers worked, over what they could have worked while calls came in: the time in which the
-    /// middle nine tenths of calls were due, and a ninth more. Above 1 they did not keep up.
+    /// Time that the servers worked, at however few calls at once, over what they could have worked while calls came
+    /// in: the time in which the middle nine tenths of calls were due, and a ninth more. Well above 1, they did not
+    /// keep up.
     pub load: Option<f64>,
     /// Share of the makespan that the servers worked, the last sessions' long ends included.
     pub utilisation: Option<f64>,

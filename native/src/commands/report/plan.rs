@@ -50,7 +50,7 @@ impl SetPlan {
 /// The sets of the comparison of dispatch, each with sessions that start in a second: two rates that its servers keep up
 /// with and two that they do not.
 pub(super) const DISPATCH: [(&str, [f64; 4]); 2] =
-    [(CLAUDE_CODE, [0.01, 0.03, 0.1, 0.2]), ("mini-swe-agent-gemini3", [0.1, 0.25, 1.0, 2.0])];
+    [(CLAUDE_CODE, [0.005, 0.01, 0.1, 0.2]), ("mini-swe-agent-gemini3", [0.05, 0.1, 1.0, 2.0])];
 
 /// The scenario of one dispatch.
 pub(super) fn dispatch(per_s: f64, replay: Replay) -> Scenario {
