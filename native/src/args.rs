@@ -1,6 +1,6 @@
 //! The command line as types: what may be asked, and what makes a call wrong.
 
-use crate::commands::{completions, data, import, inspect, report, simulate, synth};
+use crate::commands::{advise, completions, data, import, inspect, report, simulate, synth};
 use crate::input::{self, ReadOptions};
 use crate::{output, tokens};
 use atr_core::import::{ImportError, Imported};
@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Synth(synth::SynthArgs),
     /// Replay a trace on a simulated cluster under each serving policy.
     Simulate(simulate::SimulateArgs),
+    /// Say what to turn on first for a trace, and how much memory and how many replicas it needs.
+    Advise(advise::AdviseArgs),
     /// Make the committed reports and figures from the bundled sets, or check them.
     Report(report::ReportArgs),
     /// Derive the bundled sets from their public sources.

@@ -7,7 +7,9 @@ mod simulate;
 
 pub use prompts::{KeepAll, Prompts, PromptsKey, Shelf};
 pub use scenario::{Arrivals, Replay, Scenario, ScenarioError};
-pub use simulate::{NotApplicable, PolicyRun, Resolved, block_tokens, simulate, simulate_from};
+pub use simulate::{
+    NotApplicable, PolicyRun, Resolved, block_tokens, simulate, simulate_from, simulate_policies,
+};
 
 /// A named choice at every layer of the serving side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
