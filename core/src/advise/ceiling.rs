@@ -93,10 +93,10 @@ pub fn ceiling(figures: &CeilingFigures<'_>) -> CeilingAdvice {
     }
 }
 
-/// The policy that finds most of what its own prompts let it find; of equals the first.
+/// The policy that finds most of what its own prompts let it find; of those that hardly differ the first.
 fn closest(policies: &[CeilingRow]) -> Option<&CeilingRow> {
     let share = |row: &CeilingRow| row.share_of_ceiling.unwrap_or(0.0);
-    policies.iter().reduce(|best, row| if share(row) > share(best) { row } else { best })
+    policies.iter().reduce(|best, row| if share(row) > share(best) + LEAST_SHARE { row } else { best })
 }
 
 fn distance(ceiling: Option<f64>, policies: &[CeilingRow]) -> Sentence {
@@ -154,6 +154,8 @@ fn lost(figures: &CeilingFigures<'_>, policies: &[CeilingRow]) -> Option<Sentenc
     )
 }
 
+/// A smaller difference between two policies is none.
+const LEAST_SHARE: f64 = 0.001;
 /// A smaller distance to the ceiling needs no explanation.
 const LEAST_LOSS: f64 = 0.005;
 

@@ -17,7 +17,7 @@ pub struct Component {
 }
 
 /// The engine whose block cache the simulator follows.
-const VLLM: Component = Component { name: "vLLM", checked: "0.20.0, published list of arguments" };
+const VLLM: Component = Component { name: "vLLM", checked: "0.20.0, list of its arguments" };
 /// The other engine.
 const SGLANG: Component = Component { name: "SGLang", checked: "0.5.9, arguments of the released package" };
 /// Its gateway.
@@ -25,9 +25,9 @@ const SGLANG_ROUTER: Component =
     Component { name: "SGLang router", checked: "0.3.2, arguments of the released package" };
 /// vLLM's reference deployment.
 const PRODUCTION_STACK: Component =
-    Component { name: "vLLM production stack router", checked: "0.1.6, documentation" };
+    Component { name: "vLLM production stack router", checked: "source at revision 008a23b" };
 /// The agent harness whose history processor masking follows.
-const SWE_AGENT: Component = Component { name: "SWE-agent", checked: "1.0, configuration" };
+const SWE_AGENT: Component = Component { name: "SWE-agent", checked: "source at revision 0f4f3bb" };
 
 /// What to write, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,7 +69,7 @@ fn engines(setup: &Setup, scenario: &Scenario) -> Vec<Flag> {
     let mut all = Vec::new();
     if setup.cache {
         all.push(flag(VLLM, "--enable-prefix-caching", "the prefix cache (on by default in its V1 engine)"));
-        all.push(flag(SGLANG, "no --disable-radix-cache", "the prefix cache (on by default)"));
+        all.push(flag(SGLANG, "(no --disable-radix-cache)", "the prefix cache is on by default"));
     } else {
         all.push(flag(VLLM, "--no-enable-prefix-caching", "no prefix cache"));
         all.push(flag(SGLANG, "--disable-radix-cache", "no prefix cache"));

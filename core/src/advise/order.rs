@@ -94,6 +94,8 @@ pub struct OrderAdvice {
     pub ranked_by: String,
     /// Lossless levers, each the best one on top of those before it.
     pub steps: Vec<Gain>,
+    /// What else was tried in the place of one of the steps, on top of what that was added to.
+    pub instead: Vec<Gain>,
     /// Lossless levers that add nothing worth it on top of all steps.
     pub left: Vec<Gain>,
     /// Lossy levers, each alone on top of all steps, the best first.
@@ -121,7 +123,7 @@ pub fn greedy(
     run: &mut Runner<'_>,
 ) -> Result<OrderAdvice, ScenarioError> {
     let mut setup = Setup::default();
-    let (mut steps, mut left) = (Vec::new(), Vec::new());
+    let (mut steps, mut instead, mut left) = (Vec::new(), Vec::new(), Vec::new());
     let mut lossy_gains = Vec::new();
     if let Some(mut current) = run(&setup)? {
         loop {
@@ -135,6 +137,8 @@ pub fn greedy(
             setup = lever.on(&setup);
             current = with;
             steps.push(gain);
+            let others = tried.into_iter().filter(|(other, ..)| !other.fits(&setup));
+            instead.extend(others.map(|(_, gain, _)| gain));
         }
         let tried = try_all(lossy, &setup, &current, ranking, run)?;
         lossy_gains = tried.into_iter().map(|(_, gain, _)| gain).collect();
@@ -142,7 +146,7 @@ pub fn greedy(
     let ranked_by = ranking.quantity.to_string();
     let warnings = warnings(&lossy_gains);
     let says = Vec::new();
-    let mut advice = OrderAdvice { ranked_by, steps, left, lossy: lossy_gains, setup, says, warnings };
+    let mut advice = OrderAdvice { ranked_by, steps, instead, left, lossy: lossy_gains, setup, says, warnings };
     advice.says = sentences(&advice);
     Ok(advice)
 }
@@ -190,16 +194,18 @@ fn sentences(advice: &OrderAdvice) -> Vec<Sentence> {
     let mut says = Vec::new();
     let by = &advice.ranked_by;
     if advice.steps.is_empty() {
-        says.push(Sentence::new(format!(
-            "Nothing lossless changes `{by}` by as much as {}.",
-            percent(Some(LEAST_GAIN))
-        )));
+        let text = format!("Nothing lossless gains as much as {} in `{by}`.", percent(Some(LEAST_GAIN)));
+        says.push(advice.left.iter().fold(Sentence::new(text), rests));
     }
     for (place, step) in (1..).zip(&advice.steps) {
         says.push(rests(
             Sentence::new(format!("{place}. Turn on {}: {}.", titled(step), change(step))),
             step,
         ));
+    }
+    for other in &advice.instead {
+        let text = format!("Instead, {} on top of `{}` gives: {}.", titled(other), other.to, change(other));
+        says.push(rests(Sentence::new(text), other));
     }
     for left in &advice.left {
         let text = format!("On top of that, {} adds nothing worth it: {}.", titled(left), change(left));

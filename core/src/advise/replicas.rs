@@ -204,13 +204,21 @@ fn answered(advice: &ReplicaAdvice, at: &Probe, all: &str) -> Sentence {
 fn unanswered(advice: &ReplicaAdvice, all: &str) -> Sentence {
     let Some(last) = advice.probes.last() else { return Sentence::new("Nothing was tried.") };
     let text = format!(
-        "No number of replicas up to {} that was tried meets {all} in every draw from there on; with {}: {}. What is \
-         left then is not queueing: a faster profile, shorter prompts or another objective.",
+        "No number of replicas up to {} that was tried meets {all} in every draw from there on; with {}: {}.{}",
         advice.search.most_replicas,
         last.replicas,
         ranges(last),
+        if is_flat(advice) { " The last doubling changed nothing: more replicas will not do it." } else { "" },
     );
     advice.probes.iter().fold(Sentence::new(text), |sentence, probe| rests(sentence, advice, probe))
+}
+
+/// Whether the last two numbers tried hardly differ in what is not met.
+fn is_flat(advice: &ReplicaAdvice) -> bool {
+    let [.., before, last] = &advice.probes[..] else { return false };
+    let unmet = before.kept.iter().zip(&last.kept).filter(|(_, last)| last.met < advice.search.draws);
+    let moved = |(was, is): (&Kept, &Kept)| (was.median - is.median).abs() / was.median.abs().max(f64::MIN_POSITIVE);
+    unmet.map(moved).all(|moved| moved < 0.01)
 }
 
 fn ranges(probe: &Probe) -> String {

@@ -86,7 +86,7 @@ pub fn run(
     let order = ordered(&mut bench, &given, &objectives)?;
     tell("the hit rate at every capacity");
     let one_by_one = miss_ratio_curve(sessions, &inspect_options(block));
-    let admitted = bench.run(&order.setup, &given)?.map(|run| admitted(&run, block, &bench.sessions));
+    let admitted = bench.run(&order.setup, &given)?.map(|run| admitted(&run, block));
     let admitted = admitted.unwrap_or_else(|| one_by_one.clone());
     let memory = memory(&given);
     let found = breaks(sessions, block);
@@ -157,16 +157,15 @@ fn ordered(
     greedy(&Lever::lossless(given), &Lever::lossy(given), ranking, &mut run)
 }
 
-/// The curve of calls in the order in which a run admitted them.
-fn admitted(run: &PolicyRun, block: u32, sessions: &[Session]) -> Curve {
+/// The curve of calls in the order in which a run admitted them. Replies enter the cache as they do in the run.
+fn admitted(run: &PolicyRun, block: u32) -> Curve {
     let tree = PrefixTree::build(&run.workload, block);
     let calls = &run.outcome.calls;
     let mut order: Vec<(u64, u32)> =
         (0..).zip(calls).filter_map(|(number, call)| Some((call.admitted_us?, number))).collect();
     order.sort_unstable();
     let order: Vec<u32> = order.into_iter().map(|(_, call)| call).collect();
-    let replies = sessions.iter().all(|session| session.block_tokens.is_none());
-    curve_over(&run.workload, &tree, &order, replies)
+    curve_over(&run.workload, &tree, &order, true)
 }
 
 fn memory(given: &Scenario) -> Memory {
@@ -262,7 +261,7 @@ fn cannot(
                     counted, and the ceiling is a lower bound.";
         says.push(Sentence::new(text).on("trace", "sessions with ids of their own", local as f64));
     }
-    if let Some(row) = rows.iter().max_by_key(|row| row.failed).filter(|row| row.failed > 0) {
+    if let Some(row) = rows.iter().rev().max_by_key(|row| row.failed).filter(|row| row.failed > 0) {
         let text = format!(
             "{} calls of `{}` are larger than a replica or the model's context ({} tokens), or come after one that \
              is: latencies cover the calls that every policy finished.",

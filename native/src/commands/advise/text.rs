@@ -99,9 +99,12 @@ fn order(order: &OrderAdvice) -> String {
     }
     for (place, step) in (1..).zip(&order.steps) {
         row(format!("{place}. {}", step.lever), &step.after);
+        for other in order.instead.iter().filter(|other| other.to == step.to) {
+            row(format!("   or {}", other.lever), &other.after);
+        }
     }
     for left in &order.left {
-        row(format!("no gain: {}", left.lever), &left.after);
+        row(format!("little gain: {}", left.lever), &left.after);
     }
     for lossy in &order.lossy {
         row(format!("lossy: {}", lossy.lever), &lossy.after);
@@ -111,7 +114,7 @@ fn order(order: &OrderAdvice) -> String {
 
 fn order_notes(order: &OrderAdvice) -> Vec<String> {
     let mut notes = vec![format!(
-        "In the order of what they gain in `{}`, each on top of those before it; what gains nothing and what is lossy, \
+        "In the order of what they gain in `{}`, each on top of those before it; what gains little and what is lossy, \
          each alone on top of all steps.",
         order.ranked_by
     )];
