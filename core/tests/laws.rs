@@ -117,6 +117,16 @@ fn check_laws(run: &PolicyRun) {
     }
 }
 
+/// Routers say what they think: the highest score is picked.
+fn check_decisions(run: &PolicyRun) {
+    for decision in &run.outcome.decisions {
+        assert_eq!(run.outcome.calls[decision.call as usize].replica, Some(decision.replica));
+        let picked = decision.scores[decision.replica as usize];
+        let best = decision.scores.iter().flatten().copied().max_by(f64::total_cmp);
+        assert_eq!(picked, best, "{}: {decision:?}", run.name);
+    }
+}
+
 /// Calls that a router was asked about.
 fn sent(run: &PolicyRun) -> usize {
     run.outcome.calls.iter().filter(|call| call.status == CallStatus::Ok).count()
@@ -133,6 +143,7 @@ proptest! {
         for (fast, slow) in fast.iter().zip(&slow) {
             prop_assert_eq!(&fast.outcome, &slow.outcome, "{}", fast.name);
             check_laws(fast);
+            check_decisions(fast);
             prop_assert_eq!(fast.outcome.decisions.len(), sent(fast), "every call that is sent is decided on");
         }
     }

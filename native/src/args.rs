@@ -1,8 +1,8 @@
 //! The command line as types: what may be asked, and what makes a call wrong.
 
-use crate::commands::{advise, completions, data, import, inspect, report, simulate, synth};
+use crate::commands::{advise, completions, data, import, inspect, report, simulate, sweep, synth};
 use crate::input::{self, ReadOptions};
-use crate::{output, tokens};
+use crate::{output, tokens, words};
 use atr_core::import::{ImportError, Imported};
 use atr_core::policy::ScenarioError;
 use std::path::PathBuf;
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Simulate(simulate::SimulateArgs),
     /// Say what to turn on first for a trace, and how much memory and how many replicas it needs.
     Advise(advise::AdviseArgs),
+    /// Simulate a whole grid of set-ups on all cores, or on many machines.
+    Sweep(sweep::SweepArgs),
     /// Make the committed reports and figures from the bundled sets, or check them.
     Report(report::ReportArgs),
     /// Derive the bundled sets from their public sources.
@@ -48,24 +50,56 @@ pub(crate) enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// Which traces to read, and how.
+/// Which files to read, and how.
 #[derive(clap::Args, Debug)]
-pub(crate) struct InputArgs {
+pub(crate) struct ReadArgs {
     /// Files or folders; `-` is standard input.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Read every file as this format instead of detecting it.
     #[arg(long, value_name = "NAME")]
     pub(crate) format: Option<String>,
-    /// Tokenizer for sources without counts: a name, or a `tokenizer.json`.
+    /// Counts tokens where a source does not: a vocabulary, `bytes/N` or a `tokenizer.json`.
     #[arg(long, value_name = "NAME|FILE", default_value = tokens::DEFAULT)]
     pub(crate) tokenizer: String,
-    /// Fail if any record had to be skipped.
+    /// Fail, and write nothing, if any record had to be skipped.
     #[arg(long)]
     pub(crate) strict: bool,
     /// Drop sessions that equal an earlier one.
     #[arg(long)]
     pub(crate) dedup: bool,
+}
+
+impl ReadArgs {
+    /// The same as options of a reader.
+    ///
+    /// # Errors
+    /// When there is no such tokenizer.
+    pub(crate) fn options(&self) -> anyhow::Result<ReadOptions> {
+        Ok(ReadOptions {
+            format: self.format.clone(),
+            counter: tokens::load(&self.tokenizer).map_err(|error| WrongCall(format!("{error:#}")))?,
+            keep_text: false,
+            dedup: self.dedup,
+        })
+    }
+
+    /// Whether what was read may be used.
+    ///
+    /// # Errors
+    /// When a record was skipped and `--strict` is given.
+    pub(crate) fn check(&self, imported: &Imported) -> anyhow::Result<()> {
+        let Some(first) = imported.skipped.first().filter(|_| self.strict) else { return Ok(()) };
+        let count = words::count(imported.skipped_count(), "skipped record");
+        anyhow::bail!("{count} and `--strict` is given; the first: {}: {}", first.file, first.why)
+    }
+}
+
+/// Which traces to use.
+#[derive(clap::Args, Debug)]
+pub(crate) struct InputArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
     /// Use the session of this id only; may be given several times.
     #[arg(long, value_name = "ID")]
     pub(crate) session: Vec<String>,
@@ -80,13 +114,7 @@ impl InputArgs {
     /// # Errors
     /// When nothing good is left, or a record was skipped and `--strict` is given.
     pub(crate) fn read(&self) -> anyhow::Result<Imported> {
-        let options = ReadOptions {
-            format: self.format.clone(),
-            counter: tokens::load(&self.tokenizer).map_err(|error| WrongCall(format!("{error:#}")))?,
-            keep_text: false,
-            dedup: self.dedup,
-        };
-        let mut imported = input::read(&self.files, &options)?;
+        let mut imported = input::read(&self.read.files, &self.read.options()?)?;
         for skipped in imported.skipped.iter().take(SKIPPED_SHOWN) {
             output::note(format_args!("skipped: {}: {}", skipped.file, skipped.why));
         }
@@ -94,11 +122,7 @@ impl InputArgs {
         if more > 0 {
             output::note(format_args!("skipped: {more} more"));
         }
-        anyhow::ensure!(
-            !self.strict || imported.skipped.is_empty(),
-            "{} records were skipped and `--strict` is given",
-            imported.skipped_count()
-        );
+        self.read.check(&imported)?;
         if !self.session.is_empty() {
             imported.sessions.retain(|session| self.session.contains(&session.id));
         }

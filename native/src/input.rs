@@ -6,7 +6,9 @@
 use crate::tokens;
 use anyhow::{Context, bail};
 use atr_core::import::tokens::TokenCounter;
-use atr_core::import::{HEAD_BYTES, ImportError, Imported, Importer, Skipped, Source, by_name, detect};
+use atr_core::import::{
+    HEAD_BYTES, IMPORTERS, ImportError, Imported, Importer, Skipped, Source, by_name, detect,
+};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -41,6 +43,8 @@ impl Default for ReadOptions {
 const MAX_DEPTH: usize = 32;
 /// Bytes that begin a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// Bytes that begin a Parquet file.
+const PARQUET: &[u8] = b"PAR1";
 
 /// Reads files, folders (recursively, in name order) and `-` for standard input.
 ///
@@ -179,7 +183,20 @@ fn name(path: &Path) -> String {
 /// An importer's message without the file in front of it, which the caller adds.
 fn without_file(error: &ImportError, file: &str) -> String {
     let text = error.to_string();
-    text.strip_prefix(file).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text).to_owned()
+    let text = text.strip_prefix(file).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text);
+    match error {
+        ImportError::Unknown { .. } => format!("{text}; `--format NAME` reads it as one of them anyway"),
+        _ => text.to_owned(),
+    }
+}
+
+/// Why a Parquet file is not read.
+fn parquet() -> String {
+    let known: Vec<&str> = IMPORTERS.iter().map(|importer| importer.name()).collect();
+    format!(
+        "found Parquet, which is only written (`import --to parquet`), expected one of: {}",
+        known.join(", ")
+    )
 }
 
 /// Reads one file.
@@ -207,6 +224,9 @@ fn read_file(
     if head.is_empty() {
         // Nothing came: because there is nothing, or because unpacking failed at once.
         let _nothing: usize = rest.read(&mut [0]).map_err(failed)?;
+    }
+    if head.starts_with(PARQUET) {
+        return Err(ImportError::Malformed { file, why: parquet() });
     }
     let source = Source { name: &file, counter: options.counter.as_ref(), keep_text: options.keep_text };
     let importer = match forced {

@@ -14,6 +14,7 @@ mod stream;
 mod table;
 mod terminal;
 mod tokens;
+mod words;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -48,6 +49,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Synth(args) => commands::synth::run(&args, cli.json),
         Command::Simulate(args) => commands::simulate::run(&args, cli.json),
         Command::Advise(args) => commands::advise::run(&args, cli.json),
+        Command::Sweep(args) => commands::sweep::run(&args, cli.json),
         Command::Report(args) => commands::report::run(&args, cli.json),
         Command::Completions(args) => commands::completions::run(&args),
     }

@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -135,6 +135,21 @@ impl OutFile {
         Ok(OutFile { to: path.to_owned(), beside: Some(beside), sink })
     }
 
+    /// Standard output, but only when the file is finished: until then it waits in a file of its own.
+    ///
+    /// # Errors
+    /// When that file cannot be made.
+    pub(crate) fn held() -> anyhow::Result<Self> {
+        let beside = std::env::temp_dir().join(format!("atr-bench-{}.part", std::process::id()));
+        let cannot = || format!("cannot write `{}`", beside.display());
+        // Whatever stands there already is somebody else's.
+        let file =
+            File::options().read(true).write(true).create_new(true).open(&beside).with_context(cannot)?;
+        unfinished(|paths| paths.push(beside.clone()));
+        let sink = Sink::Plain(BufWriter::with_capacity(1 << 16, file));
+        Ok(OutFile { to: PathBuf::from("-"), beside: Some(beside), sink })
+    }
+
     /// Where it will be.
     pub(crate) fn to(&self) -> &Path {
         &self.to
@@ -152,6 +167,12 @@ impl OutFile {
                 gz.get_mut().flush()?;
             }
             other => other.flush()?,
+        }
+        if let (Sink::Plain(held), true) = (&mut self.sink, self.to == Path::new("-")) {
+            held.rewind()?;
+            io::copy(held.get_mut(), &mut io::stdout().lock())?;
+            // Dropped, it goes away.
+            return Ok(());
         }
         if let Some(beside) = &self.beside {
             fs::rename(beside, &self.to).with_context(|| format!("cannot write `{}`", self.to.display()))?;

@@ -112,7 +112,8 @@ fn section(title: &str, rows: Vec<(&str, String)>) -> String {
     format!("{title}:\n{}", lines.join("\n"))
 }
 
-fn arrivals(text: &str) -> Result<Arrivals, String> {
+/// Reads how sessions arrive.
+pub(crate) fn arrivals(text: &str) -> Result<Arrivals, String> {
     let wrong = || "expected `recorded`, `poisson:RATE` or `concurrency:N`".to_owned();
     match text.split_once(':') {
         None if text == "recorded" => Ok(Arrivals::Recorded),
@@ -140,12 +141,6 @@ impl ScenarioArgs {
         } else {
             self.policy.split(',').map(|name| name.trim().to_owned()).collect()
         };
-        for (place, name) in policies.iter().enumerate() {
-            policy::by_name(name)?;
-            if policies[..place].contains(name) {
-                return Err(WrongCall(format!("`--policy` names `{name}` twice, expected each once")).into());
-            }
-        }
         let scenario = Scenario {
             policies,
             router: self.router.clone(),
@@ -172,10 +167,24 @@ impl ScenarioArgs {
             curves: false,
             stepwise: self.stepwise,
         };
-        scenario.check()?;
-        check_names(&scenario)?;
+        check(&scenario)?;
         Ok(scenario)
     }
+}
+
+/// Checks what can be checked without traces: numbers, and names that the simulator looks up.
+///
+/// # Errors
+/// When the scenario names something unknown or impossible.
+pub(crate) fn check(scenario: &Scenario) -> anyhow::Result<()> {
+    for (place, name) in scenario.policies.iter().enumerate() {
+        policy::by_name(name)?;
+        if scenario.policies[..place].contains(name) {
+            return Err(WrongCall(format!("`--policy` names `{name}` twice, expected each once")).into());
+        }
+    }
+    scenario.check()?;
+    check_names(scenario)
 }
 
 /// Looks names up that the simulator would look up only after the traces are read.

@@ -112,7 +112,7 @@ fn a_set_written_is_the_set_read_and_the_same_every_time() {
         let ran = import(&["--name", "set", "--out", out.to_str().unwrap()], &[&raw], b"");
         assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
         assert!(
-            ran.err.contains("50 sessions, 50 calls, 50000 prompt tokens, 350 output tokens"),
+            ran.err.contains("50 sessions, 50 calls, 50,000 prompt tokens, 350 output tokens"),
             "{}",
             ran.err
         );

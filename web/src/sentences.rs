@@ -14,7 +14,7 @@ pub fn mark(mark: Mark) -> &'static str {
         Mark::Estimated => "estimated",
         Mark::DerivedMessages => "messages derived",
         Mark::OutOfOrder => "was out of order",
-        Mark::ContextDrop => "context drop",
+        Mark::ContextDrop => "compaction or reset",
         Mark::Sessionless => "single requests",
         Mark::SubagentOnly => "sub-agent alone",
     }

@@ -2,8 +2,8 @@
 //! is the report's.
 
 use crate::words::{grouped, percent, plural, short, time};
-use atr_core::metrics::shapes::{FEW_SESSIONS, Shapes, Variable};
-use atr_core::report::{AgentShapes, Origin, ShapesGroup};
+use atr_core::metrics::shapes::{Basis, FEW_SESSIONS, SessionShare, Shapes, Variable};
+use atr_core::report::{AgentShapes, Origin, ShapesGroup, ShareRow};
 
 /// Harnesses in the order of the report.
 pub fn harnesses(report: &AgentShapes) -> Vec<String> {
@@ -96,14 +96,14 @@ fn forgotten((group, share): (&ShapesGroup, f64)) -> Option<String> {
 fn dropped((group, share): (&ShapesGroup, f64)) -> Option<String> {
     let shapes = &group.shapes;
     let kept = shapes.compactions.remaining.as_ref().and_then(|kept| kept.at(0.5));
-    let Some(kept) = kept else { return Some("No session drops its context.".to_owned()) };
+    let Some(kept) = kept else { return Some("No session has a compaction or reset.".to_owned()) };
     Some(format!(
-        "{} of the {} of {} drop their context, {} in all. The median drop keeps {} of the prompt; the \
+        "{} of the {} of {} have a compaction or reset, {} in all. The median one keeps {} of the prompt; the \
          rest of what was cached is of no more use.",
         percent(Some(share)),
         plural(shapes.sessions, "session"),
         group.harness,
-        plural(shapes.compactions.count, "time"),
+        grouped(shapes.compactions.count),
         percent(Some(kept)),
     ))
 }
@@ -145,7 +145,7 @@ pub const SUMMARY: [&str; 12] = [
     "Output a call, tokens",
     "Observations a turn, tokens",
     "Gap",
-    "Sessions that compact",
+    "With a compaction or reset",
     "With sub-agents",
     "Reasoning in the output",
 ];
@@ -208,8 +208,46 @@ pub fn fit(report: &AgentShapes, chosen: &[String]) -> (Vec<String>, Vec<Vec<Str
         };
         std::iter::once(variable.title().to_owned()).chain(names.iter().map(cell)).collect()
     };
-    let rows = if names.is_empty() { Vec::new() } else { Variable::ALL.into_iter().map(row).collect() };
+    let share = |share: SessionShare| {
+        let cell = |name: &String| {
+            let row = report.fit_shares.iter().find(|row| row.harness == *name && row.share == share);
+            row.map_or_else(|| "–".to_owned(), difference)
+        };
+        std::iter::once(share.title().to_owned()).chain(names.iter().map(cell)).collect()
+    };
+    let all = || Variable::ALL.into_iter().map(row).chain(SessionShare::ALL.into_iter().map(share));
+    let rows = if names.is_empty() { Vec::new() } else { all().collect() };
     (std::iter::once("Variable".to_owned()).chain(names.iter().cloned()).collect(), rows)
+}
+
+/// `+9.2 points (18.3 % / 27.5 %)`: by how much the synthetic share differs, and both.
+fn difference(row: &ShareRow) -> String {
+    let (measured, simulated) = (percent(Some(row.measured)), percent(Some(row.simulated)));
+    format!("{:+.1} points ({measured} / {simulated})", row.difference * 100.0)
+}
+
+/// Heads of what numbers rest on.
+pub const GROUNDS: [&str; 6] =
+    ["Harness", "Turns", "Prompts and their growth", "Output", "Observations", "Gaps"];
+
+/// What each variable of the recorded groups rests on: the source's own numbers, or estimates.
+pub fn grounds(report: &AgentShapes, chosen: &[String]) -> Vec<[String; 6]> {
+    let said = |basis: Basis| basis.words().unwrap_or_else(|| "–".to_owned());
+    let row = |group: &ShapesGroup| {
+        let shapes = &group.shapes;
+        let gaps = match (shapes.variable(Variable::GapMs), shapes.estimated_calls) {
+            (None, _) => "not recorded".to_owned(),
+            (Some(_), 0) => "recorded".to_owned(),
+            (Some(_), estimated) => {
+                let share = estimated as f64 / shapes.calls as f64;
+                format!("calls marked as estimates: {}", percent(Some(share)))
+            }
+        };
+        let bases = shapes.bases;
+        let turns = "recorded".to_owned();
+        [group.harness.clone(), turns, said(bases.prompts), said(bases.outputs), said(bases.messages), gaps]
+    };
+    groups(report, chosen).filter(|group| group.origin == Origin::Measured).map(row).collect()
 }
 
 #[cfg(test)]
@@ -253,7 +291,11 @@ mod tests {
         // One of two pauses; 100 of the 500 tokens behind pauses.
         assert!(said[2].starts_with("50.0 % of the pauses of b are longer than 5 min."), "{}", said[2]);
         assert!(said[2].contains("bring 20.0 %"), "{}", said[2]);
-        assert!(said[3].contains("10 times in all") && said[3].contains("keeps 25.0 %"), "{}", said[3]);
+        assert!(
+            said[3].contains("compaction or reset, 10 in all") && said[3].contains("keeps 25.0 %"),
+            "{}",
+            said[3]
+        );
         assert_eq!(
             said[4],
             "Only 1 session of c are here: what the figures show of so few holds for them alone."
@@ -276,6 +318,19 @@ mod tests {
     }
 
     #[test]
+    fn each_variable_says_what_it_rests_on() {
+        let mut guessed = input("b", Origin::Measured, 1, 1);
+        guessed.sessions[0].counts_from = "tokenizer:t".to_owned();
+        guessed.sessions[0].calls[1].estimated = true;
+        let inputs = [input("a", Origin::Measured, 1, 1), guessed, input("a", Origin::Simulated, 1, 1)];
+        let rows = grounds(&AgentShapes::new(&inputs, Vec::new()), &[]);
+        assert_eq!(rows[0], ["a", "recorded", "recorded", "recorded", "recorded", "recorded"]);
+        let guess = "a tokenizer's estimate";
+        assert_eq!(rows[1], ["b", "recorded", guess, guess, guess, "calls marked as estimates: 33.3 %"]);
+        assert_eq!(rows.len(), 2, "nobody recorded what is synthetic");
+    }
+
+    #[test]
     fn distances_stand_where_there_are_both() {
         let inputs = [
             input("a", Origin::Measured, 2, 1),
@@ -285,6 +340,18 @@ mod tests {
         let (heads, rows) = fit(&AgentShapes::new(&inputs, Vec::new()), &[]);
         assert_eq!(heads, ["Variable", "a"]);
         assert_eq!(rows[0], ["turns", "0.00 (2 / 3)"]);
+        // Every session drops to a quarter, recorded or not.
+        let share = |rows: &[Vec<String>]| {
+            let row = rows.iter().find(|row| row[0] == "sessions with a compaction or reset");
+            row.map(|row| row[1].clone()).unwrap()
+        };
+        assert_eq!(share(&rows), "+0.0 points (100.0 % / 100.0 %)");
+        let mut steady = inputs.clone();
+        for session in &mut steady[1].sessions[1..] {
+            session.calls[2].prompt_tokens = 500;
+        }
+        let (_, rows) = fit(&AgentShapes::new(&steady, Vec::new()), &[]);
+        assert_eq!(share(&rows), "-66.7 points (100.0 % / 33.3 %)");
         let (_, none) = fit(&AgentShapes::new(&inputs[..1], Vec::new()), &[]);
         assert!(none.is_empty());
     }

@@ -271,7 +271,7 @@ mod tests {
             call: Some(17),
             sort: SortKey::Prompt,
             descending: true,
-            filter: "context drop".to_owned(),
+            filter: "compaction or reset".to_owned(),
             concurrency: Some(32),
             kv_tokens: Some(262_144),
             replicas: Some(4),

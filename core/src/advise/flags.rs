@@ -26,6 +26,9 @@ const SGLANG_ROUTER: Component =
 /// vLLM's reference deployment.
 const PRODUCTION_STACK: Component =
     Component { name: "vLLM production stack router", checked: "source at revision 008a23b" };
+/// NVIDIA's front end.
+const DYNAMO: Component =
+    Component { name: "Dynamo frontend", checked: "its documentation, no version named" };
 /// The agent harness whose history processor masking follows.
 const SWE_AGENT: Component = Component { name: "SWE-agent", checked: "source at revision 0f4f3bb" };
 
@@ -101,7 +104,8 @@ fn engines(setup: &Setup, scenario: &Scenario) -> Vec<Flag> {
     all
 }
 
-fn routers(router: &str) -> Vec<Flag> {
+/// Those of a router; none where no public gateway's were checked.
+pub(super) fn routers(router: &str) -> Vec<Flag> {
     let Ok(choice) = choose(ROUTERS, router) else { return Vec::new() };
     match choice.name() {
         "cache-aware" => {
@@ -132,6 +136,9 @@ fn routers(router: &str) -> Vec<Flag> {
             flag(PRODUCTION_STACK, "--routing-logic roundrobin", "one replica after the other"),
         ],
         "random" => vec![flag(SGLANG_ROUTER, "--policy random", "any replica")],
+        "dynamo-kv" => {
+            vec![flag(DYNAMO, "--router-mode kv", "the fewest blocks to compute and held by running calls")]
+        }
         "power-of-two" => vec![flag(SGLANG_ROUTER, "--policy power_of_two", "the less loaded of two")],
         _ => Vec::new(),
     }

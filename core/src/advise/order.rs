@@ -146,7 +146,8 @@ pub fn greedy(
     let ranked_by = ranking.quantity.to_string();
     let warnings = warnings(&lossy_gains);
     let says = Vec::new();
-    let mut advice = OrderAdvice { ranked_by, steps, instead, left, lossy: lossy_gains, setup, says, warnings };
+    let mut advice =
+        OrderAdvice { ranked_by, steps, instead, left, lossy: lossy_gains, setup, says, warnings };
     advice.says = sentences(&advice);
     Ok(advice)
 }

@@ -208,7 +208,11 @@ fn unanswered(advice: &ReplicaAdvice, all: &str) -> Sentence {
         advice.search.most_replicas,
         last.replicas,
         ranges(last),
-        if is_flat(advice) { " The last doubling changed nothing: more replicas will not do it." } else { "" },
+        if is_flat(advice) {
+            " The last doubling changed nothing: more replicas will not do it."
+        } else {
+            ""
+        },
     );
     advice.probes.iter().fold(Sentence::new(text), |sentence, probe| rests(sentence, advice, probe))
 }
@@ -217,7 +221,8 @@ fn unanswered(advice: &ReplicaAdvice, all: &str) -> Sentence {
 fn is_flat(advice: &ReplicaAdvice) -> bool {
     let [.., before, last] = &advice.probes[..] else { return false };
     let unmet = before.kept.iter().zip(&last.kept).filter(|(_, last)| last.met < advice.search.draws);
-    let moved = |(was, is): (&Kept, &Kept)| (was.median - is.median).abs() / was.median.abs().max(f64::MIN_POSITIVE);
+    let moved =
+        |(was, is): (&Kept, &Kept)| (was.median - is.median).abs() / was.median.abs().max(f64::MIN_POSITIVE);
     unmet.map(moved).all(|moved| moved < 0.01)
 }
 

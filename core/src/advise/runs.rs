@@ -2,7 +2,7 @@
 
 use super::capacity::{Memory, capacity};
 use super::ceiling::{CeilingFigures, ceiling};
-use super::flags::flags;
+use super::flags::{flags, routers};
 use super::order::{OrderAdvice, Ranking, greedy};
 use super::replicas::{ReplicaAdvice, Search, search};
 use super::sample::{Sample, shuffled, take};
@@ -105,6 +105,10 @@ pub fn run(
         false => Some(replicas(bench, &setup, &given, &objectives, options.search, tell)?),
     };
     let mut cannot_say = untold;
+    if let Some(router) = setup.router.as_deref().filter(|router| routers(router).is_empty()) {
+        let text = format!("Which flags set the router `{router}`: none of a public gateway were checked.");
+        cannot_say.push(Sentence::new(text));
+    }
     cannot_say.extend(cannot(sessions, &resolved, &rows, &found, sample.as_ref()));
     Ok(Advice {
         origin: Origin::Simulated,

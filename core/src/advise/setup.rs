@@ -81,9 +81,8 @@ pub enum Lever {
 }
 
 impl Lever {
-    /// Routers that are tried where none is given: those that look at prefixes, sessions or load and that
-    /// public gateways have.
-    pub const ROUTERS: [&'static str; 3] = ["cache-aware", "session-affinity", "least-load"];
+    /// Routers that are tried where none is given: by prefix, session and load, as public gateways have them.
+    pub const ROUTERS: [&'static str; 4] = ["cache-aware", "session-affinity", "power-of-two", "dynamo-kv"];
     /// Context strategies that are tried where none is given.
     pub const CONTEXTS: [&'static str; 2] = ["masking:10:10", "masking:10:1"];
 

@@ -15,6 +15,8 @@ const BLOCK: u32 = 64;
 const SECOND: u64 = 1_000_000;
 /// What no document can say.
 const LOST: &[Fact] = &[
+    lost::HARNESS,
+    lost::COUNTS,
     lost::MESSAGES,
     lost::TOOLS,
     lost::REASONING,
@@ -208,7 +210,7 @@ fn times(session: &Session, exported: &mut Exported) -> Vec<u64> {
             |us| us - start,
         ));
     }
-    exported.lose("calls without a time stamp, placed by their pauses,", derived);
+    exported.lose("calls without a time stamp, placed by their pauses", derived);
     at_us
 }
 

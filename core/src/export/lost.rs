@@ -25,6 +25,14 @@ pub const MODELS: Fact = Fact {
         calls(session, named)
     },
 };
+/// Sessions whose agent software is known.
+pub const HARNESS: Fact =
+    Fact { what: "names of agent software", of: |session| u64::from(!session.harness.is_empty()) };
+/// Sessions whose tokens are not, or not only, the source's own counts.
+pub const COUNTS: Fact = Fact {
+    what: "origins of token counts",
+    of: |session| u64::from(!matches!(session.counts_from.as_str(), "" | "source")),
+};
 /// Tools that ran on replies.
 pub const TOOLS: Fact = Fact {
     what: "tools of calls",

@@ -110,7 +110,7 @@ pub trait Exporter: Sync {
     fn holds_texts(&self) -> bool {
         false
     }
-    /// Writes the sessions.
+    /// Writes the sessions that fit the format.
     ///
     /// # Errors
     /// When a document cannot be written or the block size does not fit.

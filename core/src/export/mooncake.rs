@@ -18,6 +18,8 @@ const BLOCK: u32 = 512;
 const MILLISECOND: u64 = 1_000;
 /// What no line can say.
 const LOST: &[Fact] = &[
+    lost::HARNESS,
+    lost::COUNTS,
     lost::MESSAGES,
     lost::MODELS,
     lost::TOOLS,
@@ -164,6 +166,6 @@ fn place<'a>(
         let name = (!single).then_some(name);
         placed.push(Placed { at_us: latest_us, session, place, call, name, follows });
     }
-    exported.lose("sub-agents, now sessions of their own,", agents.len().saturating_sub(1) as u64);
+    exported.lose("sub-agents, now sessions of their own", agents.len().saturating_sub(1) as u64);
     exported.lose("calls without any time", untimed);
 }

@@ -154,10 +154,11 @@ impl Panels {
         let mut free = f64::NEG_INFINITY;
         for (value, text) in &self.x.ticks {
             let x = left + width * self.x.share(*value);
-            scene.line(vec![(x, base), (x, base + 4.0)], &[], soft, 1.0);
             let half = units::text_width(text, SMALL, false) / 2.0;
             let centre = x.min(right + 8.0 - half);
+            // A tick without its label would only raise a question.
             if centre - half > free {
+                scene.line(vec![(x, base), (x, base + 4.0)], &[], soft, 1.0);
                 scene.text(text, (centre, base + 13.0), small.side(Side::Centre));
                 free = centre + half + 5.0;
             }

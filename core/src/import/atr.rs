@@ -2,8 +2,8 @@
 
 use super::head::Shape;
 use super::{ImportError, Imported, Importer, Source, names, shift_ids};
-use crate::trace::ndjson::{Malformed, Reader};
-use crate::trace::{SCHEMA, Scope, Session};
+use crate::trace::ndjson::{Malformed, Reader, is_trace};
+use crate::trace::{Scope, Session};
 use std::io::BufRead;
 
 pub(super) struct Atr;
@@ -19,7 +19,8 @@ impl Importer for Atr {
 
     fn detect(&self, head: &[u8]) -> bool {
         let shape = Shape::of(head);
-        shape.is_some_and(|shape| shape.text("/schema") == Some(SCHEMA))
+        // Another version than ours is said to be one when the header is read.
+        shape.and_then(|shape| shape.text("/schema").map(is_trace)).unwrap_or(false)
     }
 
     fn read(

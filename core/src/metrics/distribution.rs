@@ -51,7 +51,7 @@ pub(super) fn quantiles(sorted: &[f64], shares: &[f64]) -> Option<Vec<(f64, f64)
 }
 
 /// To six significant digits: more would only say how it was added up.
-pub(super) fn rounded(value: f64) -> f64 {
+pub(crate) fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
     }

@@ -1,8 +1,8 @@
 //! How close one set of sessions comes to another in shape: for each quantity that decides what serving
 //! costs, both distributions and the Kolmogorov-Smirnov distance between them.
 
-use super::shapes::{Samples, Variable};
-use super::{Distribution, ks_distance};
+use super::shapes::{Samples, SessionShare, Shapes, Variable};
+use super::{Distribution, ks_distance, rounded};
 use crate::context::{BuildOptions, Raw, build};
 use crate::serve::{Ceiling, PrefixTree};
 use crate::trace::{Mark, Session};
@@ -26,11 +26,26 @@ pub struct FitRow {
     pub ks: Option<f64>,
 }
 
+/// How many sessions of both sets have something.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FitShare {
+    /// What.
+    pub name: SessionShare,
+    /// In the real set; null where it has no session.
+    pub real: Option<f64>,
+    /// In the synthetic set; null where it has no session.
+    pub synthetic: Option<f64>,
+    /// The synthetic share less the real one; null where a side has none.
+    pub difference: Option<f64>,
+}
+
 /// Two sets, compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fit {
     /// One row a quantity.
     pub rows: Vec<FitRow>,
+    /// One row a share of sessions, which has no distribution.
+    pub shares: Vec<FitShare>,
 }
 
 /// Compares the shapes of two sets.
@@ -50,7 +65,18 @@ pub fn fit(real: &[Session], synthetic: &[Session]) -> Fit {
         .map(|variable| row(name(variable), samples.0.values(variable), samples.1.values(variable)))
         .into();
     rows.push(row(CEILING.to_owned(), &ceilings(real), &ceilings(synthetic)));
-    Fit { rows }
+    Fit { rows, shares: shares(real, synthetic) }
+}
+
+fn shares(real: &[Session], synthetic: &[Session]) -> Vec<FitShare> {
+    let shapes = |sessions: &[Session]| Shapes::of(&sessions.iter().collect::<Vec<_>>());
+    let (real, synthetic) = (shapes(real), shapes(synthetic));
+    let row = |name: SessionShare| {
+        let (real, synthetic) = (name.of(&real), name.of(&synthetic));
+        let difference = real.zip(synthetic).map(|(real, synthetic)| rounded(synthetic - real));
+        FitShare { name, real, synthetic, difference }
+    };
+    SessionShare::ALL.map(row).into()
 }
 
 fn ceilings(sessions: &[Session]) -> Vec<f64> {

@@ -11,7 +11,8 @@ pub mod shapes;
 mod summary;
 
 pub use curve::{Curve, Knot, curve_over, miss_ratio_curve};
+pub(crate) use distribution::rounded;
 pub use distribution::{Distribution, ks_distance};
-pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, fit};
+pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, FitShare, fit};
 pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspect};
 pub use summary::{PolicyMetrics, Predictions, Spread, compare, percentile, summarise};

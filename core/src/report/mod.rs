@@ -19,6 +19,6 @@ pub use load::{AnyReport, ReportError, load, load_any};
 pub use policies::Policies;
 pub use published::{Published, PublishedCut};
 pub use race::{Lane, Race, RaceCall};
-pub use shapes::{AgentShapes, FitRow, NotCounted, ShapesGroup, ShapesInput};
+pub use shapes::{AgentShapes, FitRow, NotCounted, ShapesGroup, ShapesInput, ShareRow};
 pub use strips::{StripRow, session_strips};
 pub use sweep::{Sweep, SweepPoint};

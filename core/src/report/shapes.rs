@@ -3,7 +3,8 @@
 
 use super::{Body, Kind, Origin, SetRef};
 use crate::metrics::ks_distance;
-use crate::metrics::shapes::{LIFETIMES_SOURCE, Samples, Shapes, Variable};
+use crate::metrics::rounded;
+use crate::metrics::shapes::{LIFETIMES_SOURCE, Samples, SessionShare, Shapes, Variable};
 use crate::trace::Session;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,8 @@ pub struct AgentShapes {
     pub groups: Vec<ShapesGroup>,
     /// Distances between the recorded and the synthetic sessions of a harness that has both.
     pub fit: Vec<FitRow>,
+    /// The same for what some sessions have and others have not.
+    pub fit_shares: Vec<ShareRow>,
 }
 
 /// A set that says nothing about shapes.
@@ -57,6 +60,25 @@ pub struct FitRow {
     pub simulated_n: u64,
     /// The Kolmogorov-Smirnov distance between them: 0 for equal distributions, 1 for disjoint ones.
     pub ks_distance: f64,
+}
+
+/// How far the share of sessions that have something is from the recorded one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShareRow {
+    /// The agent software.
+    pub harness: String,
+    /// What sessions have.
+    pub share: SessionShare,
+    /// Recorded sessions.
+    pub measured_n: u64,
+    /// Synthetic sessions.
+    pub simulated_n: u64,
+    /// Of the recorded sessions, those that have it.
+    pub measured: f64,
+    /// Of the synthetic ones.
+    pub simulated: f64,
+    /// The synthetic share less the recorded one.
+    pub difference: f64,
 }
 
 /// A set to be counted.
@@ -105,20 +127,22 @@ impl AgentShapes {
             })
             .flatten()
             .collect();
+        let groups: Vec<ShapesGroup> = groups
+            .into_iter()
+            .map(|(harness, origin, sets, sessions)| ShapesGroup {
+                harness: harness.to_owned(),
+                origin,
+                sets,
+                shapes: Shapes::of(&sessions),
+            })
+            .collect();
         AgentShapes {
             sets: inputs.iter().map(|input| input.set.clone()).collect(),
             not_counted,
             lifetimes_source: LIFETIMES_SOURCE.to_owned(),
-            groups: groups
-                .into_iter()
-                .map(|(harness, origin, sets, sessions)| ShapesGroup {
-                    harness: harness.to_owned(),
-                    origin,
-                    sets,
-                    shapes: Shapes::of(&sessions),
-                })
-                .collect(),
             fit,
+            fit_shares: fit_shares(&groups),
+            groups,
         }
     }
 
@@ -142,6 +166,27 @@ fn fit(harness: &str, measured: &[&Session], simulated: &[&Session]) -> Vec<FitR
         })
     };
     Variable::ALL.into_iter().filter_map(row).collect()
+}
+
+fn fit_shares(groups: &[ShapesGroup]) -> Vec<ShareRow> {
+    let rows = |real: &ShapesGroup| {
+        let same = |other: &&ShapesGroup| other.origin == Origin::Simulated && other.harness == real.harness;
+        let made = groups.iter().find(same)?;
+        let row = |share: SessionShare| {
+            let (measured, simulated) = (share.of(&real.shapes)?, share.of(&made.shapes)?);
+            Some(ShareRow {
+                harness: real.harness.clone(),
+                share,
+                measured_n: real.shapes.sessions,
+                simulated_n: made.shapes.sessions,
+                measured,
+                simulated,
+                difference: rounded(simulated - measured),
+            })
+        };
+        Some(SessionShare::ALL.map(row).into_iter().flatten().collect::<Vec<_>>())
+    };
+    groups.iter().filter(|group| group.origin == Origin::Measured).filter_map(rows).flatten().collect()
 }
 
 #[cfg(test)]
@@ -208,5 +253,23 @@ mod tests {
         // Up to 2 turns: half of the recorded, none of the synthetic.
         assert_eq!((turns.measured_n, turns.simulated_n, turns.ks_distance), (2, 1, 0.5));
         assert!(fit.iter().all(|row| row.variable != Variable::GapMs), "no times, no row");
+    }
+
+    /// Prompts of 9 tokens; the last of `dropping` has 4.
+    #[test]
+    fn shares_of_sessions_are_subtracted() {
+        let dropping = |input: &mut ShapesInput, place: usize| {
+            input.sessions[place].calls.last_mut().unwrap().prompt_tokens = 4;
+        };
+        let mut real = input("real", Origin::Measured, &[("a", 2), ("a", 2), ("a", 2), ("a", 2), ("c", 2)]);
+        let mut made = input("made", Origin::Simulated, &[("a", 2), ("a", 2), ("b", 2)]);
+        dropping(&mut real, 1);
+        dropping(&mut made, 0);
+        let shares = AgentShapes::new(&[real, made], Vec::new()).fit_shares;
+        assert!(shares.iter().all(|row| row.harness == "a"), "{shares:?}");
+        let row = shares.iter().find(|row| row.share == SessionShare::CompactionOrReset).unwrap();
+        // One of four recorded, one of two synthetic.
+        assert_eq!((row.measured_n, row.simulated_n), (4, 2));
+        assert_eq!((row.measured, row.simulated, row.difference), (0.25, 0.5, 0.25));
     }
 }

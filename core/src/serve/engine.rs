@@ -5,7 +5,8 @@
 //! step, which is why both give the same outcome.
 
 use super::arrivals::ArrivalPlan;
-use super::cache::{self, Ceiling, Memory};
+use super::cache::{self, Memory};
+use super::foresight::Foresight;
 use super::latency::Ps;
 use super::prefix::PrefixTree;
 use super::replica::Replica;
@@ -15,7 +16,7 @@ use super::schedule::{self, Program, Waiting};
 use super::sessions::{Due, Sessions};
 use super::view::{Caches, Held, Snapshot};
 use crate::predict::{self, Kind, Predictor};
-use crate::trace::{CallOutcome, CallStatus, Counters, Decision, Outcome, Workload};
+use crate::trace::{CallStatus, Counters, Decision, Outcome, Workload};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -39,6 +40,10 @@ pub struct Engine<'a> {
     due: Due,
     /// What the router sees.
     view: Snapshot,
+    /// Where copies of replicas go on, for a router that sees the future.
+    foresight: Option<Foresight<'a>>,
+    /// A call that goes to this replica whatever the router says.
+    forced: Option<(u32, u32)>,
     decisions: Vec<Decision>,
 }
 
@@ -89,20 +94,10 @@ impl<'a> Engine<'a> {
             Replica::new(number, schedule::make(&parts.scheduler, &program), cache)
         };
         let predictor = |choice| predict::make(choice, work.predict_keys.len(), work.sessions.len());
+        let foresight =
+            (router.sees() == Sees::Future).then(|| Foresight::new(Shared::new(work, tree, config)));
         let mut engine = Engine {
-            shared: Shared {
-                work,
-                tree,
-                config,
-                predicted: vec![0; work.calls.len()],
-                out: work
-                    .calls
-                    .iter()
-                    .map(|call| CallOutcome { id: call.id, ..CallOutcome::default() })
-                    .collect(),
-                ceiling: Ceiling::new(tree),
-                served: vec![0; work.sessions.len()],
-            },
+            shared: Shared::new(work, tree, config),
             sessions: Sessions::new(work, arrivals, config.replay, config.speed),
             replicas: (0..config.replicas).map(replica).collect(),
             router,
@@ -110,6 +105,8 @@ impl<'a> Engine<'a> {
             events: BinaryHeap::new(),
             due: Vec::new(),
             view,
+            foresight,
+            forced: None,
             decisions: Vec::new(),
         };
         engine.sessions.begin(&mut engine.due);
@@ -179,7 +176,6 @@ impl<'a> Engine<'a> {
             output_tokens: expected.unwrap_or(asked_for),
             now,
         };
-        let picked = self.pick(&ask);
         let waiting = Waiting {
             call,
             session: asked.session,
@@ -190,6 +186,7 @@ impl<'a> Engine<'a> {
             priority: asked.priority,
             served: self.shared.served[asked.session as usize],
         };
+        let picked = self.pick(&ask, &waiting);
         let replica = &mut self.replicas[picked as usize];
         replica.enqueue(waiting, now, &self.shared);
         let event = match replica.end() {
@@ -200,8 +197,12 @@ impl<'a> Engine<'a> {
     }
 
     /// Asks the router, with a view of the cluster that is as fresh as it may be.
-    fn pick(&mut self, ask: &Ask) -> u32 {
+    fn pick(&mut self, ask: &Ask, waiting: &Waiting) -> u32 {
         self.look(ask.now);
+        let first_tokens = match &mut self.foresight {
+            Some(foresight) => foresight.first_tokens(&self.replicas, waiting, &self.shared),
+            None => Vec::new(),
+        };
         let config = self.shared.config;
         let held: &dyn Held = if self.view.watches() { &self.view.blocks } else { &Caches(&self.replicas) };
         let view = View {
@@ -210,9 +211,14 @@ impl<'a> Engine<'a> {
             tree: self.shared.tree,
             costs: &config.coefficients,
             capacity_blocks: config.capacity_blocks,
+            first_tokens: &first_tokens,
         };
         let mut scores = if config.decisions { Scores::on(config.replicas) } else { Scores::off() };
-        let picked = self.router.pick(ask, &view, &mut scores).min(config.replicas - 1);
+        let mut picked = self.router.pick(ask, &view, &mut scores).min(config.replicas - 1);
+        if let Some((_, replica)) = self.forced.filter(|&(call, _)| call == ask.call) {
+            picked = replica;
+        }
+        self.router.sent(ask, &view, picked);
         if config.decisions {
             self.shared.out[ask.call as usize].decision = Some(self.decisions.len() as u32);
             let at_us = us(ask.now);
@@ -225,7 +231,7 @@ impl<'a> Engine<'a> {
     /// Takes the router's view anew, if it is due.
     fn look(&mut self, now: Ps) {
         let sees = self.router.sees();
-        if sees == Sees::Nothing || !self.view.is_due(now) {
+        if matches!(sees, Sees::Nothing | Sees::Future) || !self.view.is_due(now) {
             return;
         }
         self.view.take(now);

@@ -5,6 +5,7 @@ mod arrivals;
 pub mod cache;
 mod engine;
 pub mod evict;
+mod foresight;
 pub mod latency;
 mod prefix;
 mod replica;

@@ -6,7 +6,7 @@ use super::cache::{Ceiling, Lease};
 use super::latency::{Coefficients, PS_PER_US, Ps};
 use super::prefix::PrefixTree;
 use crate::choice::Choice;
-use crate::trace::{Cached, CallOutcome, CallStatus, Workload};
+use crate::trace::{Cached, CallOutcome, CallStatus, WorkCall, Workload};
 
 /// Which member of each family a cluster is built from.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +79,21 @@ pub(super) fn us(time: Ps) -> u64 {
     time / PS_PER_US + u64::from(time % PS_PER_US >= PS_PER_US / 2)
 }
 
-impl Shared<'_> {
+impl<'a> Shared<'a> {
+    /// Nothing has happened yet.
+    pub(super) fn new(work: &'a Workload, tree: &'a PrefixTree, config: &'a ClusterConfig) -> Self {
+        let out = |call: &WorkCall| CallOutcome { id: call.id, ..CallOutcome::default() };
+        Shared {
+            work,
+            tree,
+            config,
+            predicted: vec![0; work.calls.len()],
+            out: work.calls.iter().map(out).collect(),
+            ceiling: Ceiling::new(tree),
+            served: vec![0; work.sessions.len()],
+        }
+    }
+
     /// Output tokens to reserve room for at admission.
     pub(super) fn reserved(&self, call: u32) -> u64 {
         let predicted = self.predicted[call as usize];

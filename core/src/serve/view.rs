@@ -55,6 +55,8 @@ pub enum Sees {
     Engines,
     /// Which blocks they hold, too.
     Caches,
+    /// When each would make the call's first token, if nothing more came. Never late.
+    Future,
 }
 
 /// Which blocks replicas hold, as far as a router knows.
@@ -78,6 +80,9 @@ pub struct View<'v> {
     pub costs: &'v Coefficients,
     /// KV capacity of one replica, in blocks.
     pub capacity_blocks: u64,
+    /// When each replica would make the call's first token if nothing more came, for a router that sees the
+    /// future; none where it never would. Empty for all others.
+    pub first_tokens: &'v [Option<Ps>],
 }
 
 impl View<'_> {
@@ -94,6 +99,12 @@ impl View<'_> {
     /// Tokens of the call's prompt that the replica holds on its device.
     pub fn cached_tokens(&self, replica: u32, ask: &Ask) -> u64 {
         let tokens = u64::from(self.held.device(replica, ask.prompt)) * u64::from(self.tree.block_tokens());
+        tokens.min(ask.prompt_tokens.into())
+    }
+
+    /// The same with those on its host.
+    pub fn cached_anywhere(&self, replica: u32, ask: &Ask) -> u64 {
+        let tokens = u64::from(self.held.anywhere(replica, ask.prompt)) * u64::from(self.tree.block_tokens());
         tokens.min(ask.prompt_tokens.into())
     }
 

@@ -78,6 +78,12 @@ pub enum Malformed {
         /// What stands there.
         found: String,
     },
+    /// The header is that of another version of the format.
+    #[error("line 1: found the schema {found}, expected `{SCHEMA}`, the version that this program reads")]
+    Version {
+        /// What it says it is.
+        found: String,
+    },
     /// A line is no session.
     #[error("line {line}: expected a session, {source}")]
     Json {
@@ -117,6 +123,11 @@ impl<'a> Reader<'a> {
                 return Err(Malformed::Read { line: lines.number(), source, goes_on: lines.goes_on() });
             }
         };
+        // Another version may have another header.
+        let version = serde_json::from_slice(line).ok().map(|Version { schema }| schema);
+        if let Some(other) = version.filter(|schema| schema != SCHEMA && is_trace(schema)) {
+            return Err(Malformed::Version { found: excerpt(&other) });
+        }
         let header: Header = serde_json::from_slice(line)
             .map_err(|_| Malformed::Header { found: excerpt(&String::from_utf8_lossy(line)) })?;
         if header.schema != SCHEMA {
@@ -124,6 +135,18 @@ impl<'a> Reader<'a> {
         }
         Ok((header, Reader { lines, ended: false }))
     }
+}
+
+/// What every version of a header has.
+#[derive(Deserialize)]
+struct Version {
+    schema: String,
+}
+
+/// Whether a schema is a version of this format.
+pub fn is_trace(schema: &str) -> bool {
+    let digits = schema.strip_prefix("atr-trace/");
+    digits.is_some_and(|version| !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A session from one line.

@@ -9,3 +9,4 @@ mod common;
 mod laws;
 mod made;
 mod masked;
+mod prompts;

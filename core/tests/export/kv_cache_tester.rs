@@ -70,7 +70,7 @@ fn calls_without_stamps_are_placed_by_their_pauses() {
         (&document["requests"][0]["t"], &document["requests"][1]["t"]),
         (&Value::from(0), &Value::from(2.5))
     );
-    assert_eq!(lost(&exported, "calls without a time stamp, placed by their pauses,"), 2);
+    assert_eq!(lost(&exported, "calls without a time stamp, placed by their pauses"), 2);
 }
 
 proptest! {

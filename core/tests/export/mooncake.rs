@@ -38,7 +38,7 @@ fn sub_agents_run_beside_their_parent_and_what_is_lost_is_counted() {
     names.dedup();
     let agents = session.calls.iter().map(|call| call.agent).max().unwrap();
     assert_eq!(names.len(), agents as usize + 1);
-    assert_eq!(lost(&exported, "sub-agents, now sessions of their own,"), u64::from(agents));
+    assert_eq!(lost(&exported, "sub-agents, now sessions of their own"), u64::from(agents));
     assert_eq!(lost(&exported, "messages"), session.messages.len() as u64);
     assert_eq!(lost(&exported, "models of calls"), session.calls.len() as u64);
     let sum = |key: &str| lines.iter().map(|line| line[key].as_u64().unwrap()).sum::<u64>();

@@ -172,11 +172,11 @@ fn a_gap_curve_passes_its_shares_at_the_right_places() {
             _ => None,
         })
     };
-    let (one_s, ten_s, five_min) = (x("1 s").unwrap(), x("10 s").unwrap(), x("5 min").unwrap());
-    let decade = ten_s - one_s;
+    let (one_s, one_min, five_min) = (x("1 s").unwrap(), x("1 min").unwrap(), x("5 min").unwrap());
+    let decade = (one_min - one_s) / 60_f64.log10();
     assert!(
         (five_min - one_s - decade * 300_f64.log10()).abs() < 0.5,
-        "a log axis: {one_s} {ten_s} {five_min}"
+        "a log axis: {one_s} {one_min} {five_min}"
     );
     // All gaps are 2 s: the curve rises between the edges of that bin, 2 and 3 s.
     let curve = drawn.iter().find_map(|drawn| match drawn {
@@ -196,6 +196,41 @@ fn a_gap_curve_passes_its_shares_at_the_right_places() {
             "{curve:?} from {one_s}, a decade {decade}"
         );
     }
+}
+
+#[test]
+fn every_unit_of_time_is_named_on_every_panel_at_any_width() {
+    let report = report();
+    // Harnesses with gaps, and those without: each has a panel with the whole axis.
+    for width in [288, 328, 560, 620, 700, 860, 880, 1_100] {
+        let drawn = record(&figure(&report, ShapesView::Gaps), width);
+        let count = |name: &str| texts(&drawn).into_iter().filter(|text| *text == name).count();
+        for name in ["0.1 s", "1 s", "1 min", "1 d"] {
+            assert_eq!(count(name), 3, "{name} at {width}");
+        }
+        // Once on the axis and once as the name of a lifetime.
+        assert_eq!(count("1 h"), 6, "1 h at {width}");
+    }
+}
+
+#[test]
+fn captions_say_what_is_recorded_and_what_is_estimated() {
+    let mut estimated = session("guessed", 3, &[1], None);
+    estimated.counts_from = "tokenizer:t".to_owned();
+    let mut inputs = vec![input("made", Origin::Simulated, vec![session("long", 4, &[5], None)])];
+    inputs.push(input("real", Origin::Measured, vec![session("long", 4, &[5], None), estimated]));
+    let report = AgentShapes::new(&inputs, Vec::new());
+    let caption = |view| figure(&report, view).caption();
+    let said = "Lengths of prompts: recorded (long); a tokenizer's estimate (guessed).";
+    assert!(caption(ShapesView::Growth).contains(said), "{}", caption(ShapesView::Growth));
+    assert!(caption(ShapesView::Multiple).contains(said));
+    assert!(
+        caption(ShapesView::Parts)
+            .contains("Sizes of messages: recorded (long); a tokenizer's estimate (guessed).")
+    );
+    assert!(caption(ShapesView::Turns).contains("compaction or reset"));
+    let columns = figure(&report, ShapesView::Turns).table().columns;
+    assert!(columns.contains(&"with a compaction or reset".to_owned()), "{columns:?}");
 }
 
 #[test]

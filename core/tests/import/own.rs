@@ -109,7 +109,14 @@ fn bytes_that_are_no_text_are_a_bad_line_only() {
 fn another_version_is_not_ours() {
     let bytes =
         String::from_utf8(file(&[session("a", Scope::Set)])).unwrap().replace("atr-trace/1", "atr-trace/9");
-    assert!(read_as("x", bytes.as_bytes()).err().unwrap().to_string().contains("no known trace format"));
+    let why = read_as("x", bytes.as_bytes()).err().unwrap().to_string();
+    assert!(why.contains("found the schema `atr-trace/9`, expected `atr-trace/1`"), "{why}");
+    // A newer header need not have what ours has; what is no version of ours is no trace.
+    let why = |head: &str| read_as("x", head.as_bytes()).err().unwrap().to_string();
+    assert!(why("{\"schema\":\"atr-trace/20\",\"name\":5}\n").contains("`atr-trace/20`"));
+    for other in ["atr-trace/", "atr-trace/x", "atr-traces/2", "atr-report/1"] {
+        assert!(why(&format!("{{\"schema\":\"{other}\"}}\n")).contains("no known trace format"), "{other}");
+    }
 }
 
 #[test]

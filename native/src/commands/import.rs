@@ -1,10 +1,11 @@
 //! `atr-bench import`: any readable trace to this project's own NDJSON, or to a format of others.
 
-use crate::args::WrongCall;
+use crate::args::ReadArgs;
 use crate::export::{self, ExportArgs};
 use crate::input::ReadOptions;
 use crate::output::{self, OutFile};
-use crate::{stream, tokens};
+use crate::stream;
+use crate::words::count;
 use anyhow::Context;
 use atr_core::export::{Exported, Exporter};
 use atr_core::import::Imported;
@@ -19,28 +20,15 @@ use std::process::ExitCode;
 /// Arguments of `import`.
 #[derive(Args, Debug)]
 pub(crate) struct ImportArgs {
-    /// Files, folders, or `-` for standard input
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
-    /// The format, where it shall not be detected from content
-    #[arg(long)]
-    format: Option<String>,
-    /// Counts tokens where the source has none: a vocabulary, `bytes/N`, or a tokenizer.json
-    #[arg(long, default_value = tokens::DEFAULT)]
-    tokenizer: String,
-    /// JSON object that says of session ids whether the task was solved
+    #[command(flatten)]
+    read: ReadArgs,
+    /// JSON object that says of session ids whether the task was solved.
     #[arg(long, value_name = "FILE")]
     resolved: Option<PathBuf>,
-    /// Leave out sessions that equal an earlier one
-    #[arg(long)]
-    dedup: bool,
-    /// Fail if anything had to be skipped
-    #[arg(long)]
-    strict: bool,
-    /// Where to write; packed if the name ends in .gz; with `--to`, a folder takes a file a document
+    /// Where to write; packed if the name ends in .gz; with `--to`, a folder takes a file a document.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Name of the set
+    /// Name of the set.
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
@@ -98,12 +86,7 @@ impl Summary {
 /// # Errors
 /// When nothing could be read, or the result cannot be written.
 pub(crate) fn run(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let options = ReadOptions {
-        format: args.format.clone(),
-        counter: tokens::load(&args.tokenizer).map_err(|error| WrongCall(format!("{error:#}")))?,
-        keep_text: false,
-        dedup: args.dedup,
-    };
+    let options = args.read.options()?;
     let resolved = args.resolved.as_deref().map(Solved::read).transpose()?;
     if let Some(format) = args.export.format()? {
         return run_export(args, format, options, resolved.as_ref(), json);
@@ -112,9 +95,9 @@ pub(crate) fn run(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
     let to = args.out.as_deref().or((!json).then_some(Path::new("-")));
     let (mut out, mut source) = (None, None);
     let mut summary = Summary::default();
-    let imported = stream::read(&args.files, &options, |given, mut session| {
+    let imported = stream::read(&args.read.files, &options, |given, mut session| {
         source = source.take().or(given);
-        if args.dedup && session.has(Mark::Duplicate) {
+        if args.read.dedup && session.has(Mark::Duplicate) {
             return Ok(());
         }
         if let Some(resolved) = &resolved {
@@ -123,19 +106,21 @@ pub(crate) fn run(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
         summary.add(&session);
         let Some(to) = to else { return Ok(()) };
         if out.is_none() {
-            out = Some(begin(to, &header(args, source.take()))?);
+            out = Some(begin(args, to, source.take())?);
         }
         out.as_mut().map_or(Ok(()), |out| Ok(ndjson::write_session(out, &session)?))
     })?;
+    // A file that is not finished goes away.
+    args.read.check(&imported)?;
     // Where every session is a duplicate, the set is an empty one.
-    let empty = || to.map(|to| begin(to, &header(args, source))).transpose();
+    let empty = || to.map(|to| begin(args, to, source)).transpose();
     out.map_or_else(empty, |out| Ok(Some(out)))?.map(OutFile::finish).transpose()?;
     summary.complete(&imported);
     if json {
         output::emit_json(&summary)?;
     }
     tell(&summary);
-    Ok(if args.strict && summary.skipped > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What an export came to: the import before it, and what was written.
@@ -157,26 +142,29 @@ fn run_export(
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let mark = |imported: &mut Imported| {
-        let Some(resolved) = resolved else { return };
-        imported.sessions.iter_mut().for_each(|session| resolved.mark(session));
+        args.read.check(imported)?;
+        if let Some(resolved) = resolved {
+            imported.sessions.iter_mut().for_each(|session| resolved.mark(session));
+        }
+        Ok(())
     };
     let to = (args.out.as_deref(), json);
-    let (imported, exported) = export::run(format, &args.export, &args.files, options, mark, to)?;
+    let (imported, exported) = export::run(format, &args.export, &args.read.files, options, mark, to)?;
     let mut summary = Summary::default();
     imported.sessions.iter().for_each(|session| summary.add(session));
     summary.complete(&imported);
     tell(&summary);
-    let skipped = summary.skipped > 0;
     if json {
         output::emit_json(&Written { summary, to: format.name(), exported })?;
     }
-    Ok(if args.strict && skipped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Opens the set's file and writes its header.
-fn begin(to: &Path, header: &Header) -> anyhow::Result<OutFile> {
-    let mut out = OutFile::create(to)?;
-    ndjson::write(&mut out, header, [])?;
+/// Opens the set's file and writes its header. With `--strict` standard output, too, gets all or nothing.
+fn begin(args: &ImportArgs, to: &Path, source: Option<Header>) -> anyhow::Result<OutFile> {
+    let held = args.read.strict && to == Path::new("-");
+    let mut out = if held { OutFile::held()? } else { OutFile::create(to)? };
+    ndjson::write(&mut out, &header(args, source), [])?;
     Ok(out)
 }
 
@@ -191,15 +179,15 @@ fn tell(summary: &Summary) {
         eprintln!("skipped: {more} more");
     }
     eprintln!(
-        "{}: {} sessions, {} calls, {} prompt tokens, {} output tokens; {} duplicates, {} skipped, {} unknown keys dropped",
+        "{}: {}, {}, {}, {}; {}, {} skipped, {} dropped",
         summary.format,
-        summary.sessions,
-        summary.calls,
-        summary.prompt_tokens,
-        summary.output_tokens,
-        summary.duplicates,
-        summary.skipped,
-        summary.unknown_keys,
+        count(summary.sessions, "session"),
+        count(summary.calls, "call"),
+        count(summary.prompt_tokens, "prompt token"),
+        count(summary.output_tokens, "output token"),
+        count(summary.duplicates, "duplicate"),
+        count(summary.skipped, "record"),
+        count(summary.unknown_keys, "unknown key"),
     );
 }
 
@@ -215,7 +203,8 @@ fn header(args: &ImportArgs, given: Option<Header>) -> Header {
 
 /// The set's name where none is given: that of the output, else of the first input, without endings.
 fn default_name(args: &ImportArgs) -> String {
-    let path = args.out.as_deref().or(args.files.first().map(PathBuf::as_path)).unwrap_or(Path::new("set"));
+    let path =
+        args.out.as_deref().or(args.read.files.first().map(PathBuf::as_path)).unwrap_or(Path::new("set"));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = name.split('.').next().unwrap_or_default();
     if stem.is_empty() || stem == "-" { "set".to_owned() } else { stem.to_owned() }

@@ -7,4 +7,5 @@ pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod report;
 pub(crate) mod simulate;
+pub(crate) mod sweep;
 pub(crate) mod synth;

@@ -1,9 +1,11 @@
 //! `simulate`: a trace on a simulated cluster, once per policy.
 
 use crate::args::{InputArgs, WrongCall};
+use crate::export::outcomes;
 use crate::output::{self, OutFile};
 use crate::scenario::{self, ScenarioArgs};
 use crate::table::Table;
+use crate::words::count;
 use atr_core::figure::units;
 use atr_core::metrics::{self, PolicyMetrics, Spread};
 use atr_core::policy::{self, PolicyRun, Resolved, Scenario};
@@ -23,7 +25,7 @@ pub(crate) struct SimulateArgs {
     input: InputArgs,
     #[command(flatten)]
     scenario: ScenarioArgs,
-    /// Write one JSON line per call and policy here.
+    /// Write one JSON line per call and policy here, or a Parquet table where the name ends in `.parquet`.
     #[arg(long, value_name = "FILE")]
     outcome: Option<PathBuf>,
 }
@@ -43,7 +45,9 @@ struct Answer<'a> {
 /// # Errors
 /// When the call is wrong, the traces cannot be read or the outcome cannot be written.
 pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let scenario = Scenario { curves: args.outcome.is_some(), ..args.scenario.scenario()? };
+    // A line has room for a call's curve, a table's row has not.
+    let curves = args.outcome.as_deref().is_some_and(|to| !outcomes::is_table(to));
+    let scenario = Scenario { curves, ..args.scenario.scenario()? };
     if json && args.outcome.as_deref() == Some(Path::new("-")) {
         let why = "`--json` and `--outcome -` both want standard output, expected one of them";
         return Err(WrongCall(why.to_owned()).into());
@@ -52,9 +56,10 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     let outcome = args.outcome.as_deref().map(OutFile::create).transpose()?;
     let imported = args.input.read()?;
     output::progress(format_args!(
-        "{} sessions, {} policies",
-        imported.sessions.len(),
-        scenario.policies.len()
+        "{}, {} {}",
+        count(imported.sessions.len() as u64, "session"),
+        scenario.policies.len(),
+        if scenario.policies.len() == 1 { "policy" } else { "policies" }
     ));
     let begun = Instant::now();
     let (resolved, runs) = policy::simulate(&imported.sessions, &scenario)?;
@@ -74,8 +79,11 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     if let Some(file) = outcome {
         let to = file.to().display().to_string();
-        write_outcome(file, &runs)?;
-        output::note(format_args!("wrote {} calls to {to}", units::grouped(calls as u64)));
+        match args.outcome.as_deref().is_some_and(outcomes::is_table) {
+            true => outcomes::write(file, &[], None, &runs)?,
+            false => write_outcome(file, &runs)?,
+        }
+        output::note(format_args!("wrote {} to {to}", count(calls as u64, "call")));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -101,13 +109,12 @@ fn write_outcome(mut file: OutFile, runs: &[PolicyRun]) -> anyhow::Result<()> {
 fn readable(answer: &Answer<'_>) -> String {
     let scenario = &answer.scenario.scenario;
     let mut text = format!(
-        "simulated: {} calls of {} sessions, profile {} ({}), {} replica{}, {} KV tokens each, blocks of {}\n\n",
-        units::grouped(answer.scenario.calls),
-        units::grouped(answer.scenario.sessions),
+        "simulated: {} of {}, profile {} ({}), {}, {} KV tokens each, blocks of {}\n\n",
+        count(answer.scenario.calls, "call"),
+        count(answer.scenario.sessions, "session"),
         scenario.profile,
         answer.scenario.profile_origin,
-        scenario.replicas,
-        if scenario.replicas == 1 { "" } else { "s" },
+        count(scenario.replicas.into(), "replica"),
         scenario.kv_tokens.map_or_else(|| "–".to_owned(), units::grouped),
         scenario.block_tokens.map_or_else(|| "–".to_owned(), |block| block.to_string()),
     );
@@ -152,8 +159,8 @@ fn readable(answer: &Answer<'_>) -> String {
     }
     text.push_str(&format!(
         "\nTTFT: time to first token, from schedule. Figures cover the calls that every policy admitted.\n\
-         {} simulated calls in {}, {} calls/s.\n",
-        units::grouped((answer.calls_per_s * answer.wall_ms / 1e3).round() as u64),
+         {} in {}, {} calls/s.\n",
+        count((answer.calls_per_s * answer.wall_ms / 1e3).round() as u64, "simulated call"),
         units::time(answer.wall_ms),
         units::grouped(answer.calls_per_s as u64)
     ));

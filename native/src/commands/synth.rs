@@ -4,6 +4,7 @@ use crate::args::WrongCall;
 use crate::input::{self, ReadOptions};
 use crate::output::{self, OutFile};
 use crate::table::Table;
+use crate::words::count;
 use anyhow::Context;
 use atr_core::figure::units;
 use atr_core::metrics::{self, CEILING, Distribution, Fit};
@@ -108,8 +109,11 @@ pub(crate) fn run(args: &SynthArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::emit(&table(fit))?;
     }
     output::note(format_args!(
-        "{} synthetic sessions, {} calls, {} prompt tokens, {} output tokens",
-        summary.sessions, summary.calls, summary.prompt_tokens, summary.output_tokens
+        "{}, {}, {}, {}",
+        count(summary.sessions, "synthetic session"),
+        count(summary.calls, "call"),
+        count(summary.prompt_tokens, "prompt token"),
+        count(summary.output_tokens, "output token")
     ));
     Ok(ExitCode::SUCCESS)
 }
@@ -138,8 +142,8 @@ fn shares(total: u32, parts: usize) -> impl Iterator<Item = u32> {
 fn read(files: &[PathBuf]) -> anyhow::Result<(Vec<Session>, String)> {
     let imported = input::read(files, &ReadOptions::default())?;
     if let Some(first) = imported.skipped.first() {
-        let count = imported.skipped.len();
-        output::note(format_args!("skipped: {count} records; the first: {}: {}", first.file, first.why));
+        let skipped = count(imported.skipped_count(), "record");
+        output::note(format_args!("skipped: {skipped}; the first: {}: {}", first.file, first.why));
     }
     let sets =
         imported.headers.iter().map(|header| match (header.source.as_str(), header.revision.as_str()) {
@@ -170,8 +174,10 @@ fn fit(args: &SynthArgs, name: &str, json: bool) -> anyhow::Result<ExitCode> {
         }))?;
     }
     output::note(format_args!(
-        "{}: fitted to {} sessions, {} calls",
-        profile.name, profile.sessions, profile.calls
+        "{}: fitted to {}, {}",
+        profile.name,
+        count(profile.sessions, "session"),
+        count(profile.calls, "call")
     ));
     Ok(ExitCode::SUCCESS)
 }
@@ -234,6 +240,18 @@ fn table(fit: &Fit) -> String {
             cells.push(ks.to_owned());
             table.row(cells);
         }
+    }
+    format!("{}\n{}", table.render(), share_table(fit))
+}
+
+/// Shares of sessions side by side.
+fn share_table(fit: &Fit) -> String {
+    let mut table = Table::new(&["share of sessions", "real", "synthetic", "difference"]);
+    for row in &fit.shares {
+        let points = |by: f64| format!("{:+.1} points", by * 100.0);
+        let difference = row.difference.map_or("–".to_owned(), points);
+        let cells = [units::percent(row.real), units::percent(row.synthetic), difference];
+        table.row([row.name.title().to_owned()].into_iter().chain(cells).collect());
     }
     table.render()
 }

@@ -1,5 +1,7 @@
 //! Sessions to other people's formats: those of the core, and Parquet.
 
+mod columns;
+pub(crate) mod outcomes;
 mod parquet;
 mod places;
 
@@ -7,7 +9,8 @@ use crate::args::WrongCall;
 use crate::input::{self, ReadOptions};
 use crate::output::{self, OutFile};
 use anyhow::{bail, ensure};
-use atr_core::export::{Documents, EXPORTERS, ExportError, Exported, Exporter, Set, Together};
+use atr_core::export::{Documents, EXPORTERS, ExportError, Exported, Exporter, Lost, Set, Together};
+use atr_core::figure::units::grouped;
 use atr_core::import::Imported;
 use places::Folder;
 use std::path::{Path, PathBuf};
@@ -15,13 +18,14 @@ use std::path::{Path, PathBuf};
 /// Arguments of an export.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ExportArgs {
-    /// Write this format instead: atif, kv-cache-tester, mooncake or parquet
+    /// Write this format instead. What it cannot hold is counted and named; a session that does not
+    /// fit it is left out, as single requests of a log are from atif, whose documents are agents' runs.
     #[arg(long, value_name = "FORMAT", value_parser = names())]
     to: Option<String>,
-    /// With `--to mooncake`: tokens of a block
+    /// With `--to mooncake`: tokens of a block.
     #[arg(long, value_name = "TOKENS", requires = "to")]
     block: Option<u32>,
-    /// With `--to atif`: keep the texts of messages
+    /// With `--to atif`: keep the texts of messages.
     #[arg(long, requires = "to")]
     with_text: bool,
 }
@@ -56,18 +60,18 @@ impl ExportArgs {
 /// folder, else all to one file, or to standard output. With `out` absent and `quiet` nothing is written.
 ///
 /// # Errors
-/// When nothing could be read, nothing of it fits the format, or the result cannot be written.
+/// Those of `change`, and when nothing could be read, nothing of it fits the format, or the result cannot be written.
 pub(crate) fn run(
     format: &dyn Exporter,
     args: &ExportArgs,
     files: &[PathBuf],
     options: ReadOptions,
-    change: impl FnOnce(&mut Imported),
+    change: impl FnOnce(&mut Imported) -> anyhow::Result<()>,
     (out, quiet): (Option<&Path>, bool),
 ) -> anyhow::Result<(Imported, Exported)> {
     let options = ReadOptions { keep_text: args.with_text, ..options };
     let mut imported = input::read(files, &options)?;
-    change(&mut imported);
+    change(&mut imported)?;
     let set =
         Set { sessions: &imported.sessions, transcripts: &imported.transcripts, block_tokens: args.block };
     let exported = match out {
@@ -86,7 +90,7 @@ pub(crate) fn run(
         }
     };
     for lost in &exported.lost {
-        output::note(format_args!("not in `{}`: {} {}", format.name(), lost.count, lost.what));
+        output::note(format_args!("not in `{}`: {}", format.name(), named(lost)));
     }
     Ok((imported, exported))
 }
@@ -97,13 +101,18 @@ fn is_folder(path: &Path) -> bool {
     path.is_dir() || named
 }
 
+/// What was lost, and how often.
+fn named(lost: &Lost) -> String {
+    format!("{} ({})", lost.what, grouped(lost.count))
+}
+
 fn write(format: &dyn Exporter, set: &Set<'_>, to: &mut dyn Documents) -> anyhow::Result<Exported> {
     let exported = match format.write(set, to) {
         Err(ExportError::Write(error)) => bail!(error),
         Err(error) => bail!(WrongCall(error.to_string())),
         Ok(exported) => exported,
     };
-    let why = exported.lost.iter().map(|lost| format!("{} {}", lost.count, lost.what)).collect::<Vec<_>>();
+    let why = exported.lost.iter().map(named).collect::<Vec<_>>();
     ensure!(exported.sessions > 0, "no session fits `{}`: {}", format.name(), why.join(", "));
     Ok(exported)
 }

@@ -1,41 +1,26 @@
-//! Parquet: a table with one call a row.
-//!
-//! Numbers are 64 bits wide, times are microseconds, and what is unknown is null. Columns are not
-//! compressed, so that no reader lacks a codec.
+//! Parquet: a table with one call a row. Times are microseconds.
 
+use super::columns::{Column, TableWriter};
 use atr_core::export::{Documents, ExportError, Exported, Exporter, Set, lost};
 use atr_core::trace::{Call, CallRole, Recorded, Session};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
-use parquet::schema::parser::parse_message_type;
 use std::io;
-use std::sync::Arc;
 
-/// Rows of a group.
-const GROUP_ROWS: usize = 1 << 16;
 /// What no row can say.
 const LOST: &[lost::Fact] = &[lost::MESSAGES, lost::TOOLS, lost::IDENTITIES, lost::GRAPH];
 
 pub(super) struct Parquet;
 
-/// Where a column's values come from.
-enum Values {
-    Text(fn(&Session, &Call) -> Option<String>),
-    Int(fn(&Session, &Call) -> Option<u64>),
-    Real(fn(&Session, &Call) -> Option<f64>),
-    Flag(fn(&Session, &Call) -> Option<bool>),
-}
-
-use Values::{Flag, Int, Real, Text};
+/// A call with its session.
+type Row<'a> = (&'a Session, &'a Call);
 
 fn recorded<T>(call: &Call, of: impl Fn(&Recorded) -> Option<T>) -> Option<T> {
     call.recorded.as_ref().and_then(of)
 }
 
-fn role(call: &Call) -> &'static str {
-    match call.role {
+/// A role as it is written.
+pub(super) fn role(role: CallRole) -> &'static str {
+    match role {
         CallRole::Agent => "agent",
         CallRole::Subagent => "subagent",
         CallRole::Summariser => "summariser",
@@ -43,33 +28,47 @@ fn role(call: &Call) -> &'static str {
     }
 }
 
+/// A column of them.
+type Of<'a> = Column<'static, Row<'a>>;
+
 /// The table's columns.
-const COLUMNS: &[(&str, Values)] = &[
-    ("session", Text(|session, _| Some(session.id.clone()))),
-    ("source", Text(|session, _| Some(session.source.clone()))),
-    ("harness", Text(|session, _| Some(session.harness.clone()).filter(|name| !name.is_empty()))),
-    ("call", Int(|_, call| Some(call.id.into()))),
-    ("agent", Int(|_, call| Some(call.agent.into()))),
-    ("role", Text(|_, call| Some(role(call).to_owned()))),
-    ("model", Text(|session, call| session.models.get(call.model as usize).cloned())),
-    ("at_us", Int(|_, call| call.at_us)),
-    ("delay_us", Int(|_, call| call.delay_us)),
-    ("prompt_tokens", Int(|_, call| Some(call.prompt_tokens.into()))),
-    ("output_tokens", Int(|_, call| call.output_tokens.map(u64::from))),
-    ("reasoning_tokens", Int(|_, call| Some(call.reasoning_tokens.into()))),
-    ("tools", Int(|_, call| Some(call.tools.len() as u64))),
-    ("estimated", Flag(|_, call| Some(call.estimated))),
-    ("recorded_ttft_us", Int(|_, call| recorded(call, |r| r.ttft_us))),
-    ("recorded_e2e_us", Int(|_, call| recorded(call, |r| r.e2e_us))),
-    ("recorded_cached_tokens", Int(|_, call| recorded(call, |r| r.cached_tokens))),
-    ("recorded_cache_write_tokens", Int(|_, call| recorded(call, |r| r.cache_write_tokens))),
-    ("recorded_output_tokens", Int(|_, call| recorded(call, |r| r.output_tokens))),
-    ("recorded_cost_usd", Real(|_, call| recorded(call, |r| r.cost_usd))),
-    ("session_exit", Text(|session, _| session.outcome.as_ref().map(|outcome| outcome.exit.clone()))),
-    ("session_submitted", Flag(|session, _| session.outcome.as_ref().map(|outcome| outcome.submitted))),
-    ("session_resolved", Flag(|session, _| session.outcome.as_ref().and_then(|outcome| outcome.resolved))),
-    ("session_cost_usd", Real(|session, _| session.outcome.as_ref().and_then(|outcome| outcome.cost_usd))),
-];
+fn columns<'a>() -> Vec<Of<'a>> {
+    vec![
+        Of::text("session", |(session, _)| Some(session.id.clone())),
+        Of::text("source", |(session, _)| Some(session.source.clone())),
+        Of::text("harness", |(session, _)| Some(session.harness.clone()).filter(|name| !name.is_empty())),
+        Of::text("counts_from", |(session, _)| {
+            Some(session.counts_from.clone()).filter(|name| !name.is_empty())
+        }),
+        Of::int("call", |(_, call)| Some(call.id.into())),
+        Of::int("agent", |(_, call)| Some(call.agent.into())),
+        Of::text("role", |(_, call)| Some(role(call.role).to_owned())),
+        Of::text("model", |(session, call)| session.models.get(call.model as usize).cloned()),
+        Of::int("at_us", |(_, call)| call.at_us),
+        Of::int("delay_us", |(_, call)| call.delay_us),
+        Of::int("prompt_tokens", |(_, call)| Some(call.prompt_tokens.into())),
+        Of::int("output_tokens", |(_, call)| call.output_tokens.map(u64::from)),
+        Of::int("reasoning_tokens", |(_, call)| Some(call.reasoning_tokens.into())),
+        Of::int("tools", |(_, call)| Some(call.tools.len() as u64)),
+        Of::flag("estimated", |(_, call)| Some(call.estimated)),
+        Of::int("recorded_ttft_us", |(_, call)| recorded(call, |r| r.ttft_us)),
+        Of::int("recorded_e2e_us", |(_, call)| recorded(call, |r| r.e2e_us)),
+        Of::int("recorded_cached_tokens", |(_, call)| recorded(call, |r| r.cached_tokens)),
+        Of::int("recorded_cache_write_tokens", |(_, call)| recorded(call, |r| r.cache_write_tokens)),
+        Of::int("recorded_output_tokens", |(_, call)| recorded(call, |r| r.output_tokens)),
+        Of::real("recorded_cost_usd", |(_, call)| recorded(call, |r| r.cost_usd)),
+        Of::text("session_exit", |(session, _)| session.outcome.as_ref().map(|outcome| outcome.exit.clone())),
+        Of::flag("session_submitted", |(session, _)| {
+            session.outcome.as_ref().map(|outcome| outcome.submitted)
+        }),
+        Of::flag("session_resolved", |(session, _)| {
+            session.outcome.as_ref().and_then(|outcome| outcome.resolved)
+        }),
+        Of::real("session_cost_usd", |(session, _)| {
+            session.outcome.as_ref().and_then(|outcome| outcome.cost_usd)
+        }),
+    ]
+}
 
 impl Exporter for Parquet {
     fn name(&self) -> &'static str {
@@ -103,58 +102,17 @@ impl Exporter for Parquet {
 
 /// The whole file.
 fn table(sessions: &[Session]) -> Result<Vec<u8>, ParquetError> {
-    let column = |(name, values): &(&str, Values)| match values {
-        Text(_) => format!("OPTIONAL BYTE_ARRAY {name} (UTF8);"),
-        Int(_) => format!("OPTIONAL INT64 {name};"),
-        Real(_) => format!("OPTIONAL DOUBLE {name};"),
-        Flag(_) => format!("OPTIONAL BOOLEAN {name};"),
-    };
-    let columns: String = COLUMNS.iter().map(column).collect();
-    let schema = parse_message_type(&format!("message call {{ {columns} }}"))?;
-    let properties = WriterProperties::builder().set_created_by("atr-bench".to_owned()).build();
-    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties))?;
-    let rows: Vec<(&Session, &Call)> =
+    let columns = columns();
+    let rows: Vec<Row<'_>> =
         sessions.iter().flat_map(|session| session.calls.iter().map(move |call| (session, call))).collect();
-    for rows in rows.chunks(GROUP_ROWS) {
-        let mut group = writer.next_row_group()?;
-        for (_, values) in COLUMNS {
-            let Some(column) = group.next_column()? else { break };
-            match values {
-                Text(of) => fill::<ByteArrayType>(column, rows, |s, c| {
-                    of(s, c).map(|text| ByteArray::from(text.into_bytes()))
-                }),
-                // Counts and times are bounded far below this.
-                Int(of) => {
-                    fill::<Int64Type>(column, rows, |s, c| of(s, c).and_then(|n| i64::try_from(n).ok()))
-                }
-                Real(of) => fill::<DoubleType>(column, rows, of),
-                Flag(of) => fill::<BoolType>(column, rows, of),
-            }?;
-        }
-        group.close()?;
-    }
-    writer.into_inner()
-}
-
-/// Writes a column of a group.
-fn fill<T: DataType>(
-    mut column: SerializedColumnWriter<'_>,
-    rows: &[(&Session, &Call)],
-    of: impl Fn(&Session, &Call) -> Option<T::T>,
-) -> Result<(), ParquetError> {
-    let mut values = Vec::with_capacity(rows.len());
-    let mut there = Vec::with_capacity(rows.len());
-    for (session, call) in rows {
-        let value = of(session, call);
-        there.push(i16::from(value.is_some()));
-        values.extend(value);
-    }
-    column.typed::<T>().write_batch(&values, Some(&there), None)?;
-    column.close()
+    let mut writer = TableWriter::new(Vec::new(), "call", &columns)?;
+    writer.rows(&columns, &rows)?;
+    writer.finish()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::columns::GROUP_ROWS;
     use super::*;
     use atr_core::trace::Scope;
     use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -209,9 +167,10 @@ mod tests {
             rows.iter().map(|row| row.iter().find(|(known, _)| known == name).unwrap().1.clone()).collect()
         };
         let text = |text: &str| Field::Str(text.to_owned());
-        assert_eq!(rows[0].len(), COLUMNS.len());
+        assert_eq!(rows[0].len(), columns().len());
         assert_eq!(column("session"), [text("a"), text("a"), text("b")]);
         assert_eq!(column("harness"), [Field::Null, Field::Null, Field::Null]);
+        assert_eq!(column("counts_from"), [text("source"), text("source"), text("source")]);
         assert_eq!(column("model"), [text("gpt-5"), text("gpt-5"), text("gpt-5")]);
         assert_eq!(column("role"), [text("agent"), text("agent"), text("subagent")]);
         assert_eq!(column("agent"), [Field::Long(0), Field::Long(0), Field::Long(3)]);

@@ -75,7 +75,9 @@ fn wrong_calls_exit_with_2() {
 fn an_unknown_name_is_said_with_its_key_and_the_accepted_ones() {
     let said = |args: &[&str]| fails(args, 2);
     insta::assert_snapshot!(said(&["simulate", "no-such-file", "--policy", "naive,fast"]), @"error: unknown policy `fast`, expected one of: naive, exact-prefix-cache, prefix-aware-routing, prompt-compaction, max-token-prediction, learned");
-    insta::assert_snapshot!(said(&["simulate", "no-such-file", "--router", "best"]), @"error: unknown router `best`, expected one of: round-robin, session-affinity, least-load, cache-aware");
+    let routers = atr_core::choice::known(atr_core::serve::route::ROUTERS);
+    let expected = format!("error: unknown router `best`, expected one of: {routers}\n");
+    assert_eq!(said(&["simulate", "no-such-file", "--router", "best"]), expected);
     insta::assert_snapshot!(said(&["simulate", "no-such-file", "--context", "forget"]), @"error: unknown context strategy `forget`, expected one of: raw, masking:N, masking:N:POLLING");
     insta::assert_snapshot!(said(&["simulate", "no-such-file", "--policy", "learned"]), @"error: policy `learned` is not trained yet; leave it out or train it first");
     assert!(said(&["simulate", "no-such-file", "--profile", "abacus"]).contains("unknown profile `abacus`"));
@@ -110,22 +112,106 @@ fn work_that_fails_exits_with_1_and_names_the_file() {
 }
 
 /// The second session is cut in the middle.
-fn half(folder: &Folder) -> String {
+pub(crate) fn half() -> Vec<u8> {
     let whole = std::fs::read(crate::harness::root().join(TWO)).unwrap();
-    folder.file("half.ndjson", &whole[..whole.len() - 60])
+    whole[..whole.len() - 60].to_vec()
 }
 
 #[test]
 fn good_sessions_survive_a_bad_one() {
     let folder = Folder::new("half");
-    let half = half(&folder);
+    let half = folder.file("half.ndjson", &half());
     let ran = run(&["inspect", &half, "--json"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let found: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((&found["sessions"], &found["skipped"]), (&1.into(), &1.into()));
     assert!(ran.stderr.contains("half.ndjson") && ran.stderr.contains("line 3"), "{}", ran.stderr);
     let strict = fails(&["inspect", &half, "--strict"], 1);
-    assert!(strict.contains("--strict"), "{strict}");
+    assert!(strict.contains("error: 1 skipped record and `--strict` is given; the first: "), "{strict}");
+}
+
+#[test]
+fn a_strict_import_writes_all_or_nothing() {
+    let folder = Folder::new("strict");
+    let half = folder.file("half.ndjson", &half());
+    let out = folder.path("out.ndjson");
+    for more in [&["--out", &out] as &[&str], &[], &["--json"], &["--out", &out, "--json"]] {
+        let said = fails(&[&["import", &half, "--strict"], more].concat(), 1);
+        let why = said.lines().last().unwrap();
+        assert!(why.starts_with("error: 1 skipped record and `--strict` is given; the first: "), "{said}");
+        assert!(why.contains("half.ndjson: line 3: "), "{said}");
+        let left: Vec<_> = std::fs::read_dir(&folder.0).unwrap().map(|file| file.unwrap().path()).collect();
+        assert_eq!(left.len(), 1, "only what was there before: {left:?}");
+    }
+    let loose = run(&["import", &half]);
+    assert_eq!((loose.code, loose.stdout.lines().count()), (Some(0), 2), "{}", loose.stderr);
+    // Where nothing is skipped, the same comes out with it as without.
+    let strict = run(&["import", TWO, "--strict"]);
+    assert_eq!((strict.code, &strict.stdout), (Some(0), &run(&["import", TWO]).stdout), "{}", strict.stderr);
+    let count = |name: &std::ffi::OsStr| name.to_string_lossy().contains(&strict.pid.to_string());
+    let held =
+        std::env::temp_dir().read_dir().unwrap().filter(|file| count(&file.as_ref().unwrap().file_name()));
+    assert_eq!(held.count(), 0, "what waited for the end is gone");
+}
+
+#[test]
+fn a_count_of_one_is_no_plural() {
+    let folder = Folder::new("plural");
+    let one = std::fs::read_to_string(crate::harness::root().join(TWO)).unwrap();
+    let one: String =
+        one.lines().enumerate().filter(|(n, _)| *n != 1).map(|(_, l)| format!("{l}\n")).collect();
+    let one = folder.file("one.ndjson", one.as_bytes());
+    let said = run(&["import", &one]).stderr;
+    assert!(said.contains("atr: 1 session, 1 call, 50 prompt tokens, 1 output token; "), "{said}");
+    let said = run(&["simulate", &one]).stdout;
+    assert!(said.starts_with("simulated: 1 call of 1 session, ") && said.contains(" 1 replica, "), "{said}");
+    let said = run(&["synth", "--profile", "claude-code", "--sessions", "1", "--json"]).stderr;
+    assert!(said.starts_with("1 synthetic session, "), "{said}");
+}
+
+#[test]
+fn an_unknown_format_says_what_can_be_done() {
+    let folder = Folder::new("unknown-format");
+    let text = folder.file("text.json", b"all work and no play\n");
+    let said = fails(&["inspect", &text], 1);
+    let names = said.split_once("expected one of: ").unwrap().1;
+    assert!(names.contains("mooncake, ") && names.contains("; `--format NAME` reads it as"), "{said}");
+    let table = folder.path("calls.parquet");
+    assert_eq!(run(&["import", TWO, "--to", "parquet", "--out", &table]).code, Some(0));
+    for more in [&[] as &[&str], &["--format", "mooncake"]] {
+        let said = fails(&[&["inspect", &table], more].concat(), 1);
+        assert!(
+            said.contains("calls.parquet: found Parquet, which is only written (`import --to parquet`)"),
+            "{said}"
+        );
+        assert!(said.contains("expected one of: atr, "), "{said}");
+    }
+}
+
+#[test]
+fn a_newer_trace_names_its_version() {
+    let folder = Folder::new("newer");
+    let newer = folder.file("newer.ndjson", b"{\"schema\":\"atr-trace/2\",\"title\":\"x\"}\n{}\n");
+    let said = fails(&["inspect", &newer], 1);
+    assert!(said.contains("found the schema `atr-trace/2`, expected `atr-trace/1`"), "{said}");
+}
+
+/// Commands that read traces take the same options in the same words.
+#[test]
+fn options_of_reading_are_the_same_everywhere() {
+    let told = |command: &str, option: &str| {
+        let help = run(&[command, "--help"]).stdout;
+        let at = help.find(&format!("      {option}")).unwrap_or_else(|| panic!("{command} has no {option}"));
+        let rest = &help[at + 6..];
+        let end = rest.find("\n      --").unwrap_or(rest.len());
+        rest[..end].split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for option in ["--format", "--tokenizer", "--strict", "--dedup"] {
+        let expected = told("inspect", option);
+        for command in ["import", "simulate"] {
+            assert_eq!(told(command, option), expected);
+        }
+    }
 }
 
 #[test]

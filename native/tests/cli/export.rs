@@ -35,7 +35,7 @@ fn a_folder_takes_a_file_a_document() {
     assert_eq!(files.len(), 5, "{files:?}");
     assert_eq!(files[..2], ["a.json", "b.json"]);
     assert!(files[2..].iter().all(|name| name.ends_with(".json")), "{files:?}");
-    assert!(ran.stderr.contains("not in `atif`: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("not in `atif`: messages without their text ("), "{}", ran.stderr);
     let document: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folder.0.join("new/a.json")).unwrap()).unwrap();
     assert_eq!(
@@ -84,7 +84,7 @@ fn what_fits_not_at_all_is_a_failure() {
     let out = folder.0.join("none.jsonl").display().to_string();
     let why = fails(&["import", CLAUDE, "--to", "mooncake", "--block", "100", "--out", &out], 1);
     assert!(
-        why.contains("no session fits `mooncake`: 1 sessions whose blocks would have to be split"),
+        why.contains("no session fits `mooncake`: sessions whose blocks would have to be split (1)"),
         "{why}"
     );
     assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0, "nothing is left behind");
@@ -98,4 +98,44 @@ fn a_table_is_a_parquet_file() {
     assert_eq!((&said["exported"]["calls"], &said["exported"]["documents"]), (&3.into(), &1.into()));
     let bytes = std::fs::read(&out).unwrap();
     assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+}
+
+#[test]
+fn a_log_of_single_requests_has_no_trajectories() {
+    let folder = Folder::new("export-sessionless");
+    let line = r#"{"timestamp": 5, "input_length": 700, "output_length": 5, "hash_ids": [0, 1]}"#;
+    let log = folder.file("log.jsonl", format!("{line}\n{line}\n").as_bytes());
+    let out = folder.path("out.json");
+    let why = fails(&["import", &log, "--to", "atif", "--out", &out], 1);
+    assert!(why.contains("no session fits `atif`: single requests, which are no agent's run (2)"), "{why}");
+    assert!(!std::path::Path::new(&out).exists(), "nothing is left behind");
+    // Among sessions they are left out and counted.
+    let both = json(&["import", &log, TWO, "--to", "atif", "--out", &out, "--json"]);
+    assert_eq!((&both["exported"]["sessions"], &both["sessions"]), (&2.into(), &4.into()));
+    let help = run(&["import", "--help"]).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("single requests of a log"), "{help}");
+}
+
+#[test]
+fn software_and_the_origin_of_counts_are_not_lost_silently() {
+    let said = run(&["import", RUN, "--to", "mooncake"]).stderr;
+    for what in ["names of agent software (1)", "origins of token counts (1)"] {
+        assert!(said.contains(&format!("not in `mooncake`: {what}")), "{said}");
+    }
+    // What the format's readers take for granted anyway is no loss.
+    let counted = run(&["import", TWO, "--to", "kv-cache-tester"]).stderr;
+    assert!(!counted.contains("origins of token counts"), "{counted}");
+    let atif = run(&["import", RUN, "--to", "atif"]).stderr;
+    assert!(!atif.contains("agent software"), "it has a place for it: {atif}");
+}
+
+#[test]
+fn an_export_under_strict_is_whole_or_nothing() {
+    let folder = Folder::new("export-strict");
+    let log = folder.file("bad.ndjson", &crate::calls::half());
+    let out = folder.path("out.jsonl");
+    let why = fails(&["import", &log, "--to", "mooncake", "--strict", "--out", &out], 1);
+    assert!(why.contains("error: 1 skipped record and `--strict` is given; the first: "), "{why}");
+    assert!(!std::path::Path::new(&out).exists());
 }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 /// What a run came to.
 pub(crate) struct Ran {
+    pub(crate) pid: u32,
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -30,10 +31,12 @@ pub(crate) fn run(args: &[&str]) -> Ran {
 pub(crate) fn run_with(args: &[&str], input: &[u8]) -> Ran {
     let mut child =
         command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
     // A program that does not read its input may close it.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     Ran {
+        pid,
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),

@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 /// change of models; plain growth.
 const BROKEN: &str = "native/tests/cli/fixtures/broken-synthetic.ndjson";
 
+/// A session for every way in which prompts are not recorded message by message. The first goes back
+/// to an earlier prompt, which costs nothing.
+const TOLD: &str = "native/tests/cli/fixtures/told-synthetic.ndjson";
+
 fn shown(args: &[&str], columns: &str) -> String {
     let output = command(args).env("COLUMNS", columns).output().unwrap();
     assert!(output.status.success(), "{args:?}");
@@ -21,8 +25,32 @@ fn the_report_is_readable() {
 }
 
 #[test]
+fn what_is_not_recorded_is_marked() {
+    insta::assert_snapshot!("inspect-breaks-told", run(&["inspect", TOLD, "--breaks"]).stdout);
+    let found = json(&["inspect", TOLD, "--breaks", "--json"]);
+    let prompts: Vec<&Value> =
+        found["breaks"]["sessions"].as_array().unwrap().iter().map(|session| &session["prompts"]).collect();
+    assert_eq!(prompts, ["history", "text", "either", "blocks"]);
+    let recorded = run(&["inspect", BROKEN, "--breaks"]).stdout;
+    assert!(!recorded.contains("reconstructed") && !recorded.contains(['*', '†', '‡', '§']), "{recorded}");
+}
+
+#[test]
+fn a_cache_is_not_judged_on_prompts_of_unknown_identity() {
+    let folder = crate::harness::Folder::new("no-identity");
+    let log = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n";
+    let path = folder.file("azure-synthetic.csv", log.as_bytes());
+    let shown = run(&["inspect", &path, "--kv-tokens", "64000"]).stdout;
+    let rates: Vec<&str> = shown.lines().filter(|line| line.contains(", shared")).collect();
+    assert_eq!(rates.len(), 2, "{shown}");
+    assert!(rates.iter().all(|line| line.ends_with("–")), "{shown}");
+    assert!(shown.contains("no cache can be judged"), "{shown}");
+    assert!(!run(&["inspect", TWO]).stdout.contains("no cache can be judged"));
+}
+
+#[test]
 fn no_line_is_wider_than_the_terminal() {
-    let sets = [TWO, BROKEN, "data/sample.ndjson.gz", "data/mooncake-conversation.ndjson.gz"];
+    let sets = [TWO, BROKEN, TOLD, "data/sample.ndjson.gz", "data/mooncake-conversation.ndjson.gz"];
     for set in sets {
         for columns in ["72", "80", "100"] {
             for more in [&[] as &[&str], &["--breaks"], &["--breaks", "--all"], &["--kv-tokens", "1000000"]] {

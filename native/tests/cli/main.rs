@@ -8,4 +8,6 @@ mod export;
 mod harness;
 mod inspect;
 mod reports;
+mod sweep;
+mod sweep_calls;
 mod synth;

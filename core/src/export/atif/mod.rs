@@ -4,14 +4,14 @@
 //! Every call is an agent's step, and what came new into its prompt stands before it: observations with
 //! the step that asked for them, all else as steps of its own. Without texts messages are empty and
 //! their sizes stand in `extra`. Stamps are absolute there and relative here, so times stand in `extra`
-//! too. A sub-agent has a document of its own, named by the step that started it.
+//! too. A single request of a log is no agent's run and is left out. A sub-agent has a document of its own, named by the step that started it.
 
 mod document;
 mod steps;
 
 use super::lost::{self, Fact};
 use super::{Documents, ExportError, Exported, Exporter, Set};
-use crate::trace::{Session, Transcript};
+use crate::trace::{Mark, Session, Transcript};
 use document::{Agent, Ended, FinalMetrics, RootExtra, SCHEMA, Trajectory};
 use steps::Steps;
 
@@ -44,6 +44,10 @@ impl Exporter for Atif {
         }
         let mut exported = Exported::default();
         for session in set.sessions {
+            if session.has(Mark::Sessionless) {
+                exported.lose("single requests, which are no agent's run", 1);
+                continue;
+            }
             let text = set.transcripts.iter().find(|text| text.id == session.id);
             let fits = |text: &&Transcript| fits(text, session);
             exported.lose("texts that do not fit their session", u64::from(text.is_some_and(|t| !fits(&t))));

@@ -15,7 +15,7 @@ impl ShapesFigure<'_> {
     pub(super) fn numbers(&self) -> Table {
         let (columns, rows): (&[&str], Rows) = match self.view {
             ShapesView::Turns => {
-                (&["turns p10", "p50", "p90", "most", "with a compaction", "with sub-agents"], turns)
+                (&["turns p10", "p50", "p90", "most", "with a compaction or reset", "with sub-agents"], turns)
             }
             ShapesView::Growth | ShapesView::Multiple => {
                 (&["turn", "prompt tokens p10", "p50", "p90", "of the first p10", "p50", "p90"], growth)

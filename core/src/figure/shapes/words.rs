@@ -3,8 +3,8 @@
 use super::super::units;
 use super::plots::enough;
 use super::{ShapesFigure, ShapesView, all_uses, counted, ratio};
-use crate::metrics::shapes::{FEW_SESSIONS, TurnRow, Variable};
-use crate::report::ShapesGroup;
+use crate::metrics::shapes::{Bases, Basis, FEW_SESSIONS, TurnRow, Variable};
+use crate::report::{Origin, ShapesGroup};
 
 /// A group and a value of it.
 type Said<'a> = (&'a ShapesGroup, f64);
@@ -125,17 +125,21 @@ impl ShapesFigure<'_> {
     pub(super) fn method(&self) -> String {
         let estimated = self.estimated();
         let own = match self.view {
-            ShapesView::Turns => "A turn is one call of the main agent.".to_owned(),
+            ShapesView::Turns => "A turn is one call of the main agent. Turns are counted, not estimated. In the table, a \
+                                  compaction or reset is a prompt of less than half the length of the one before, \
+                                  which the next prompt does not undo."
+                .to_owned(),
             ShapesView::Growth | ShapesView::Multiple => format!(
                 "Line: the median over the sessions that reach a turn; band: from the 10th to the 90th percentile. \
                  A line ends where fewer than {FEW_SESSIONS} sessions go on. Recordings that begin in mid-session \
-                 are left out. Long sessions may differ from short ones, so a line is not the path of one session."
+                 are left out. Long sessions may differ from short ones, so a line is not the path of one session.{}",
+                self.grounds("Lengths of prompts", |bases| bases.prompts)
             ),
-            ShapesView::Parts => {
-                "Over the messages in the main agent's prompts: all of them, call by call, and those \
-                 that a turn after the first reads for the first time."
-                    .to_owned()
-            }
+            ShapesView::Parts => format!(
+                "Over the messages in the main agent's prompts: all of them, call by call, and those that a turn after \
+                 the first reads for the first time.{}",
+                self.grounds("Sizes of messages", |bases| bases.messages)
+            ),
             ShapesView::Gaps => format!(
                 "A gap is the time between the end of what a call waited for and the call. Dotted: how long providers \
                  keep a prompt cached after its last use ({}).{estimated}",
@@ -146,18 +150,24 @@ impl ShapesFigure<'_> {
             }
         };
         let out: u64 = self.groups().map(|group| group.shapes.left_out.duplicates).sum();
-        let derived: Vec<&str> = self
-            .groups()
-            .filter(|group| group.shapes.derived_sessions > 0)
-            .map(|group| group.harness.as_str())
-            .collect();
-        let derived = if self.view == ShapesView::Parts && !derived.is_empty() {
-            format!(" The messages of {} were derived from how prompts grow.", derived.join(" and "))
-        } else {
-            String::new()
-        };
         let out = if out > 0 { format!(" {} left out.", counted(out, "duplicate")) } else { String::new() };
-        format!("{own}{derived}{out}")
+        format!("{own}{out}")
+    }
+
+    /// What a count rests on in each recorded group, groups of the same ground together.
+    #[inline]
+    fn grounds(&self, what: &str, of: fn(&Bases) -> Basis) -> String {
+        let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+        for group in self.groups().filter(|group| group.origin == Origin::Measured) {
+            let Some(words) = of(&group.shapes.bases).words() else { continue };
+            match said.iter_mut().find(|(known, _)| *known == words) {
+                Some((_, names)) => names.push(&group.harness),
+                None => said.push((words, vec![&group.harness])),
+            }
+        }
+        let said: Vec<String> =
+            said.into_iter().map(|(words, names)| format!("{words} ({})", names.join(", "))).collect();
+        if said.is_empty() { String::new() } else { format!(" {what}: {}.", said.join("; ")) }
     }
 
     /// Which groups' times are estimates.
@@ -165,10 +175,13 @@ impl ShapesFigure<'_> {
     fn estimated(&self) -> String {
         let all = self.groups().filter(|group| group.shapes.estimated_calls * 2 > group.shapes.calls);
         let names: Vec<&str> = all.map(|group| group.harness.as_str()).collect();
-        if names.is_empty() {
-            return String::new();
+        let rest = "times are recorded, or marked call by call where they are estimates";
+        match names.is_empty() {
+            true => format!(" {}{}.", rest[..1].to_uppercase(), &rest[1..]),
+            false => {
+                format!(" Most calls of {} have an estimated time; elsewhere {rest}.", names.join(" and "))
+            }
         }
-        format!(" Most times of {} are estimates.", names.join(" and "))
     }
 }
 

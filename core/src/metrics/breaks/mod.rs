@@ -7,8 +7,10 @@
 
 mod cause;
 mod chain;
+mod prompts;
 
 pub use cause::Cause;
+pub use prompts::Prompts;
 
 use crate::trace::{Mark, Session};
 use serde::{Deserialize, Serialize};
@@ -66,6 +68,9 @@ pub struct SessionBreaks {
     pub id: String,
     /// Calls.
     pub calls: u64,
+    /// How its prompts are known.
+    #[serde(default)]
+    pub prompts: Prompts,
     /// What became of its prompt tokens.
     #[serde(flatten)]
     pub ledger: Ledger,
@@ -108,6 +113,12 @@ impl Breaks {
     /// How many in all.
     pub fn count(&self) -> u64 {
         self.by_cause.iter().map(|row| row.breaks).sum()
+    }
+
+    /// How many of them made nothing to be computed again.
+    pub fn free(&self) -> u64 {
+        let all = self.sessions.iter().flat_map(|session| &session.breaks);
+        all.filter(|at| at.again_tokens == 0).count() as u64
     }
 }
 
@@ -157,5 +168,11 @@ pub fn session_breaks(session: &Session, block_tokens: u32) -> SessionBreaks {
         ledger.add(&told.ledger);
         breaks.extend(told.broke);
     }
-    SessionBreaks { id: session.id.clone(), calls: session.calls.len() as u64, ledger, breaks }
+    SessionBreaks {
+        id: session.id.clone(),
+        calls: session.calls.len() as u64,
+        prompts: Prompts::of(session),
+        ledger,
+        breaks,
+    }
 }

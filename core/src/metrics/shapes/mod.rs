@@ -1,9 +1,13 @@
 //! Agent shapes: how the sessions of one harness look to a server. How long they are, how their
 //! prompts grow, what prompts consist of, how long the pauses are, how often the context is dropped.
 
+mod basis;
 mod samples;
+mod shares;
 
+pub use basis::{Bases, Basis};
 pub use samples::{Samples, Variable};
+pub use shares::SessionShare;
 
 use super::Distribution;
 use super::distribution::{quantiles, rounded};
@@ -37,6 +41,8 @@ pub struct Shapes {
     pub derived_sessions: u64,
     /// Counted calls with a time or a count that is an estimate.
     pub estimated_calls: u64,
+    /// What token counts rest on.
+    pub bases: Bases,
     /// The distributions that there are values for.
     pub variables: Vec<VariableRow>,
     /// Prompts by turn, over the sessions that have that turn.
@@ -177,6 +183,7 @@ impl Shapes {
             left_out: left_out(sessions),
             derived_sessions: count(&counted, |session| session.has(Mark::DerivedMessages)),
             estimated_calls: calls().filter(|call| call.estimated).count() as u64,
+            bases: Bases::of(&counted),
             variables: variables.collect(),
             by_turn: by_turn(&counted),
             sent: sent(&counted),

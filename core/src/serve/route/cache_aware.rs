@@ -2,7 +2,10 @@
 //! sends a call to the replica that saw the longest prefix of it, unless load is unbalanced.
 
 use super::{Ask, Choice, Cluster, Load, Param, Preset, Router, Scores, Sees, View};
+use crate::serve::latency::{PS_PER_US, Ps};
 use crate::serve::prefix::{NodeId, PrefixTree, ROOT};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 pub(super) const PARAMS: &[Param] = &[
     Param {
@@ -18,19 +21,31 @@ pub(super) const PARAMS: &[Param] = &[
         range: (0.0, 1e9),
     },
     Param { key: "rel", about: "and by more than this factor", default: 1.1, range: (1.0, 1e9) },
-];
-
-pub(super) const PRESETS: &[Preset] = &[
-    Preset { name: "rust", source: "SGLang's model gateway (smg)", values: &[] },
-    Preset {
-        name: "python",
-        source: "SGLang's router as called from Python",
-        values: &[("threshold", 0.3), ("abs", 64.0), ("rel", 1.5)],
+    Param { key: "trim_s", about: "time between two trims of the tree", default: 30.0, range: (1e-3, 1e9) },
+    Param {
+        key: "max_tokens",
+        about: "tokens of a replica that a trim leaves in the tree",
+        default: 16_777_216.0,
+        range: (1.0, 1e15),
     },
 ];
 
-/// The router's own tree: which replica was sent which prefix. It is an approximation of the caches
-/// and never forgets; the original trims it by size.
+pub(super) const PRESETS: &[Preset] = &[
+    Preset {
+        name: "rust",
+        source: "SGLang's model gateway (smg): 10,000 characters",
+        values: &[("max_tokens", 2_500.0)],
+    },
+    Preset {
+        name: "python",
+        source: "SGLang's router as called from Python",
+        values: &[("threshold", 0.3), ("abs", 64.0), ("rel", 1.5), ("trim_s", 120.0)],
+    },
+];
+
+/// The router's own tree: which replica was sent which prefix, an approximation of the caches. From time to time
+/// each replica's part of it is cut down to a size, the prefixes that were sent least recently first. The source counts
+/// characters, 2²⁶ as it is started and four to a token here.
 #[derive(Clone)]
 pub(super) struct CacheAware {
     /// A bit per node and replica; a prefix is seen when its last node is.
@@ -39,6 +54,16 @@ pub(super) struct CacheAware {
     threshold: f64,
     abs: u64,
     rel: f64,
+    /// By node and replica: the last call whose prompt ended there, or below it where that was trimmed.
+    last: Vec<u32>,
+    replicas: usize,
+    /// Blocks by replica.
+    sizes: Vec<u64>,
+    most: u64,
+    sent: u32,
+    every: Ps,
+    /// Trims that are past.
+    trims: u64,
 }
 
 impl CacheAware {
@@ -50,6 +75,13 @@ impl CacheAware {
             threshold: choice.get("threshold"),
             abs: choice.whole("abs"),
             rel: choice.get("rel"),
+            last: vec![0; cluster.tree.len() * cluster.replicas as usize],
+            replicas: cluster.replicas as usize,
+            sizes: vec![0; cluster.replicas as usize],
+            most: (choice.whole("max_tokens") / u64::from(cluster.tree.block_tokens())).max(1),
+            sent: 0,
+            every: libm::round(choice.get("trim_s") * 1e6) as u64 * PS_PER_US,
+            trims: 0,
         }
     }
 
@@ -67,13 +99,54 @@ impl CacheAware {
 
     fn insert(&mut self, tree: &PrefixTree, mut node: NodeId, replica: u32) {
         let (word, bit) = (replica as usize / 64, 1u64 << (replica % 64));
+        self.sent += 1;
+        self.last[node as usize * self.replicas + replica as usize] = self.sent;
         while node != ROOT {
             let slot = &mut self.seen[node as usize * self.words + word];
             if *slot & bit != 0 {
                 return;
             }
             *slot |= bit;
+            self.sizes[replica as usize] += u64::from(tree.end_block(node) - tree.start_block(node));
             node = tree.parent(node);
+        }
+    }
+
+    /// Trims all that is too large, if the time for it has come since the last call.
+    fn trim_if_due(&mut self, tree: &PrefixTree, now: Ps) {
+        if now / self.every == self.trims {
+            return;
+        }
+        self.trims = now / self.every;
+        for replica in 0..self.replicas as u32 {
+            if self.sizes[replica as usize] > self.most {
+                self.trim(tree, replica);
+            }
+        }
+    }
+
+    /// Takes the least recently sent prefixes out, node by node from their ends.
+    fn trim(&mut self, tree: &PrefixTree, replica: u32) {
+        let (word, bit) = (replica as usize / 64, 1u64 << (replica % 64));
+        let place = |node: NodeId| node as usize * self.replicas + replica as usize;
+        let mut kids = vec![0u32; tree.len()];
+        let held: Vec<NodeId> = (1..tree.len() as NodeId).filter(|&node| self.holds(node, replica)).collect();
+        for &node in &held {
+            kids[tree.parent(node) as usize] += 1;
+        }
+        let ends = held.iter().filter(|&&node| kids[node as usize] == 0);
+        let mut leaves: BinaryHeap<_> = ends.map(|&node| Reverse((self.last[place(node)], node))).collect();
+        while self.sizes[replica as usize] > self.most {
+            let Some(Reverse((last, node))) = leaves.pop() else { return };
+            self.seen[node as usize * self.words + word] &= !bit;
+            self.sizes[replica as usize] -= u64::from(tree.end_block(node) - tree.start_block(node));
+            let parent = tree.parent(node);
+            kids[parent as usize] -= 1;
+            let above = parent as usize * self.replicas + replica as usize;
+            self.last[above] = self.last[above].max(last);
+            if parent != ROOT && kids[parent as usize] == 0 {
+                leaves.push(Reverse((self.last[above], parent)));
+            }
         }
     }
 
@@ -91,6 +164,7 @@ impl CacheAware {
 impl Router for CacheAware {
     fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
         let (loads, tree) = (view.loads, view.tree);
+        self.trim_if_due(tree, ask.now);
         let most = loads.iter().map(|load| load.calls).max().unwrap_or(0);
         let fewest = loads.iter().map(|load| load.calls).min().unwrap_or(0);
         let unbalanced = most - fewest > self.abs && most as f64 > self.rel * fewest as f64;
@@ -104,12 +178,76 @@ impl Router for CacheAware {
                 scores.set(replica, -(view.load(replica).calls as f64));
             }
         }
-        let picked = holder.unwrap_or_else(|| view.least());
-        self.insert(tree, ask.prompt, picked);
-        picked
+        holder.unwrap_or_else(|| view.least())
+    }
+
+    fn sent(&mut self, ask: &Ask, view: &View<'_>, replica: u32) {
+        self.insert(view.tree, ask.prompt, replica);
     }
 
     fn sees(&self) -> Sees {
         Sees::Calls
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Stage;
+    use crate::serve::latency::PS_PER_US;
+
+    const SECOND: u64 = 1_000_000 * PS_PER_US;
+
+    fn set(stage: &mut Stage, calls: [u64; 3]) {
+        for (load, calls) in stage.loads.iter_mut().zip(calls) {
+            load.calls = calls;
+        }
+    }
+
+    /// 8 of 16 blocks are no more than half: the least loaded. 8 of 15 are more: who saw them, however loaded, while the most
+    /// is at most 32 above the least.
+    #[test]
+    fn a_known_prefix_decides_unless_load_is_unbalanced() {
+        let prompts: &[&[(u64, u32)]] = &[&[(1, 128)], &[(1, 128), (2, 128)], &[(1, 128), (3, 112)]];
+        let mut stage = Stage::new(3, prompts);
+        let mut router = stage.router("cache-aware", 1);
+        set(&mut stage, [3, 2, 1]);
+        assert_eq!(stage.decide(&mut *router, 0).0, 2);
+        set(&mut stage, [3, 2, 34]);
+        assert_eq!(stage.decide(&mut *router.clone(), 1).0, 1);
+        let (picked, scores) = stage.decide(&mut *router.clone(), 2);
+        assert_eq!((picked, scores), (2, vec![None, None, Some(-34.0)]));
+        set(&mut stage, [3, 2, 35]);
+        let (picked, scores) = stage.decide(&mut *router.clone(), 2);
+        assert_eq!((picked, scores), (1, vec![Some(-3.0), Some(-2.0), Some(-35.0)]));
+        // 33 above the least, but not more than 1.1 times it.
+        set(&mut stage, [400, 400, 433]);
+        assert_eq!(stage.decide(&mut *router, 2).0, 2);
+    }
+
+    /// Three prompts of 8 blocks, the last two alike in 4: 20 blocks. A trim to 12 takes the first, which is the oldest.
+    #[test]
+    fn the_tree_is_trimmed_from_its_oldest_ends() {
+        let prompts: &[&[(u64, u32)]] = &[&[(1, 128)], &[(2, 64), (3, 64)], &[(2, 64), (4, 64)]];
+        let mut stage = Stage::new(3, prompts);
+        let mut router = stage.router("cache-aware:max_tokens=192,abs=1000", 1);
+        set(&mut stage, [0, 1, 2]);
+        for call in 0..3 {
+            assert_eq!(stage.decide(&mut *router, call).0, 0);
+        }
+        set(&mut stage, [2, 1, 0]);
+        stage.now = 30 * SECOND - 1;
+        assert_eq!(stage.decide(&mut *router.clone(), 0).0, 0, "not yet");
+        stage.now = 30 * SECOND;
+        assert_eq!(stage.decide(&mut *router.clone(), 0).0, 2, "forgotten");
+        assert_eq!(stage.decide(&mut *router.clone(), 1).0, 0);
+        assert_eq!(stage.decide(&mut *router.clone(), 2).0, 0);
+        // Asked again before, the first stays and the ends of the others go.
+        stage.now = 29 * SECOND;
+        stage.decide(&mut *router, 0);
+        stage.now = 60 * SECOND;
+        assert_eq!(stage.decide(&mut *router.clone(), 0).0, 0);
+        for call in [1, 2] {
+            assert_eq!(stage.decide(&mut *router.clone(), call).0, 2, "4 of 8 blocks are not more than half");
+        }
     }
 }

@@ -1,15 +1,25 @@
-//! Session affinity: all calls of a session go to one replica, chosen by rendezvous hashing, so that
-//! a change in the number of replicas moves as few sessions as possible.
+//! Session affinity: all calls of a session go to one replica, chosen by rendezvous hashing: the replica
+//! with the highest hash of session and replica. When a replica comes, only the sessions that it wins
+//! move, which no consistent hash can better, and shares differ less than on a ring of points.
 
+use super::ring::mix;
 use super::{Ask, Router, Scores, Sees, View};
 
 #[derive(Clone)]
 pub(super) struct SessionAffinity;
 
+fn weight(session: u32, replica: u32) -> u64 {
+    mix((u64::from(session) << 32) | u64::from(replica))
+}
+
 impl Router for SessionAffinity {
-    fn pick(&mut self, ask: &Ask, view: &View<'_>, _scores: &mut Scores) -> u32 {
-        let weight = |replica: &u32| mix((u64::from(ask.session) << 32) | u64::from(*replica));
-        view.replicas().max_by_key(weight).unwrap_or(0)
+    fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
+        if scores.kept() {
+            for replica in view.replicas() {
+                scores.set(replica, weight(ask.session, replica) as f64 / u64::MAX as f64);
+            }
+        }
+        view.replicas().max_by_key(|&replica| weight(ask.session, replica)).unwrap_or(0)
     }
 
     fn sees(&self) -> Sees {
@@ -17,10 +27,38 @@ impl Router for SessionAffinity {
     }
 }
 
-/// The finaliser of SplitMix64.
-fn mix(mut x: u64) -> u64 {
-    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Stage;
+    use super::*;
+
+    fn home(session: u32, replicas: u32) -> u32 {
+        (0..replicas).max_by_key(|&replica| weight(session, replica)).unwrap()
+    }
+
+    #[test]
+    fn sessions_spread_and_only_those_move_that_a_new_replica_wins() {
+        let (mut counts, mut moved) = ([0; 4], 0);
+        for session in 0..10_000 {
+            counts[home(session, 4) as usize] += 1;
+            if home(session, 5) != home(session, 4) {
+                assert_eq!(home(session, 5), 4);
+                moved += 1;
+            }
+        }
+        assert!(counts.iter().all(|count| (2_350..2_650).contains(count)), "{counts:?}");
+        assert!((1_850..2_150).contains(&moved), "a fifth moves: {moved}");
+    }
+
+    #[test]
+    fn a_session_stays_whatever_it_asks_and_however_busy_its_replica_is() {
+        let mut stage = Stage::new(4, &[&[(1, 32)], &[(2, 64)]]);
+        let mut router = stage.router("session-affinity", 1);
+        stage.sessions = vec![6, 6];
+        let (picked, scores) = stage.decide(&mut *router, 0);
+        assert_eq!(picked, home(6, 4));
+        assert!(scores.iter().all(|score| *score <= scores[picked as usize]));
+        stage.loads[picked as usize].calls = 99;
+        assert_eq!(stage.decide(&mut *router, 1).0, picked);
+    }
 }

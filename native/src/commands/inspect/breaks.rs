@@ -2,8 +2,9 @@
 
 use crate::table::Table;
 use crate::terminal::{bold, dim, lines, printable, shortened};
+use crate::words::count;
 use atr_core::figure::units::{grouped, percent};
-use atr_core::metrics::breaks::{Break, Breaks, Ledger, SessionBreaks};
+use atr_core::metrics::breaks::{Break, Breaks, Cause, Ledger, Prompts, SessionBreaks};
 use std::cmp::Reverse;
 
 /// All of it, naming at most `most` sessions and as many breaks of each.
@@ -18,11 +19,19 @@ pub(super) fn text(found: &Breaks, most: usize, columns: usize) -> String {
     text.push('\n');
     if found.by_cause.is_empty() {
         text.push_str("No prefix broke: every prompt continues the one before.\n");
-        return text;
+    } else {
+        text.push_str(&causes(found, columns));
+        text.push_str(&losers(found, most, columns));
     }
-    text.push_str(&causes(found));
+    text.push_str(&footnotes(found, columns));
+    text
+}
+
+/// The sessions that lost most.
+fn losers(found: &Breaks, most: usize, columns: usize) -> String {
+    let mut text = String::new();
     let mut losers: Vec<&SessionBreaks> =
-        found.sessions.iter().filter(|session| !session.breaks.is_empty()).collect();
+        found.sessions.iter().filter(|session| session.ledger.again_tokens > 0).collect();
     let all = losers.len();
     losers.sort_by_key(|session| Reverse(session.ledger.again_tokens));
     losers.truncate(most);
@@ -31,11 +40,62 @@ pub(super) fn text(found: &Breaks, most: usize, columns: usize) -> String {
         text.push_str(&one(session, most, columns));
     }
     if all > losers.len() {
-        let more = all - losers.len();
-        text.push_str(&dim(&format!("\n… {} more sessions with breaks (--all)", grouped(more as u64))));
+        let more = count((all - losers.len()) as u64, "more session");
+        text.push_str(&dim(&format!("\n… {more} that lost something (--all)")));
         text.push('\n');
     }
     text
+}
+
+/// What stands behind a session's name.
+fn mark(prompts: Prompts) -> &'static str {
+    match prompts {
+        Prompts::Recorded => "",
+        Prompts::Text => " †",
+        Prompts::Blocks => " ‡",
+        Prompts::History => " *",
+        Prompts::Either => " §",
+    }
+}
+
+/// What is known of prompts that were not recorded message by message.
+fn footnotes(found: &Breaks, columns: usize) -> String {
+    let mut text = String::new();
+    for kind in Prompts::OTHERS {
+        let n = found.sessions.iter().filter(|session| session.prompts == kind).count() as u64;
+        if n > 0 {
+            let note = format!("{} {}: {}", mark(kind).trim_start(), count(n, "session"), known(kind, found));
+            text.push('\n');
+            lines(&note, columns).iter().for_each(|line| text.push_str(&format!("{}\n", dim(line))));
+        }
+    }
+    text
+}
+
+/// What prompts of one kind are, and what follows for their breaks.
+fn known(prompts: Prompts, found: &Breaks) -> &'static str {
+    match prompts {
+        Prompts::Recorded => "prompts recorded.",
+        Prompts::Text if found.by_cause.is_empty() => {
+            "prompts recorded as texts, messages cut out of these here."
+        }
+        Prompts::Text => {
+            "prompts recorded as texts, messages cut out of these here, and causes told from the messages."
+        }
+        Prompts::Blocks if found.by_cause.iter().any(|row| row.cause == Cause::Unknown) => {
+            "prompts recorded as blocks, messages derived from how they grow: where a prompt changes \
+             behind its tools and system prompt, the cause is unknown."
+        }
+        Prompts::Blocks => "prompts recorded as blocks, messages derived from how they grow.",
+        Prompts::History => {
+            "prompts reconstructed from a history, not recorded: what the harness changed or left out as \
+             it sent them need not be in the source, so that more may have broken."
+        }
+        Prompts::Either => {
+            "prompts equal to the history so far. SWE-agent 0.x records nothing else, later versions record \
+             prompts, and the trace does not say which it was: more may have broken."
+        }
+    }
 }
 
 fn ledger(ledger: &Ledger, block_tokens: u32) -> String {
@@ -54,27 +114,34 @@ fn ledger(ledger: &Ledger, block_tokens: u32) -> String {
     table.render()
 }
 
-fn causes(found: &Breaks) -> String {
-    let mut table = Table::new(&["why", "breaks", "sessions", "tokens again", "of prompts"]);
-    for row in &found.by_cause {
-        table.row(vec![
-            row.cause.title().to_owned(),
-            grouped(row.breaks),
-            grouped(row.sessions),
-            grouped(row.again_tokens),
-            small(row.prompt_share),
-        ]);
+/// A row for every cause that made something to be computed again.
+fn causes(found: &Breaks, columns: usize) -> String {
+    let mut table = Table::new(&["why", "breaks", "sessions", "tokens again", "share"]);
+    let costly = |cause: Option<Cause>| {
+        let of = |session: &SessionBreaks| {
+            let costly = session.breaks.iter().filter(|at| at.again_tokens > 0);
+            costly.filter(|at| cause.is_none_or(|cause| at.cause == cause)).count() as u64
+        };
+        let each = found.sessions.iter().map(of).filter(|&n| n > 0);
+        [each.clone().sum(), each.count() as u64].map(grouped)
+    };
+    let mut row = |name: &str, cause: Option<Cause>, again_tokens: u64, share: Option<f64>| {
+        let [breaks, sessions] = costly(cause);
+        table.row(vec![name.to_owned(), breaks, sessions, grouped(again_tokens), small(share)]);
+    };
+    for cause in found.by_cause.iter().filter(|row| row.again_tokens > 0) {
+        row(cause.cause.title(), Some(cause.cause), cause.again_tokens, cause.prompt_share);
     }
-    let sessions = found.sessions.iter().filter(|session| !session.breaks.is_empty()).count();
-    let share = found.ledger.again_tokens as f64 / found.ledger.prompt_tokens.max(1) as f64;
-    table.row(vec![
-        "all".into(),
-        grouped(found.count()),
-        grouped(sessions as u64),
-        grouped(found.ledger.again_tokens),
-        small(Some(share)),
-    ]);
-    table.render()
+    let again_tokens = found.ledger.again_tokens;
+    let share = again_tokens as f64 / found.ledger.prompt_tokens.max(1) as f64;
+    row("all", None, again_tokens, Some(share));
+    let mut text = table.render();
+    let free = found.free();
+    if free > 0 {
+        let note = format!("{} cost nothing: no token was computed again.", count(free, "more break"));
+        lines(&note, columns).iter().for_each(|line| text.push_str(&format!("{}\n", dim(line))));
+    }
+    text
 }
 
 /// Two digits where one would be none.
@@ -88,19 +155,19 @@ fn small(share: Option<f64>) -> String {
 /// A session and its most expensive breaks, in order of calls.
 fn one(session: &SessionBreaks, most: usize, columns: usize) -> String {
     let of = session.ledger.again_tokens as f64 / session.ledger.prompt_tokens.max(1) as f64;
-    let count = session.breaks.len();
-    let breaks = if count == 1 { "break" } else { "breaks" };
+    let mut worst: Vec<&Break> = session.breaks.iter().filter(|at| at.again_tokens > 0).collect();
+    let free = session.breaks.len() - worst.len();
     let about = format!(
-        "{count} {breaks} in {} calls, {} of its prompts computed again",
-        grouped(session.calls),
+        "{} in {}, {} of its prompt tokens computed again",
+        count(worst.len() as u64, "break"),
+        count(session.calls, "call"),
         small(Some(of))
     );
-    let name = shortened(&printable(&session.id), columns - 2);
-    let mut text = format!("{}\n{}\n", bold(&name), lines(&about, columns).join("\n"));
-    let mut worst: Vec<&Break> = session.breaks.iter().collect();
+    let mark = mark(session.prompts);
+    let name = shortened(&printable(&session.id), columns - 2 - mark.chars().count());
+    let mut text = format!("{}{mark}\n{}\n", bold(&name), lines(&about, columns).join("\n"));
     worst.sort_by_key(|at| Reverse(at.again_tokens));
-    let hidden: u64 = worst.iter().skip(most).map(|at| at.again_tokens).sum();
-    worst.truncate(most);
+    let rest = worst.split_off(worst.len().min(most));
     worst.sort_by_key(|at| at.call);
     let mut table = Table::new(&["why", "call", "prompt", "breaks at", "tokens again"]);
     for at in &worst {
@@ -114,9 +181,16 @@ fn one(session: &SessionBreaks, most: usize, columns: usize) -> String {
         ]);
     }
     text.push_str(&table.render());
-    if count > worst.len() {
-        let more = grouped((count - worst.len()) as u64);
-        text.push_str(&dim(&format!("… {more} more, {} tokens again", grouped(hidden))));
+    let mut more = Vec::new();
+    if !rest.is_empty() {
+        let hidden = rest.iter().map(|at| at.again_tokens).sum();
+        more.push(format!("{}, {} again", count(rest.len() as u64, "more break"), count(hidden, "token")));
+    }
+    if free > 0 {
+        more.push(format!("{} at no cost", count(free as u64, "more break")));
+    }
+    if !more.is_empty() {
+        text.push_str(&dim(&format!("… {}", more.join("; "))));
         text.push('\n');
     }
     text

@@ -71,7 +71,7 @@ pub(crate) fn run(args: &InspectArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let columns = terminal::columns();
-    let mut text = overview::header(&imported, &args.input.files, columns);
+    let mut text = overview::header(&imported, &args.input.read.files, columns);
     match &breaks {
         Some(breaks) => {
             let most = if args.all { usize::MAX } else { args.top };

@@ -2,7 +2,7 @@
 
 use super::histogram::{Unit, panel, panel_width, side_by_side};
 use crate::table::Table;
-use crate::terminal::{bar, pairs, printable};
+use crate::terminal::{bar, lines, pairs, printable};
 use atr_core::figure::units::{grouped, percent, short};
 use atr_core::import::Imported;
 use atr_core::metrics::shapes::{Samples, Shapes, Variable};
@@ -93,7 +93,8 @@ pub(super) fn text(sessions: &[Session], found: &Inspection, columns: usize) -> 
     let shapes = Shapes::of(&all);
     let mut text = totals(sessions, found);
     let recorded = Recordings::of(sessions);
-    text.push_str(&caches(found, &recorded, columns));
+    let identified = sessions.iter().flat_map(|s| &s.calls).any(|call| !call.prompt.is_empty());
+    text.push_str(&caches(found, identified, &recorded, columns));
     text.push_str(&recorded.text());
     text.push_str(&histograms(sessions, columns));
     text.push_str(&pauses(&shapes));
@@ -169,23 +170,31 @@ fn decimal(value: f64) -> String {
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
-fn caches(found: &Inspection, recorded: &Recordings, columns: usize) -> String {
+/// Where nothing says which prompts are equal, what a cache would find is unknown.
+fn caches(found: &Inspection, identified: bool, recorded: &Recordings, columns: usize) -> String {
     let mut table = Table::new(&["cache", "KV tokens", "hit rate"]);
     let mut rates = Vec::new();
     let mut add = |name: &str, kv_tokens: String, rate: Option<f64>| {
         table.row(vec![name.to_owned(), kv_tokens, percent(rate)]);
         rates.push(rate.unwrap_or(0.0));
     };
-    add("endless, shared (the ceiling)", "∞".to_owned(), found.ceiling_hit_rate);
+    add("endless, shared (the ceiling)", "∞".to_owned(), found.ceiling_hit_rate.filter(|_| identified));
     for row in &found.lru {
-        add(&format!("LRU, shared, {}", row.order), grouped(row.kv_tokens), row.hit_rate);
+        add(
+            &format!("LRU, shared, {}", row.order),
+            grouped(row.kv_tokens),
+            row.hit_rate.filter(|_| identified),
+        );
     }
     if recorded.prompt_tokens > 0 {
         let rate = recorded.cached_tokens as f64 / recorded.prompt_tokens as f64;
         add("the provider's, as recorded", "–".to_owned(), Some(rate));
     }
     let note = format!("Blocks of {} tokens.\n", grouped(found.block_tokens.into()));
-    format!("\n{}{note}", with_bars(&table.render(), &rates, columns))
+    let note = if found.block_tokens == 1 { "Blocks of one token.\n".to_owned() } else { note };
+    let unknown = "The source does not say which parts of prompts are equal: no cache can be judged on it.";
+    let unknown = if identified { String::new() } else { lines(unknown, columns).join("\n") + "\n" };
+    format!("\n{}{note}{unknown}", with_bars(&table.render(), &rates, columns))
 }
 
 /// A table with a bar behind each row, where there is room for one.
@@ -284,7 +293,8 @@ fn histograms(sessions: &[Session], columns: usize) -> String {
 /// Pauses that outlast a provider's cache.
 fn pauses(shapes: &Shapes) -> String {
     let Some(rows) = &shapes.beyond else { return String::new() };
-    let mut table = Table::new(&["pauses beyond a cache's life", "pauses", "of all", "of prompts after"]);
+    let mut table =
+        Table::new(&["pauses beyond a cache's life", "pauses", "of all", "of prompt tokens after"]);
     for row in rows {
         let name = match row.lifetime_s {
             s if s % 3_600 == 0 => format!("{} h", s / 3_600),

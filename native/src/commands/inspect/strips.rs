@@ -1,6 +1,7 @@
 //! The longest sessions as strips of block characters, one row a call.
 
 use crate::terminal::{bold, dim, lines, printable, shortened};
+use crate::words;
 use atr_core::figure::units;
 use atr_core::report::{StripRow, session_strips};
 use atr_core::trace::{Mark, Session};
@@ -17,9 +18,8 @@ pub(super) fn text(sessions: &[Session], count: usize, block_tokens: u32, column
     let mut text = String::new();
     for session in longest.into_iter().take(count) {
         let rows = session_strips(session, session.block_tokens.unwrap_or(block_tokens));
-        let calls = if rows.len() == 1 { "call" } else { "calls" };
         let name = shortened(&printable(&session.id), columns - 20);
-        text.push_str(&format!("\n{}, {} {calls}\n", bold(&name), units::grouped(rows.len() as u64)));
+        text.push_str(&format!("\n{}, {}\n", bold(&name), words::count(rows.len() as u64, "call")));
         let legend = "█ sent before  ▒ computed  ▏output; one row a call, width in tokens";
         for line in lines(legend, columns) {
             text.push_str(&format!("{}\n", dim(&line)));
@@ -39,7 +39,7 @@ fn draw(rows: &[StripRow], width: usize) -> String {
     for (place, row) in rows.iter().enumerate() {
         if hidden > 0 && gap.contains(&place) {
             if place == gap.start {
-                text.push_str(&format!("{:>digits$}  … {hidden} more calls\n", ""));
+                text.push_str(&format!("{:>digits$}  … {}\n", "", words::count(hidden as u64, "more call")));
             }
             continue;
         }

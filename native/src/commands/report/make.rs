@@ -2,6 +2,7 @@
 
 use super::{Made, plan, shapes, svg};
 use crate::input::{self, ReadOptions};
+use crate::words::count;
 use anyhow::Context;
 use atr_core::figure::{Figure, LatencyFigure, Quantity, RaceFigure, StripsFigure, SweepFigure};
 use atr_core::metrics;
@@ -47,7 +48,11 @@ pub(super) fn read_file(name: &str, title: &str, file: &str, data: &Path) -> any
     let bytes = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let options = ReadOptions::default();
     let imported = input::read(&[path], &options)?;
-    anyhow::ensure!(imported.skipped.is_empty(), "`{file}` has {} bad records", imported.skipped_count());
+    anyhow::ensure!(
+        imported.skipped.is_empty(),
+        "`{file}` has {}",
+        count(imported.skipped_count(), "bad record")
+    );
     // Committed files are named from the repository's root, wherever the set was read from.
     let path = format!("data/{file}");
     Ok(Set {

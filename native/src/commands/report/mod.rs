@@ -8,6 +8,7 @@ mod svg;
 
 use crate::args::WrongCall;
 use crate::output;
+use crate::words::count;
 use anyhow::Context;
 use atr_core::report::Kind;
 use serde::Serialize;
@@ -88,7 +89,7 @@ pub(crate) fn run(args: &ReportArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::emit_json(&Answer { done, files, stale: stale.clone(), wall_ms })?;
     } else {
         let mut text: String = made.iter().map(|file| format!("{}\n", file.path)).collect();
-        text.push_str(&format!("{} files {done}: {}\n", made.len(), args.out.display()));
+        text.push_str(&format!("{} {done}: {}\n", count(made.len() as u64, "file"), args.out.display()));
         output::emit(&text)?;
     }
     for path in &stale {

@@ -174,14 +174,18 @@ fn Words(part: Part) -> impl IntoView {
             let said = said.into_iter().map(|text| view! { <li>{text}</li> }).collect_view();
             let heads = told::SUMMARY.map(str::to_owned).to_vec();
             let rows = told::summary(report, &shown).into_iter().map(Vec::from).collect();
+            let grounds = told::grounds(report, &shown).into_iter().map(Vec::from).collect();
+            let ground_heads = told::GROUNDS.map(str::to_owned).to_vec();
+            let ground_note = "Recorded: counted or timed by the source, call by call. A tokenizer's estimate: counted from the text, because the source counts nothing. Of recorded sums that a tokenizer divides, the sums are the source's and the parts are estimates. Marked calls have a time or a count that is an estimate.";
             let (fit_heads, fit_rows) = told::fit(report, &shown);
             let fit = (!fit_rows.is_empty()).then(|| {
-                let note = "Kolmogorov-Smirnov distance between the recorded and the synthetic sessions of a harness: 0 is the same distribution, 1 no overlap. In brackets the values of either kind.";
+                let note = "Kolmogorov-Smirnov distance between the recorded and the synthetic sessions of a harness: 0 is the same distribution, 1 no overlap; in brackets the values of either kind. Shares of sessions are subtracted: percentage points by which the synthetic share is larger, in brackets the recorded and the synthetic share.";
                 view! { <div data-testid="shapes-fit">{table("How near the synthetic sessions come", note.to_owned(), fit_heads, fit_rows)}</div> }
             });
             Some(view! {
                 <div class="prose"><ul class="said" data-testid="shapes-words">{said}</ul></div>
                 <div data-testid="shapes-summary">{table("One line a harness", told::left_out(report), heads, rows)}</div>
+                <div data-testid="shapes-grounds">{words_table("What is recorded and what is estimated", ground_note.to_owned(), ground_heads, grounds)}</div>
                 {fit}
             })
         })
@@ -189,11 +193,27 @@ fn Words(part: Part) -> impl IntoView {
 }
 
 fn table(title: &'static str, note: String, heads: Vec<String>, rows: Vec<Vec<String>>) -> AnyView {
-    let heads = heads.into_iter().map(|head| view! { <th scope="col">{head}</th> }).collect_view();
+    table_of("", title, note, heads, rows)
+}
+
+/// A table whose cells are words: they stand to the left and may break.
+fn words_table(title: &'static str, note: String, heads: Vec<String>, rows: Vec<Vec<String>>) -> AnyView {
+    table_of("text words", title, note, heads, rows)
+}
+
+fn table_of(
+    class: &'static str,
+    title: &'static str,
+    note: String,
+    heads: Vec<String>,
+    rows: Vec<Vec<String>>,
+) -> AnyView {
+    let heads =
+        heads.into_iter().map(|head| view! { <th scope="col" class=class>{head}</th> }).collect_view();
     let rows = rows.into_iter().map(|row| {
         let mut cells = row.into_iter();
         let first = cells.next().map(|cell| view! { <th scope="row">{cell}</th> });
-        view! { <tr>{first}{cells.map(|cell| view! { <td>{cell}</td> }).collect_view()}</tr> }
+        view! { <tr>{first}{cells.map(|cell| view! { <td class=class>{cell}</td> }).collect_view()}</tr> }
     });
     view! {
         <h3>{title}</h3>

@@ -1,0 +1,96 @@
+//! Mooncake's conductor: the least estimated time to first token: what waits to be computed there, the transfer of what
+//! the host holds, and computing what is held nowhere.
+//!
+//! Simplified: computing follows the simulation's own costs, and of what waits only its tokens count. The source may also move
+//! a prefix between replicas when another holds far more of it; there is no such transfer here, so that branch and
+//! its threshold are left out, and hot blocks spread by being computed where the wait is shorter. Nothing is rejected.
+
+use super::pick::{first_highest, keep};
+use super::{Ask, Choice, Param, Preset, Router, Scores, Sees, View};
+use crate::serve::latency::{PS_PER_US, StepWork, pairs};
+
+pub(super) const PARAMS: &[Param] = &[Param {
+    key: "transfer_us",
+    about: "time to bring a token's keys and values from the host",
+    default: 1.5,
+    range: (0.0, 1e9),
+}];
+
+pub(super) const PRESETS: &[Preset] = &[Preset {
+    name: "mooncake",
+    source: "Mooncake's algorithm 1; 144 KiB a token at 100 GB/s",
+    values: &[],
+}];
+
+#[derive(Clone)]
+pub(super) struct Mooncake {
+    transfer_us: f64,
+}
+
+impl Mooncake {
+    pub(super) fn new(choice: &Choice) -> Self {
+        Mooncake { transfer_us: choice.get("transfer_us") }
+    }
+
+    /// Milliseconds.
+    fn estimate(&self, ask: &Ask, view: &View<'_>, replica: u32) -> f64 {
+        let prompt = u64::from(ask.prompt_tokens);
+        let held = view.cached_anywhere(replica, ask).min(prompt.saturating_sub(1));
+        let host = held.saturating_sub(view.cached_tokens(replica, ask));
+        let new = prompt - held;
+        let work = StepWork {
+            prefill_tokens: view.load(replica).prefill_tokens + new,
+            pairs: pairs(new, held),
+            prompts: 1,
+            ..StepWork::default()
+        };
+        let us = view.costs.step(&work) as f64 / PS_PER_US as f64 + host as f64 * self.transfer_us;
+        us / 1e3
+    }
+}
+
+impl Router for Mooncake {
+    fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
+        let values: Vec<f64> = view.replicas().map(|replica| -self.estimate(ask, view, replica)).collect();
+        keep(scores, &values);
+        first_highest(&values)
+    }
+
+    fn sees(&self) -> Sees {
+        Sees::Caches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Stage;
+    use crate::serve::latency::{Coefficients, PS_PER_US};
+
+    /// A token costs 10 µs, a step 1 ms, a token from the host 1.5 µs; the prompt has 320 tokens. Replica 0 computes all:
+    /// 1 + 3.2 = 4.2 ms. Replica 1 holds 160, but 200 wait: 1 + 2 + 1.6 = 4.6. Replica 2 has 160 on its host:
+    /// 1 + 1.6 + 0.24 = 2.84.
+    #[test]
+    fn the_least_estimate_wins() {
+        let mut stage = Stage::new(3, &[&[(1, 320)]]);
+        stage.costs = Coefficients {
+            step: 1_000 * PS_PER_US,
+            prefill_token: 10 * PS_PER_US,
+            ..Coefficients::default()
+        };
+        stage.loads[1].prefill_tokens = 200;
+        stage.device[1] = 10;
+        stage.anywhere[2] = 10;
+        let mut router = stage.router("mooncake-conductor", 1);
+        let (picked, scores) = stage.decide(&mut *router, 0);
+        assert_eq!(picked, 2);
+        for (score, expected) in scores.iter().zip([-4.2, -4.6, -2.84]) {
+            assert!((score.unwrap() - expected).abs() < 1e-9, "{scores:?}");
+        }
+        // Where the queue is short, what is held decides; all held leaves one token: 1.01 ms.
+        stage.loads[1].prefill_tokens = 0;
+        stage.device[1] = 20;
+        let (picked, scores) = stage.decide(&mut *router, 0);
+        assert_eq!(picked, 1);
+        assert!((scores[1].unwrap() + 1.01).abs() < 1e-9, "{scores:?}");
+    }
+}
