@@ -220,6 +220,17 @@ fn steps_are_what_simulate_gives() {
     assert!(advice.replicas.is_none(), "nothing must hold");
 }
 
+/// With so few calls the 99th percentile is that of first calls, which no cache helps: the cache is
+/// advised all the same, for what the others gain.
+#[test]
+fn a_percentile_that_does_not_move_hides_no_gain() {
+    let advice = advise::run(&agents(2), &options("ttft_ms.p99<=1"), &mut |_| {}).unwrap();
+    let first = &advice.order.steps[0];
+    assert_eq!(first.lever, "prefix-cache");
+    assert!(first.ttft_gain > 0.01 && first.gain > -0.01, "{first:?}");
+    assert!(advice.order.setup.cache);
+}
+
 #[test]
 fn a_trace_of_single_requests_says_what_it_cannot() {
     let mut sessions = agents(6);

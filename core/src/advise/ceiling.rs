@@ -187,8 +187,8 @@ fn broke(breaks: &Breaks) -> Sentence {
         .collect();
     let share = ledger.again_tokens as f64 / ledger.prompt_tokens as f64;
     let text = format!(
-        "Prefixes broke {} times, which makes {} tokens ({} of all prompt tokens) computed again whatever the cache: {}.",
-        grouped(breaks.count()),
+        "Prefixes broke {}, which makes {} tokens ({} of all prompt tokens) computed again whatever the cache: {}.",
+        times(breaks.count()),
         grouped(ledger.again_tokens),
         percent(Some(share)),
         causes.join(", "),
@@ -201,4 +201,8 @@ fn broke(breaks: &Breaks) -> Sentence {
     breaks.by_cause.iter().fold(sentence, |sentence, row| {
         sentence.on("trace", format!("again_tokens: {}", row.cause.title()), row.again_tokens as f64)
     })
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{} times", grouped(count)) }
 }

@@ -10,7 +10,7 @@ use crate::trace::CallStatus;
 use serde::Serialize;
 use std::cmp::Ordering;
 
-/// Less than this share of the figure that ranks is no gain: it would not outlive a change of seed.
+/// A smaller share of a figure is no gain.
 const LEAST_GAIN: f64 = 0.01;
 
 /// Which figure decides what goes first.
@@ -27,11 +27,16 @@ impl Ranking {
     pub fn gain(&self, before: &PolicyMetrics, after: &PolicyMetrics) -> f64 {
         let (Some(was), Some(is)) = (self.quantity.of(before), self.quantity.of(after)) else { return 0.0 };
         let better = if self.less { was - is } else { is - was };
-        match (better.total_cmp(&0.0), was.abs().total_cmp(&0.0)) {
-            (Ordering::Equal, _) => 0.0,
-            (_, Ordering::Equal) => better.signum(),
-            _ => better / was.abs(),
-        }
+        share(better, was)
+    }
+}
+
+/// A change as a share of what was; all of it where there was nothing.
+fn share(change: f64, was: f64) -> f64 {
+    match (change.total_cmp(&0.0), was.abs().total_cmp(&0.0)) {
+        (Ordering::Equal, _) => 0.0,
+        (_, Ordering::Equal) => change.signum(),
+        _ => change / was.abs(),
     }
 }
 
@@ -78,6 +83,8 @@ pub struct Gain {
     pub lossy: bool,
     /// Share of the ranking figure that it gains; below 0 a loss.
     pub gain: f64,
+    /// The same of the mean time to first token, which decides where the ranking figure hardly moves.
+    pub ttft_gain: f64,
     /// Without it.
     pub before: Glance,
     /// With it.
@@ -85,6 +92,19 @@ pub struct Gain {
     /// What is published of its quality.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub risk: Option<Risk>,
+}
+
+impl Gain {
+    /// What decides between levers: the ranking figure, and where it hardly moves the mean time to first
+    /// token. A percentile of few calls may not see what most of them gain.
+    fn worth(&self) -> (f64, f64) {
+        (if self.gain.abs() < LEAST_GAIN { 0.0 } else { self.gain }, self.ttft_gain)
+    }
+
+    fn is_worth_it(&self) -> bool {
+        let (ranked, ttft) = self.worth();
+        ranked > 0.0 || (ranked >= 0.0 && ttft >= LEAST_GAIN)
+    }
 }
 
 /// What to turn on, in which order.
@@ -128,8 +148,7 @@ pub fn greedy(
     if let Some(mut current) = run(&setup)? {
         loop {
             let mut tried = try_all(lossless, &setup, &current, ranking, run)?;
-            let first = tried.first().is_some_and(|(_, gain, _)| gain.gain >= LEAST_GAIN);
-            if !first {
+            if !tried.first().is_some_and(|(_, gain, _)| gain.is_worth_it()) {
                 left = tried.into_iter().map(|(_, gain, _)| gain).collect();
                 break;
             }
@@ -167,7 +186,10 @@ fn try_all(
         tried.push((lever.clone(), gain, with));
     }
     // Of equals the first one stays first.
-    tried.sort_by(|(_, a, _), (_, b, _)| b.gain.total_cmp(&a.gain));
+    tried.sort_by(|(_, a, _), (_, b, _)| {
+        let ((a, a_ttft), (b, b_ttft)) = (a.worth(), b.worth());
+        b.total_cmp(&a).then(b_ttft.total_cmp(&a_ttft))
+    });
     Ok(tried)
 }
 
@@ -184,6 +206,10 @@ fn gain(lever: &Lever, setup: &Setup, ranking: Ranking, without: &PolicyRun, wit
         gives: lever.on(setup).name(),
         lossy: context.is_some(),
         gain: ranking.gain(&before, &after),
+        ttft_gain: match (before.ttft_ms, after.ttft_ms) {
+            (Some(was), Some(is)) => share(was.mean - is.mean, was.mean),
+            _ => 0.0,
+        },
         before: Glance::at(&before),
         after: Glance::at(&after),
         risk: context.and_then(risk),
@@ -195,7 +221,10 @@ fn sentences(advice: &OrderAdvice) -> Vec<Sentence> {
     let mut says = Vec::new();
     let by = &advice.ranked_by;
     if advice.steps.is_empty() {
-        let text = format!("Nothing lossless gains as much as {} in `{by}`.", percent(Some(LEAST_GAIN)));
+        let text = format!(
+            "Nothing lossless gains as much as {} in `{by}` or mean TTFT.",
+            percent(Some(LEAST_GAIN))
+        );
         says.push(advice.left.iter().fold(Sentence::new(text), rests));
     }
     for (place, step) in (1..).zip(&advice.steps) {

@@ -16,7 +16,8 @@ fn advise(args: &[&'static str]) -> Value {
 #[test]
 fn the_page_is_readable() {
     let slo = "ttft_ms.p99<=400,job_ms.p95<=600000";
-    let args = ["advise", BROKEN, "--slo", slo, "--replicas", "2", "--kv-tokens", "60000", "--max-replicas", "8"];
+    let args =
+        ["advise", BROKEN, "--slo", slo, "--replicas", "2", "--kv-tokens", "60000", "--max-replicas", "8"];
     let ran = run(&args);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     insta::assert_snapshot!("advise-page", ran.stdout);
@@ -76,7 +77,8 @@ fn samples_and_single_requests_are_said() {
     assert!(sample["calls"].as_u64().unwrap() <= 400);
     let said = sampled["cannot_say"].to_string();
     assert!(said.contains("of 2,146 calls"), "{said}");
-    let single = advise(&["data/mooncake-conversation.ndjson.gz", "--limit", "400", "--slo", "job_ms.p50<=1"]);
+    let single =
+        advise(&["data/mooncake-conversation.ndjson.gz", "--limit", "400", "--slo", "job_ms.p50<=1"]);
     let said = single["cannot_say"].to_string();
     assert!(said.contains("single requests only") && said.contains("`job_ms.p50<=1`"), "{said}");
     assert_eq!(single.get("replicas"), None);

@@ -114,8 +114,8 @@ fn order(order: &OrderAdvice) -> String {
 
 fn order_notes(order: &OrderAdvice) -> Vec<String> {
     let mut notes = vec![format!(
-        "In the order of what they gain in `{}`, each on top of those before it; what gains little and what is lossy, \
-         each alone on top of all steps.",
+        "In the order of what they gain in `{}` (in mean TTFT where that hardly moves), each on top of those before it; \
+         what gains little and what is lossy, each alone on top of all steps.",
         order.ranked_by
     )];
     let compared =
