@@ -147,4 +147,36 @@ proptest! {
             prop_assert_eq!(fast.outcome.decisions.len(), sent(fast), "every call that is sent is decided on");
         }
     }
+
+    /// What a replica is tried for is what came of it where it is the one that was picked; nothing was earlier than
+    /// the best, and the oracle picks what the oracle picks.
+    #[test]
+    fn hindsight_agrees_with_what_happened(
+        sessions in sessions(), scenario in scenario(), tried in 1u32..8, other in 2u32..4,
+    ) {
+        let scenario = Scenario { regret: tried, replicas: other, ..scenario };
+        let (_, runs) = simulate(&sessions, &scenario).unwrap();
+        let (_, plain) = simulate(&sessions, &Scenario { regret: 0, ..scenario.clone() }).unwrap();
+        let (_, slow) = simulate(&sessions, &Scenario { stepwise: true, ..scenario.clone() }).unwrap();
+        for ((run, plain), slow) in runs.iter().zip(&plain).zip(&slow) {
+            prop_assert_eq!(&run.outcome, &slow.outcome, "{}", run.name);
+            prop_assert_eq!(&run.outcome.calls, &plain.outcome.calls, "trying changes nothing");
+            let decisions = run.outcome.decisions.iter().filter(|decision| decision.hindsight.is_some());
+            prop_assert_eq!(decisions.clone().count(), sent(run).min(tried as usize));
+            for decision in decisions {
+                let call = &run.outcome.calls[decision.call as usize];
+                let hindsight = decision.hindsight.as_ref().unwrap();
+                let own = hindsight.replicas[decision.replica as usize];
+                prop_assert_eq!(Some(own.ttft_us + call.scheduled_us), call.first_token_us);
+                prop_assert_eq!(Some(own.e2e_us + call.scheduled_us), call.finished_us);
+                prop_assert_eq!(hindsight.replicas.len(), other as usize);
+                let regret = decision.regret().unwrap();
+                prop_assert!(regret.ttft_us <= own.ttft_us && regret.e2e_us <= own.e2e_us);
+                if scenario.router.as_deref() == Some("oracle") && run.name != "naive" {
+                    prop_assert_eq!(hindsight.oracle, decision.replica);
+                    prop_assert_eq!(regret.oracle_ttft_us, regret.ttft_us);
+                }
+            }
+        }
+    }
 }

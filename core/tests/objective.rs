@@ -29,6 +29,7 @@ fn row() -> PolicyMetrics {
         utilisation: Some(0.25),
         preemptions: 8,
         predictions: None,
+        regret: None,
     }
 }
 

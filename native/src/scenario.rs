@@ -150,6 +150,7 @@ impl ScenarioArgs {
             predictor: self.predictor.clone(),
             staleness_us: self.staleness_ms.saturating_mul(1_000),
             decisions: false,
+            regret: 0,
             context: self.context.clone(),
             replicas: self.replicas,
             kv_tokens: self.kv_tokens,

@@ -15,4 +15,4 @@ pub(crate) use distribution::rounded;
 pub use distribution::{Distribution, ks_distance};
 pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, FitShare, fit};
 pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspect};
-pub use summary::{PolicyMetrics, Predictions, Spread, compare, percentile, summarise};
+pub use summary::{PolicyMetrics, Predictions, Regrets, Spread, compare, percentile, summarise};

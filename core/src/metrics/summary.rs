@@ -1,7 +1,7 @@
 //! The row of figures that `simulate` and `replay` print for one policy.
 
 use crate::policy::PolicyRun;
-use crate::trace::{CallOutcome, CallStatus, Outcome, Workload};
+use crate::trace::{CallOutcome, CallStatus, Decision, Outcome, Regret, Workload};
 use serde::{Deserialize, Serialize};
 
 /// Mean and percentiles of one quantity, in milliseconds.
@@ -63,6 +63,24 @@ pub struct PolicyMetrics {
     /// Length predictions that were too short and too long, where lengths were predicted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predictions: Option<Predictions>,
+    /// What the router's choices cost in hindsight, where that was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regret: Option<Regrets>,
+}
+
+/// How much later calls were than they would have been on the best replica, over the decisions that were tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Regrets {
+    /// Decisions tried.
+    pub decisions: u64,
+    /// Time to first token, over the least on any replica.
+    pub ttft_ms: Spread,
+    /// Time to the last token, over the least on any replica.
+    pub e2e_ms: Spread,
+    /// Share of decisions that no other replica would have bettered, by time to first token.
+    pub none_share: f64,
+    /// Time to first token on the oracle's replica, over the least on any: what later calls alone change.
+    pub oracle_ttft_ms: Spread,
 }
 
 /// How a length predictor did.
@@ -157,6 +175,7 @@ pub fn summarise(name: &str, workload: &Workload, outcome: &Outcome, common: &[b
         utilisation: utilisation(outcome),
         preemptions: outcome.counters.preemptions,
         predictions: predictions(outcome),
+        regret: regrets(outcome),
     }
 }
 
@@ -208,6 +227,19 @@ fn predictions(outcome: &Outcome) -> Option<Predictions> {
             Some(sum)
         },
     )
+}
+
+fn regrets(outcome: &Outcome) -> Option<Regrets> {
+    let tried: Vec<_> = outcome.decisions.iter().filter_map(Decision::regret).collect();
+    let spread = |f: &dyn Fn(&Regret) -> u64| Spread::of_us(tried.iter().map(f).collect());
+    let none = tried.iter().filter(|regret| regret.ttft_us == 0).count();
+    Some(Regrets {
+        decisions: tried.len() as u64,
+        ttft_ms: spread(&|regret| regret.ttft_us)?,
+        e2e_ms: spread(&|regret| regret.e2e_us)?,
+        none_share: none as f64 / tried.len() as f64,
+        oracle_ttft_ms: spread(&|regret| regret.oracle_ttft_us)?,
+    })
 }
 
 #[cfg(test)]

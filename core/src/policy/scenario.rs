@@ -48,6 +48,9 @@ pub struct Scenario {
     /// Keep what the router thought of every replica, for every call.
     #[serde(skip_serializing_if = "is_false")]
     pub decisions: bool,
+    /// Decisions a policy of which every replica is tried in hindsight.
+    #[serde(skip_serializing_if = "is_none_tried")]
+    pub regret: u32,
     /// Replaces the context strategy of prompt-compaction.
     pub context: Option<String>,
     /// Engines.
@@ -86,6 +89,10 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+fn is_none_tried(number: &u32) -> bool {
+    *number == 0
+}
+
 fn is_false(flag: &bool) -> bool {
     !*flag
 }
@@ -101,6 +108,7 @@ impl Default for Scenario {
             predictor: None,
             staleness_us: 0,
             decisions: false,
+            regret: 0,
             context: None,
             replicas: 1,
             kv_tokens: None,
@@ -185,6 +193,13 @@ impl Scenario {
         positive("replicas", self.replicas.into())?;
         if self.replicas > MAX_REPLICAS {
             return Err(ScenarioError::range("replicas", self.replicas, format!("at most {MAX_REPLICAS}")));
+        }
+        if self.regret > 0 && self.replicas < 2 {
+            return Err(ScenarioError::range(
+                "regret",
+                self.regret,
+                "0 with one replica: there is no choice",
+            ));
         }
         positive("kv_tokens", self.kv_tokens.unwrap_or(1))?;
         positive("block_tokens", self.block_tokens.unwrap_or(1).into())?;

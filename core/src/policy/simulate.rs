@@ -242,7 +242,11 @@ fn run(ready: &Prompts, chosen: &Chosen, scenario: &Scenario, profile: &Compiled
         decisions: scenario.decisions,
         seed: scenario.seed,
     };
-    serve::simulate(&ready.work, &ready.tree, &config, &arrivals(&ready.work, scenario))
+    let plan = arrivals(&ready.work, scenario);
+    if scenario.regret > 0 {
+        return serve::simulate_with_hindsight(&ready.work, &ready.tree, &config, &plan, scenario.regret);
+    }
+    serve::simulate(&ready.work, &ready.tree, &config, &plan)
 }
 
 fn arrivals(work: &Workload, scenario: &Scenario) -> ArrivalPlan {

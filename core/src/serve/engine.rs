@@ -16,7 +16,7 @@ use super::schedule::{self, Program, Waiting};
 use super::sessions::{Due, Sessions};
 use super::view::{Caches, Held, Snapshot};
 use crate::predict::{self, Kind, Predictor};
-use crate::trace::{CallStatus, Counters, Decision, Outcome, Workload};
+use crate::trace::{CallOutcome, CallStatus, Counters, Decision, Outcome, Workload};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -26,6 +26,16 @@ enum Event {
     Complete(u32),
     Due(u32),
     Plan(u32),
+}
+
+/// A call that goes to a replica whatever the router says.
+#[derive(Clone, Copy, Debug)]
+struct Forced {
+    call: u32,
+    replica: u32,
+    /// Whether to ask the oracle, too, and what it said.
+    ask_oracle: bool,
+    oracle: Option<u32>,
 }
 
 /// A cluster at work. A clone goes on by itself, so that what would have been can be tried.
@@ -42,8 +52,8 @@ pub struct Engine<'a> {
     view: Snapshot,
     /// Where copies of replicas go on, for a router that sees the future.
     foresight: Option<Foresight<'a>>,
-    /// A call that goes to this replica whatever the router says.
-    forced: Option<(u32, u32)>,
+    /// A call that goes where it is told, whatever the router says.
+    forced: Option<Forced>,
     decisions: Vec<Decision>,
 }
 
@@ -124,6 +134,23 @@ impl<'a> Engine<'a> {
         }
         true
     }
+
+    /// The call that comes next, where that is what happens next.
+    pub(super) fn coming(&self) -> Option<u32> {
+        match self.events.peek() {
+            Some(&Reverse((_, Event::Due(call)))) => Some(call),
+            _ => None,
+        }
+    }
+
+    /// Sends a call that has not come yet to a replica, and lets things happen until it ends. Returns what came of it,
+    /// and what the oracle would have picked, if that is asked.
+    pub(super) fn try_on(mut self, call: u32, replica: u32, ask_oracle: bool) -> (CallOutcome, Option<u32>) {
+        self.forced = Some(Forced { call, replica, ask_oracle, oracle: None });
+        while self.shared.out[call as usize].finished_us.is_none() && self.step() {}
+        (self.shared.out[call as usize].clone(), self.forced.and_then(|forced| forced.oracle))
+    }
+
     fn post_due(&mut self) {
         for (time, call) in self.due.drain(..) {
             self.events.push(Reverse((time, Event::Due(call))));
@@ -215,15 +242,20 @@ impl<'a> Engine<'a> {
         };
         let mut scores = if config.decisions { Scores::on(config.replicas) } else { Scores::off() };
         let mut picked = self.router.pick(ask, &view, &mut scores).min(config.replicas - 1);
-        if let Some((_, replica)) = self.forced.filter(|&(call, _)| call == ask.call) {
-            picked = replica;
+        if let Some(forced) = self.forced.as_mut().filter(|forced| forced.call == ask.call) {
+            picked = forced.replica;
+            if forced.ask_oracle {
+                let mut foresight = Foresight::new(self.shared.clone());
+                let first_tokens = foresight.first_tokens(&self.replicas, waiting, &self.shared);
+                forced.oracle = Some(route::earliest(&first_tokens));
+            }
         }
         self.router.sent(ask, &view, picked);
         if config.decisions {
             self.shared.out[ask.call as usize].decision = Some(self.decisions.len() as u32);
             let at_us = us(ask.now);
             let scores = scores.into_values();
-            self.decisions.push(Decision { call: ask.call, at_us, replica: picked, scores });
+            self.decisions.push(Decision { call: ask.call, at_us, replica: picked, scores, hindsight: None });
         }
         picked
     }

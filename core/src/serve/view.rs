@@ -202,3 +202,51 @@ impl Held for Blocks {
         self.device(replica, node)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::cache::{Admission, BlockCache, Lease};
+    use crate::serve::evict::{Lru, Use};
+    use crate::serve::route::fixture::Stage;
+    use crate::synth::Chance;
+
+    /// A cache that calls come to and go from, with room for a third of what they ask for: a view that is taken
+    /// now and then is what the cache was then, block for block.
+    #[test]
+    fn a_late_view_is_the_cache_as_it_was() {
+        let prompts: Vec<Vec<(u64, u32)>> =
+            (0..30).map(|n| (0..=n % 4).map(|depth| (depth * 8 + n % (2 + depth), 40)).collect()).collect();
+        let borrowed: Vec<&[(u64, u32)]> = prompts.iter().map(Vec::as_slice).collect();
+        let stage = Stage::new(1, &borrowed);
+        let nodes = stage.tree.len() as NodeId;
+        let mut cache = BlockCache::new(stage.tree, 14, Box::new(Lru::default()));
+        cache.watch();
+        let mut late = Snapshot::new(1, 1, stage.tree, Sees::Caches);
+        let mut chance = Chance::new(4);
+        let mut running: Vec<(u32, Lease)> = Vec::new();
+        let mut differed = 0;
+        for now in 0..3_000 {
+            let call = (chance.bits() % 30) as u32;
+            let (node, target) =
+                (stage.tree.prompt(call), u64::from(stage.work.calls[call as usize].prompt_tokens));
+            let ask = Admission { call, node, target, room: target, headroom: 0, alone: false, now };
+            if let Some(mut lease) = cache.admit(&ask) {
+                cache.publish(&mut lease, node, target);
+                running.push((call, lease));
+            }
+            if chance.bits().is_multiple_of(2) && !running.is_empty() {
+                let (call, lease) = running.remove(0);
+                cache.release(lease, Use { call, at: now });
+            }
+            differed += u32::from((0..nodes).any(|node| late.blocks.device(0, node) != cache.held(node)));
+            if chance.bits().is_multiple_of(3) {
+                late.see(0, Load::default(), &mut cache);
+                for node in 0..nodes {
+                    assert_eq!(late.blocks.device(0, node), cache.held(node), "node {node} at {now}");
+                }
+            }
+        }
+        assert!(differed > 300 && cache.evicted() > 100, "{differed} {}", cache.evicted());
+    }
+}

@@ -13,7 +13,7 @@ mod transcript;
 mod validate;
 mod workload;
 
-pub use outcome::{Cached, CallOutcome, CallStatus, Counters, Decision, Outcome};
+pub use outcome::{Cached, CallOutcome, CallStatus, Counters, Decision, Hindsight, Outcome, Regret, Tried};
 pub use session::{
     Call, CallRole, Ending, Mark, Message, MessageKind, MessageRole, Recorded, Run, Scope, Segment, Session,
     Tag, ToolUse, Window,

@@ -95,6 +95,54 @@ pub struct Decision {
     pub replica: u32,
     /// One score a replica; null where a replica was not considered.
     pub scores: Vec<Option<f64>>,
+    /// What would have come of each replica, where that was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hindsight: Option<Hindsight>,
+}
+
+/// What would have come of a call on each replica, all that came later included.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hindsight {
+    /// One entry a replica.
+    pub replicas: Vec<Tried>,
+    /// The replica that would have made the first token first if nothing had come later.
+    pub oracle: u32,
+}
+
+/// What would have come of a call on one replica, from its schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Time to the first token.
+    pub ttft_us: u64,
+    /// Time to the last token.
+    pub e2e_us: u64,
+}
+
+/// How much later than on the best replica a call was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Regret {
+    /// Time to first token, over the least on any replica.
+    pub ttft_us: u64,
+    /// Time to the last token, over the least on any replica.
+    pub e2e_us: u64,
+    /// Time to first token on the replica of the oracle, over the least on any replica.
+    pub oracle_ttft_us: u64,
+}
+
+impl Decision {
+    /// What the choice cost, where every replica was tried.
+    pub fn regret(&self) -> Option<Regret> {
+        let hindsight = self.hindsight.as_ref()?;
+        let own = hindsight.replicas.get(self.replica as usize)?;
+        let oracle = hindsight.replicas.get(hindsight.oracle as usize)?;
+        let first = hindsight.replicas.iter().map(|tried| tried.ttft_us).min()?;
+        let last = hindsight.replicas.iter().map(|tried| tried.e2e_us).min()?;
+        Some(Regret {
+            ttft_us: own.ttft_us - first,
+            e2e_us: own.e2e_us - last,
+            oracle_ttft_us: oracle.ttft_us - first,
+        })
+    }
 }
 
 /// What happened to each call of a workload.
@@ -102,7 +150,7 @@ pub struct Decision {
 pub struct Outcome {
     /// One entry a call, in workload order.
     pub calls: Vec<CallOutcome>,
-    /// The router's choices, where recording them was asked for; no router records them yet.
+    /// The router's choices, where recording them was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
     /// Sums over the run.

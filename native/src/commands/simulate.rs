@@ -10,7 +10,7 @@ use atr_core::figure::units;
 use atr_core::metrics::{self, PolicyMetrics, Spread};
 use atr_core::policy::{self, PolicyRun, Resolved, Scenario};
 use atr_core::report::Origin;
-use atr_core::trace::CallOutcome;
+use atr_core::trace::{CallOutcome, Decision, Regret};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,13 @@ pub(crate) struct SimulateArgs {
     /// Write one JSON line per call and policy here, or a Parquet table where the name ends in `.parquet`.
     #[arg(long, value_name = "FILE")]
     outcome: Option<PathBuf>,
+    /// Write one JSON line per routing decision and policy here, with what the router thought of every replica.
+    #[arg(long, value_name = "FILE")]
+    decisions: Option<PathBuf>,
+    /// Try every replica in hindsight for so many decisions of each policy, and say how much later the calls were
+    /// than on the best.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    regret: Option<u32>,
 }
 
 /// What `--json` prints. The last two are volatile.
@@ -45,15 +52,10 @@ struct Answer<'a> {
 /// # Errors
 /// When the call is wrong, the traces cannot be read or the outcome cannot be written.
 pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
-    // A line has room for a call's curve, a table's row has not.
-    let curves = args.outcome.as_deref().is_some_and(|to| !outcomes::is_table(to));
-    let scenario = Scenario { curves, ..args.scenario.scenario()? };
-    if json && args.outcome.as_deref() == Some(Path::new("-")) {
-        let why = "`--json` and `--outcome -` both want standard output, expected one of them";
-        return Err(WrongCall(why.to_owned()).into());
-    }
+    let scenario = checked(args, json)?;
     // Opened before the work, so that a wrong place is said at once.
     let outcome = args.outcome.as_deref().map(OutFile::create).transpose()?;
+    let decisions = args.decisions.as_deref().map(OutFile::create).transpose()?;
     let imported = args.input.read()?;
     output::progress(format_args!(
         "{}, {} {}",
@@ -74,7 +76,7 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     };
     if json {
         output::emit_json(&answer)?;
-    } else if args.outcome.as_deref() != Some(Path::new("-")) {
+    } else if !wants_stdout(&args.outcome) && !wants_stdout(&args.decisions) {
         output::emit(&readable(&answer))?;
     }
     if let Some(file) = outcome {
@@ -85,7 +87,61 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
         }
         output::note(format_args!("wrote {} to {to}", count(calls as u64, "call")));
     }
+    if let Some(file) = decisions {
+        let to = file.to().display().to_string();
+        let made: usize = runs.iter().map(|run| run.outcome.decisions.len()).sum();
+        write_decisions(file, &runs)?;
+        output::note(format_args!("wrote {} to {to}", count(made as u64, "decision")));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn wants_stdout(to: &Option<PathBuf>) -> bool {
+    to.as_deref() == Some(Path::new("-"))
+}
+
+/// The scenario, with what is to be kept of its runs.
+fn checked(args: &SimulateArgs, json: bool) -> anyhow::Result<Scenario> {
+    let wanting = [
+        ("`--json`", json),
+        ("`--outcome -`", wants_stdout(&args.outcome)),
+        ("`--decisions -`", wants_stdout(&args.decisions)),
+    ];
+    let wanting: Vec<&str> = wanting.iter().filter(|(_, wants)| *wants).map(|(flag, _)| *flag).collect();
+    if let [first, second, ..] = wanting[..] {
+        let why = format!("{first} and {second} both want standard output, expected one of them");
+        return Err(WrongCall(why).into());
+    }
+    let scenario = Scenario {
+        // A line has room for a call's curve, a table's row has not.
+        curves: args.outcome.as_deref().is_some_and(|to| !outcomes::is_table(to)),
+        decisions: args.decisions.is_some(),
+        regret: args.regret.unwrap_or(0),
+        ..args.scenario.scenario()?
+    };
+    scenario.check()?;
+    Ok(scenario)
+}
+
+/// One line of `--decisions`.
+#[derive(Serialize)]
+struct DecisionLine<'a> {
+    policy: &'a str,
+    #[serde(flatten)]
+    decision: &'a Decision,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    regret: Option<Regret>,
+}
+
+fn write_decisions(mut file: OutFile, runs: &[PolicyRun]) -> anyhow::Result<()> {
+    for run in runs {
+        for decision in &run.outcome.decisions {
+            let line = DecisionLine { policy: &run.name, decision, regret: decision.regret() };
+            serde_json::to_writer(&mut file, &line)?;
+            file.write_all(b"\n")?;
+        }
+    }
+    file.finish()
 }
 
 /// One line of `--outcome`.
@@ -104,6 +160,43 @@ fn write_outcome(mut file: OutFile, runs: &[PolicyRun]) -> anyhow::Result<()> {
         }
     }
     file.finish()
+}
+
+/// What routing cost in hindsight, where that was tried.
+fn regrets(rows: &[PolicyMetrics]) -> String {
+    let mut table = Table::new(&[
+        "regret",
+        "decisions",
+        "none",
+        "TTFT mean",
+        "p50",
+        "p99",
+        "E2E mean",
+        "p99",
+        "oracle's TTFT",
+    ]);
+    for row in rows {
+        let Some(regret) = row.regret else { continue };
+        table.row(vec![
+            row.name.clone(),
+            units::grouped(regret.decisions),
+            units::percent(Some(regret.none_share)),
+            units::time(regret.ttft_ms.mean),
+            units::time(regret.ttft_ms.p50),
+            units::time(regret.ttft_ms.p99),
+            units::time(regret.e2e_ms.mean),
+            units::time(regret.e2e_ms.p99),
+            units::time(regret.oracle_ttft_ms.mean),
+        ]);
+    }
+    if rows.iter().all(|row| row.regret.is_none()) {
+        return String::new();
+    }
+    format!(
+        "\n{}\nRegret: how much later a call was than on the best replica, each tried with all that came later. \
+         None: no other was better.\nOracle: the same of the replica that would have been first if nothing had come later.\n",
+        table.render()
+    )
 }
 
 fn readable(answer: &Answer<'_>) -> String {
@@ -157,6 +250,7 @@ fn readable(answer: &Answer<'_>) -> String {
     for left_out in &answer.scenario.not_applicable {
         text.push_str(&format!("{}: not applicable, {}\n", left_out.name, left_out.why));
     }
+    text.push_str(&regrets(&answer.policies));
     text.push_str(&format!(
         "\nTTFT: time to first token, from schedule. Figures cover the calls that every policy admitted.\n\
          {} in {}, {} calls/s.\n",

@@ -195,3 +195,58 @@ fn the_outcome_has_a_line_for_every_call_and_policy() {
     let said = fails(&simulate(&["--json", "--outcome", &folder.path("none/calls.ndjson")])[..], 1);
     assert!(said.contains("none/calls.ndjson"), "{said}");
 }
+
+/// Two replicas by turns: a session's second call goes where its prompt is not. Both policies take turns.
+#[test]
+fn decisions_have_a_line_each_and_say_what_they_cost() {
+    let folder = Folder::new("decisions");
+    let to = folder.path("decisions.ndjson");
+    let asked = ["--policy", "naive,exact-prefix-cache", "--replicas", "2", "--regret", "2", "--json"];
+    let answer = json(&simulate(&[&asked[..], &["--decisions", &to]].concat()));
+    let rows = answer["policies"].as_array().unwrap();
+    assert_eq!((&rows[1]["regret"]["decisions"], &answer["scenario"]["regret"]), (&2.into(), &2.into()));
+    let text = std::fs::read_to_string(&to).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 6, "every decision, tried or not");
+    for policy in ["naive", "exact-prefix-cache"] {
+        let of: Vec<&Value> = lines.iter().filter(|line| line["policy"] == policy).collect();
+        assert_eq!(of.iter().filter(|line| line.get("hindsight").is_some()).count(), 2);
+        for line in of {
+            let scores = line["scores"].as_array().unwrap();
+            assert_eq!(scores.len(), 2);
+            assert_eq!(scores[line["replica"].as_u64().unwrap() as usize], 0.0, "its turn");
+            assert_eq!(line.get("hindsight").is_some(), line.get("regret").is_some());
+            if let Some(hindsight) = line.get("hindsight") {
+                let tried: Vec<u64> = hindsight["replicas"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|tried| tried["ttft_us"].as_u64().unwrap())
+                    .collect();
+                let own = tried[line["replica"].as_u64().unwrap() as usize];
+                assert_eq!(line["regret"]["ttft_us"], own - tried.iter().min().unwrap());
+            }
+        }
+    }
+    let plain = json(&simulate(&["--replicas", "2", "--json"]));
+    assert!(plain["policies"][0].get("regret").is_none());
+    insta::assert_snapshot!("simulate-regret", {
+        let ran = run(&simulate(&[&asked[..6]].concat()));
+        let lines: Vec<&str> = ran.stdout.lines().collect();
+        lines[..lines.len() - 1].join("\n")
+    });
+}
+
+#[test]
+fn regret_needs_a_choice_and_one_output() {
+    let one = fails(&simulate(&["--regret", "5"]), 2);
+    assert!(one.contains("`regret` is 5, expected 0 with one replica: there is no choice"), "{one}");
+    for bad in ["0", "-1", "many"] {
+        let said = fails(&simulate(&["--replicas", "2", &format!("--regret={bad}")]), 2);
+        assert!(said.contains("--regret"), "{said}");
+    }
+    let both = fails(&simulate(&["--outcome", "-", "--decisions", "-"]), 2);
+    assert!(both.contains("`--outcome -` and `--decisions -` both want standard output"), "{both}");
+    let none = fails(&simulate(&["--decisions", "/nowhere/at/all.ndjson"]), 1);
+    assert!(none.contains("/nowhere/at/all.ndjson"), "{none}");
+}

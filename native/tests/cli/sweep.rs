@@ -104,6 +104,35 @@ fn the_result_does_not_depend_on_threads_or_on_how_the_grid_is_written() {
     assert_eq!(bytes(&out), whole);
 }
 
+/// More sets of prompts than are kept, asked for by several threads at once.
+#[test]
+fn shared_prompts_are_those_of_their_point() {
+    let folder = Folder::new("sweep-shared");
+    let set = "data/sample.ndjson.gz";
+    let grid = ["block_tokens=64..512x2", "context=masking:2,masking:5:3", "max_tokens=64,16384"];
+    let mut answers = Vec::new();
+    for threads in ["1", "5"] {
+        let out = folder.path(&format!("{threads}.ndjson"));
+        let mut args = vec!["sweep", set, "--limit", "3", "--threads", threads, "--out", &out];
+        args.extend(["--policy", "exact-prefix-cache,prompt-compaction", "--kv-tokens", "200000"]);
+        args.extend(grid.iter().flat_map(|over| ["--over", over]));
+        good(&args);
+        answers.push(bytes(&out));
+    }
+    assert_eq!((answers[0].lines().count(), &answers[0]), (17, &answers[1]));
+    let rows: Vec<Value> =
+        answers[0].lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+    for row in &rows[3..6] {
+        let (block, most) =
+            (row["point"]["block_tokens"].to_string(), row["point"]["max_tokens"].to_string());
+        let context = row["point"]["context"].as_str().unwrap();
+        let args = ["simulate", set, "--limit", "3", "--json", "--block", &block, "--max-tokens", &most];
+        let policies = ["--policy", "exact-prefix-cache,prompt-compaction", "--kv-tokens", "200000"];
+        let alone = json(&[&args[..], &policies, &["--context", context]].concat());
+        assert_eq!(row["policies"], alone["policies"], "{}", row["point"]);
+    }
+}
+
 fn bytes_of(path: &str) -> Vec<u8> {
     std::fs::read(crate::harness::root().join(path)).unwrap()
 }

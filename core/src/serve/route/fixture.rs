@@ -7,19 +7,19 @@ use crate::serve::prefix::{NodeId, PrefixTree};
 use crate::trace::{CallRole, Run, Segment, Start, WorkCall, WorkSession, Workload};
 
 /// What a router is asked about, and what it sees; blocks of 16, room for 1,000 on a replica.
-pub(super) struct Stage {
-    pub(super) work: &'static Workload,
-    pub(super) tree: &'static PrefixTree,
-    pub(super) loads: Vec<Load>,
+pub(in crate::serve) struct Stage {
+    pub(in crate::serve) work: &'static Workload,
+    pub(in crate::serve) tree: &'static PrefixTree,
+    pub(in crate::serve) loads: Vec<Load>,
     /// Blocks of the prompt that is asked about, by replica.
-    pub(super) device: Vec<u32>,
+    pub(in crate::serve) device: Vec<u32>,
     /// The same with the host's.
-    pub(super) anywhere: Vec<u32>,
-    pub(super) costs: Coefficients,
-    pub(super) first_tokens: Vec<Option<Ps>>,
+    pub(in crate::serve) anywhere: Vec<u32>,
+    pub(in crate::serve) costs: Coefficients,
+    pub(in crate::serve) first_tokens: Vec<Option<Ps>>,
     /// Session by call.
-    pub(super) sessions: Vec<u32>,
-    pub(super) now: Ps,
+    pub(in crate::serve) sessions: Vec<u32>,
+    pub(in crate::serve) now: Ps,
 }
 
 const CAPACITY: u64 = 1_000;
@@ -36,7 +36,7 @@ impl Held for Stage {
 
 impl Stage {
     /// Prompts as (segment, tokens), one call and session each.
-    pub(super) fn new(replicas: usize, prompts: &[&[(u64, u32)]]) -> Self {
+    pub(in crate::serve) fn new(replicas: usize, prompts: &[&[(u64, u32)]]) -> Self {
         let mut work = Workload { models: vec!["m".to_owned()], ..Workload::default() };
         for (id, prompt) in (0..).zip(prompts) {
             let mut runs = Vec::new();
@@ -85,7 +85,7 @@ impl Stage {
         }
     }
 
-    pub(super) fn router(&self, text: &str, seed: u64) -> Box<dyn Router> {
+    pub(in crate::serve) fn router(&self, text: &str, seed: u64) -> Box<dyn Router> {
         let cluster = Cluster {
             replicas: self.loads.len() as u32,
             work: self.work,
@@ -97,7 +97,7 @@ impl Stage {
     }
 
     /// Asks the router about a call and sends it where it says.
-    pub(super) fn decide(&self, router: &mut dyn Router, call: u32) -> (u32, Vec<Option<f64>>) {
+    pub(in crate::serve) fn decide(&self, router: &mut dyn Router, call: u32) -> (u32, Vec<Option<f64>>) {
         let asked = &self.work.calls[call as usize];
         let ask = Ask {
             call,

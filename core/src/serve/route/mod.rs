@@ -21,6 +21,7 @@ mod session_affinity;
 mod smg_least_load;
 mod vllm_dp;
 
+pub(super) use oracle::earliest;
 pub use scores::Scores;
 
 use super::prefix::PrefixTree;
@@ -161,4 +162,4 @@ pub fn known() -> String {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;

@@ -5,6 +5,7 @@ use super::values;
 use crate::args::WrongCall;
 use crate::table::Table;
 use crate::terminal;
+use crate::words::count;
 use anyhow::Context;
 use atr_core::figure::units;
 use atr_core::metrics::PolicyMetrics;
@@ -72,18 +73,18 @@ struct Entry {
 pub(crate) fn render(header: &Header, rows: &[Row], wanted: &Wanted) -> anyhow::Result<String> {
     let mut entries = entries(rows)?;
     let mut text = format!(
-        "simulated: {} of {} points, {} calls of {} sessions at each\n",
+        "simulated: {} of {}, at each {} of {}\n",
         units::grouped(rows.len() as u64),
-        units::grouped(header.points as u64),
-        units::grouped(header.inputs.calls),
-        units::grouped(header.inputs.sessions)
+        count(header.points as u64, "point"),
+        count(header.inputs.calls, "call"),
+        count(header.inputs.sessions, "session")
     );
     let all = entries.len();
     // Who refuses the long calls looks fast.
     let most = entries.iter().map(|entry| entry.figures.calls).max().unwrap_or(0);
     entries.retain(|entry| entry.figures.calls == most);
     let easier = all - entries.len();
-    let ranked = entries.len();
+    let ranked = entries.len() as u64;
     entries.retain(|entry| wanted.slo.iter().all(|condition| condition.met(&entry.figures) == Some(true)));
     for quantity in &wanted.best {
         section(&mut text, quantity, &entries, wanted.top);
@@ -98,19 +99,21 @@ pub(crate) fn render(header: &Header, rows: &[Row], wanted: &Wanted) -> anyhow::
     }
     if !wanted.slo.is_empty() {
         let conditions: Vec<String> = wanted.slo.iter().map(ToString::to_string).collect();
-        let _ = writeln!(text, "{} of {ranked} rows meet {}.", entries.len(), conditions.join(", "));
+        let _ =
+            writeln!(text, "{} of {} meet {}.", entries.len(), count(ranked, "row"), conditions.join(", "));
     }
     if easier > 0 {
         let _ = writeln!(
             text,
-            "Not ranked: {easier} of {all} rows, which finished fewer than {} calls and so would be compared on easier ones.",
-            units::grouped(most)
+            "Not ranked: {easier} of {}, which finished fewer than {} and so would be compared on easier ones.",
+            count(all as u64, "row"),
+            count(most, "call")
         );
     }
     let mut failed = rows.iter().filter_map(|row| Some((row, row.error.as_deref()?)));
-    let count = failed.clone().count();
+    let how_many = failed.clone().count();
     if let Some((row, why)) = failed.next() {
-        let _ = writeln!(text, "Points that cannot be run: {count}; the first, {}: {why}.", row.point);
+        let _ = writeln!(text, "Points that cannot be run: {how_many}; the first, {}: {why}.", row.point);
     }
     Ok(text)
 }

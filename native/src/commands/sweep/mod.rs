@@ -11,6 +11,7 @@ use crate::args::InputArgs;
 use crate::export::outcomes::{self, Varied};
 use crate::output::{self, OutFile};
 use crate::scenario::ScenarioArgs;
+use crate::words::count;
 use anyhow::Context;
 use atr_core::figure::units;
 use atr_core::policy::PolicyRun;
@@ -130,7 +131,8 @@ pub(crate) fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         })
         .collect();
     let threads = args.threads.map_or_else(cores, usize::from);
-    output::note(format_args!("{} points, {} of them to run, {threads} at a time", points.len(), left.len()));
+    let all = count(points.len() as u64, "point");
+    output::note(format_args!("{all}, {} of them to run, {threads} at a time", left.len()));
     let keep = |point: &Point<'_>, runs: &[PolicyRun]| match table(point) {
         None => Ok(()),
         Some(path) => outcomes::write(OutFile::create(&path)?, &varied(&grid, point), Some(&point.id), runs),
@@ -167,10 +169,10 @@ fn check(rows: &[Row], strict: bool, part: bool) -> anyhow::Result<()> {
     let failed: Vec<(&Row, &str)> =
         rows.iter().filter_map(|row| Some((row, row.error.as_deref()?))).collect();
     let Some((row, why)) = failed.first() else { return Ok(()) };
-    let (count, all) = (failed.len(), rows.len());
+    let (bad, all) = (failed.len(), count(rows.len() as u64, "point"));
     anyhow::ensure!(
-        !strict && (part || count < all),
-        "{count} of {all} points cannot be run; the first, {}: {why}",
+        !strict && (part || bad < rows.len()),
+        "{bad} of {all} cannot be run; the first, {}: {why}",
         row.point
     );
     Ok(())
@@ -184,8 +186,8 @@ fn print(answer: &Answer<'_>, wanted: &Wanted, json: bool) -> anyhow::Result<()>
     if let (Some(wall_ms), Some(rate)) = (answer.wall_ms, answer.calls_per_s) {
         let calls = (rate * wall_ms / 1e3).round() as u64;
         text.push_str(&format!(
-            "{} simulated calls in {}, {} calls/s.\n",
-            units::grouped(calls),
+            "{} in {}, {} calls/s.\n",
+            count(calls, "simulated call"),
             units::time(wall_ms),
             units::grouped(rate as u64)
         ));
