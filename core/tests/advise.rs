@@ -9,10 +9,10 @@ use atr_core::advise::{
 };
 use atr_core::metrics::breaks::breaks;
 use atr_core::metrics::objective::objectives;
-use atr_core::metrics::{Curve, Knot, PolicyMetrics, Spread, compare};
+use atr_core::metrics::{Curve, Knot, PolicyMetrics, Spread, compare, summarise};
 use atr_core::policy::{Arrivals, Scenario, ScenarioError, by_name, simulate};
 use atr_core::report::Origin;
-use atr_core::trace::{Mark, Session};
+use atr_core::trace::{Mark, Outcome, Session, Workload};
 use common::agent;
 use proptest::prelude::*;
 use std::convert::Infallible;
@@ -20,25 +20,10 @@ use std::convert::Infallible;
 fn row(ttft_ms: f64) -> PolicyMetrics {
     let spread = Spread { mean: ttft_ms, p50: ttft_ms, p90: ttft_ms, p95: ttft_ms, p99: ttft_ms };
     PolicyMetrics {
-        name: "any".to_owned(),
-        calls: 10,
-        failed: 0,
-        rejected: 0,
-        skipped: 0,
         hit_rate: Some(0.5),
         ceiling_hit_rate: Some(0.8),
         ttft_ms: Some(spread),
-        tpot_ms: None,
-        e2e_ms: None,
-        queue_ms: None,
-        job_ms: None,
-        prompt_tokens: 100,
-        prefill_tokens: 50,
-        output_tokens: 10,
-        makespan_ms: 1.0,
-        utilisation: Some(0.1),
-        preemptions: 0,
-        predictions: None,
+        ..summarise("any", &Workload::default(), &Outcome::default(), &[])
     }
 }
 
