@@ -40,7 +40,13 @@ pub(crate) struct ScenarioArgs {
     /// KV capacity of one replica, in tokens; default from the profile.
     #[arg(long, value_name = "N")]
     kv_tokens: Option<u64>,
-    /// Tokens in a cache block; default: the source's, else 16.
+    /// What a replica keeps in its host's memory, in tokens; default: nothing.
+    #[arg(long, value_name = "N")]
+    host_kv_tokens: Option<u64>,
+    /// Rate at which that is brought over; default: one direction of the profile's PCIe link.
+    #[arg(long, value_name = "RATE")]
+    host_gb_per_s: Option<f64>,
+    /// Tokens in a cache block; default: the source's, else 16, or 1 for caches that are exact to the token.
     #[arg(long, value_name = "N")]
     block: Option<u32>,
     /// Latency profile: a name, or `linear:a_ms,b_ms,c_ms`.
@@ -154,6 +160,8 @@ impl ScenarioArgs {
             context: self.context.clone(),
             replicas: self.replicas,
             kv_tokens: self.kv_tokens,
+            host_kv_tokens: self.host_kv_tokens,
+            host_gb_per_s: self.host_gb_per_s,
             block_tokens: self.block,
             profile: self.profile.clone(),
             max_batch: self.max_batch,

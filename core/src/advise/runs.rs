@@ -67,7 +67,6 @@ pub fn run(
     options: &Options,
     tell: &mut Progress<'_>,
 ) -> Result<Advice, ScenarioError> {
-    let block = block_tokens(sessions, options.scenario.block_tokens)?;
     let single_requests = sessions.iter().all(|session| session.turns().is_none());
     let arrivals = options.scenario.arrivals;
     let recorded = arrivals == Some(Arrivals::Recorded) || (arrivals.is_none() && single_requests);
@@ -81,6 +80,7 @@ pub fn run(
     let rows = compare(&runs);
     drop(runs);
     let given = resolved.scenario.clone();
+    let block = block_tokens(sessions, given.block_tokens)?;
     let (objectives, untold) = told(&options.objectives, &rows);
     tell("what each lever adds");
     let order = ordered(&mut bench, &given, &objectives)?;

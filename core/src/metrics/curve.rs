@@ -8,7 +8,7 @@
 //! way has been used since, so its blocks lie side by side in the order of the cache: a run takes one
 //! question to a Fenwick tree over calls, and adds one line to the curve.
 
-use super::inspect::{InspectOptions, Laid, lay};
+use super::{InspectOptions, Untimed};
 use crate::serve::{NodeId, PrefixTree, ROOT};
 use crate::trace::{Session, Workload};
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ fn step(before: Knot, after: Knot, block: u64) -> u64 {
 /// source hashes counts, replies enter the cache where messages are known, one session after the other or
 /// merged by time. Exact: at any capacity it gives what `inspect`'s LRU pass finds.
 pub fn miss_ratio_curve(sessions: &[Session], options: &InspectOptions) -> Curve {
-    let Laid { work, tree, order, replies, .. } = lay(sessions, options);
+    let Untimed { work, tree, order, replies } = Untimed::new(sessions, options);
     curve_over(&work, &tree, &order, replies)
 }
 

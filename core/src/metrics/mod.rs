@@ -9,6 +9,7 @@ mod inspect;
 pub mod objective;
 pub mod shapes;
 mod summary;
+mod untimed;
 
 pub use curve::{Curve, Knot, curve_over, miss_ratio_curve};
 pub(crate) use distribution::rounded;
@@ -16,3 +17,4 @@ pub use distribution::{Distribution, ks_distance};
 pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, FitShare, fit};
 pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspect};
 pub use summary::{PolicyMetrics, Predictions, Regrets, Spread, compare, percentile, summarise};
+pub use untimed::Untimed;

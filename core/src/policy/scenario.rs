@@ -57,6 +57,12 @@ pub struct Scenario {
     pub replicas: u32,
     /// KV capacity of one replica, in tokens.
     pub kv_tokens: Option<u64>,
+    /// What a replica keeps in its host's memory, in tokens; `None`: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_kv_tokens: Option<u64>,
+    /// Rate at which it is brought over; `None`: that of the profile's link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_gb_per_s: Option<f64>,
     /// Tokens in a cache block.
     pub block_tokens: Option<u32>,
     /// A profile's name, or `linear:a_ms,b_ms,c_ms`.
@@ -112,6 +118,8 @@ impl Default for Scenario {
             context: None,
             replicas: 1,
             kv_tokens: None,
+            host_kv_tokens: None,
+            host_gb_per_s: None,
             block_tokens: None,
             profile: "h200-qwen3-4b".to_owned(),
             max_batch: 256,
@@ -202,6 +210,10 @@ impl Scenario {
             ));
         }
         positive("kv_tokens", self.kv_tokens.unwrap_or(1))?;
+        positive("host_kv_tokens", self.host_kv_tokens.unwrap_or(1))?;
+        if let Some(rate) = self.host_gb_per_s.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
+            return Err(ScenarioError::range("host_gb_per_s", rate, "a finite rate above 0"));
+        }
         positive("block_tokens", self.block_tokens.unwrap_or(1).into())?;
         positive("max_batch", self.max_batch.into())?;
         positive("step_tokens", self.step_tokens.into())?;

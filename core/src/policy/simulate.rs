@@ -2,10 +2,10 @@
 
 use super::prompts::{KeepAll, Prompts, PromptsKey, Shelf};
 use super::{Arrivals, Policy, Scenario, ScenarioError, by_name};
-use crate::choice::choose as choose_part;
+use crate::choice::{About, Choice, choose as choose_part};
 use crate::context::{self, ContextStrategy};
 use crate::predict::PREDICTORS;
-use crate::serve::cache::CACHES;
+use crate::serve::cache::{self, CACHES};
 use crate::serve::evict::EVICTIONS;
 use crate::serve::latency::{self, Compiled};
 use crate::serve::route::ROUTERS;
@@ -138,7 +138,7 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
     if profile.single && scenario.max_batch != 1 {
         return Err(ScenarioError::range("max_batch", scenario.max_batch, "1 with a `linear` profile"));
     }
-    let block = block_tokens(sessions, scenario.block_tokens)?;
+    let block = block_tokens(sessions, scenario.block_tokens.or(own_block(sessions, scenario)?))?;
     let single_requests = sessions.iter().all(|session| session.turns().is_none());
     let by_default = if single_requests {
         (Arrivals::Recorded, Replay::Times)
@@ -153,8 +153,10 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
             format!("at least one block of {block} tokens"),
         ));
     }
+    let host_gb_per_s = scenario.host_gb_per_s.unwrap_or(profile.host_gb_per_s);
     let filled = Scenario {
         kv_tokens: Some(kv_tokens),
+        host_gb_per_s: scenario.host_kv_tokens.map(|_| host_gb_per_s),
         block_tokens: Some(block),
         arrivals: Some(scenario.arrivals.unwrap_or(by_default.0)),
         replay: Some(scenario.replay.unwrap_or(by_default.1)),
@@ -188,19 +190,32 @@ pub fn block_tokens(sessions: &[Session], asked: Option<u32>) -> Result<u32, Sce
     }
 }
 
+/// The block size that the cache brings along, where the source has none.
+fn own_block(sessions: &[Session], scenario: &Scenario) -> Result<Option<u32>, ScenarioError> {
+    let own = cache::own_block_tokens(&choose_cache(scenario)?);
+    Ok(own.filter(|_| sessions.iter().all(|session| session.block_tokens.is_none())))
+}
+
+fn choose_cache(scenario: &Scenario) -> Result<Choice, ScenarioError> {
+    part("cache", CACHES, scenario.cache.as_deref().unwrap_or("block-hash"))
+}
+
+fn part(what: &'static str, family: &'static [About], text: &str) -> Result<Choice, ScenarioError> {
+    choose_part(family, text).map_err(|error| ScenarioError::Part { what, error })
+}
+
 fn choose(policy: Policy, scenario: &Scenario) -> Result<Chosen, ScenarioError> {
     // Naive is the yardstick: it keeps its router whatever else is tried.
     let router = scenario.router.as_deref().filter(|_| policy.cache).unwrap_or(policy.router);
-    let part = |what, family, text: &str| {
-        choose_part(family, text).map_err(|error| ScenarioError::Part { what, error })
-    };
     let predictor = scenario.predictor.as_deref().unwrap_or(DEFAULT_PREDICTOR);
     let predictor = part("predictor", PREDICTORS, predictor)?;
+    let cache = choose_cache(scenario)?;
+    let eviction = scenario.eviction.as_deref().unwrap_or(cache::own_eviction(&cache));
     let scheduler = if policy.predict { "shortest" } else { "fcfs" };
     let parts = Parts {
         router: part("router", ROUTERS, router)?,
-        cache: part("cache", CACHES, scenario.cache.as_deref().unwrap_or("block-hash"))?,
-        eviction: part("eviction", EVICTIONS, scenario.eviction.as_deref().unwrap_or("lru"))?,
+        eviction: part("eviction", EVICTIONS, eviction)?,
+        cache,
         scheduler: part("scheduler", SCHEDULERS, scenario.scheduler.as_deref().unwrap_or(scheduler))?,
         predictor: policy.predict.then_some(predictor),
     };
@@ -228,10 +243,11 @@ fn run(ready: &Prompts, chosen: &Chosen, scenario: &Scenario, profile: &Compiled
         parts: chosen.parts.clone(),
         replicas: scenario.replicas,
         capacity_blocks: scenario.kv_tokens.unwrap_or(profile.kv_tokens) / block,
+        host_blocks: scenario.host_kv_tokens.unwrap_or(0) / block,
         context_tokens: profile.context_tokens,
         max_batch: scenario.max_batch,
         step_tokens: scenario.step_tokens,
-        coefficients: profile.coefficients,
+        coefficients: scenario.host_gb_per_s.map_or(profile.coefficients, |rate| profile.with_host(rate)),
         cache: chosen.policy.cache,
         reserve: scenario.reserve,
         replay: scenario.replay.unwrap_or(Replay::Delays),

@@ -5,7 +5,7 @@
 //! step, which is why both give the same outcome.
 
 use super::arrivals::ArrivalPlan;
-use super::cache::{self, Memory};
+use super::cache::{self, Memory, Order};
 use super::foresight::Foresight;
 use super::latency::Ps;
 use super::prefix::PrefixTree;
@@ -83,8 +83,11 @@ impl<'a> Engine<'a> {
             tree,
             costs: config.coefficients,
             capacity_blocks: config.capacity_blocks,
+            host_blocks: config.host_blocks,
             max_batch: config.max_batch,
             reuse: config.cache,
+            order: Order::Arrivals(arrivals),
+            speed: config.speed,
         };
         let program = Program { work, kv_tokens: config.capacity_blocks * u64::from(tree.block_tokens()) };
         let cluster = Cluster {
@@ -104,8 +107,8 @@ impl<'a> Engine<'a> {
             Replica::new(number, schedule::make(&parts.scheduler, &program), cache)
         };
         let predictor = |choice| predict::make(choice, work.predict_keys.len(), work.sessions.len());
-        let foresight =
-            (router.sees() == Sees::Future).then(|| Foresight::new(Shared::new(work, tree, config)));
+        let foresees = router.sees() == Sees::Future && config.replicas > 1;
+        let foresight = foresees.then(|| Foresight::new(Shared::new(work, tree, config)));
         let mut engine = Engine {
             shared: Shared::new(work, tree, config),
             sessions: Sessions::new(work, arrivals, config.replay, config.speed),
@@ -183,8 +186,8 @@ impl<'a> Engine<'a> {
         let out = &mut self.shared.out[call as usize];
         (out.scheduled_us, out.sent_us) = (us(now), us(now));
         let tokens = u64::from(asked.prompt_tokens) + u64::from(asked.output_tokens);
-        let blocks = tokens.div_ceil(u64::from(self.shared.tree.block_tokens()));
-        if tokens > self.shared.config.context_tokens || blocks > self.shared.config.capacity_blocks {
+        let largest = self.replicas.first().map_or(0, |replica| replica.cache().largest());
+        if tokens > self.shared.config.context_tokens.min(largest) {
             self.reject(call, now);
             return;
         }

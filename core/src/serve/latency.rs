@@ -22,6 +22,14 @@ pub struct Gpu {
     pub bytes_per_s: f64,
     /// Memory.
     pub memory_gb: f64,
+    /// Rate of a copy from the host's memory: one direction of the link.
+    #[serde(default = "pcie_5")]
+    pub host_gb_per_s: f64,
+}
+
+/// One direction of PCIe 5.0 with 16 lanes, as published.
+fn pcie_5() -> f64 {
+    64.0
 }
 
 /// What of a model's shape decides its latency.
@@ -90,6 +98,8 @@ pub struct Coefficients {
     pub attention_pair: Ps,
     /// Per prompt that completes.
     pub prompt: Ps,
+    /// Per token brought over from the host.
+    pub host_token: Ps,
 }
 
 /// What a replica needs of a profile.
@@ -105,7 +115,14 @@ pub struct Compiled {
     pub origin: String,
     /// Whether only one call at a time makes sense.
     pub single: bool,
+    /// Bytes of keys and values a token.
+    pub kv_bytes_per_token: f64,
+    /// Rate of a copy from the host's memory.
+    pub host_gb_per_s: f64,
 }
+
+/// What a token takes in Qwen3-4B: taken for a profile that knows no model.
+const LINEAR_KV_BYTES: f64 = 147_456.0;
 
 const BUNDLED: &[&str] =
     &[include_str!("profiles/h200-qwen3-4b.json"), include_str!("profiles/rtx3090-qwen3-4b-awq.json")];
@@ -150,6 +167,8 @@ fn linear(numbers: &str) -> Option<Compiled> {
         context_tokens: 1_000_000_000,
         origin: "exact".to_owned(),
         single: true,
+        kv_bytes_per_token: LINEAR_KV_BYTES,
+        host_gb_per_s: pcie_5(),
     })
 }
 
@@ -171,13 +190,22 @@ impl Profile {
                 kv_token: whole(model.kv_bytes_per_token / bytes * 1e12),
                 prefill_token: whole(2.0 * model.params / flops * 1e12),
                 attention_pair: whole(pair_flops / flops * 1e12),
-                prompt: 0,
+                ..Coefficients::default()
             },
             kv_tokens: self.kv_tokens,
             context_tokens: model.context_tokens,
             origin: self.origin.clone(),
             single: false,
+            kv_bytes_per_token: model.kv_bytes_per_token,
+            host_gb_per_s: self.gpu.host_gb_per_s,
         }
+    }
+}
+
+impl Compiled {
+    /// Cost of work where a token comes from the host at so many gigabytes a second.
+    pub fn with_host(&self, gb_per_s: f64) -> Coefficients {
+        Coefficients { host_token: whole(self.kv_bytes_per_token / gb_per_s * 1e3), ..self.coefficients }
     }
 }
 
@@ -194,6 +222,8 @@ pub struct StepWork {
     pub pairs: u64,
     /// Prompts completed.
     pub prompts: u64,
+    /// Tokens brought over from the host.
+    pub host_tokens: u64,
 }
 
 /// Pairs that computing `new` tokens behind `cached` ones makes: each attends to all before it.
@@ -211,6 +241,7 @@ impl Coefficients {
             (self.prefill_token, work.prefill_tokens),
             (self.attention_pair, work.pairs),
             (self.prompt, work.prompts),
+            (self.host_token, work.host_tokens),
         ];
         let sum: u128 = terms.iter().map(|&(cost, count)| u128::from(cost) * u128::from(count)).sum();
         u64::try_from(sum).unwrap_or(u64::MAX)

@@ -161,8 +161,8 @@ impl<'a> Replica<'a> {
             slot.chunk = budget.min(slot.target - slot.kv);
             budget -= slot.chunk;
         }
-        self.admit(now, budget, shared);
-        let mut work = StepWork { decoding, ..StepWork::default() };
+        let host_tokens = self.admit(now, budget, shared);
+        let mut work = StepWork { decoding, host_tokens, ..StepWork::default() };
         for slot in &self.running {
             if slot.decoding() {
                 work.kv_tokens += slot.kv;
@@ -184,10 +184,26 @@ impl<'a> Replica<'a> {
         };
         let end = now.saturating_add(cost);
         self.plan = Some(Plan { start: now, end, steps, decoding, kv_tokens: work.kv_tokens, prefill });
-        // Evictions decide at the time of the step that needs room.
-        if let Some(change) = self.cache.next_change() {
-            self.cut_short(change.max(now), shared);
+        if steps > 1 {
+            self.keep_before_change(now, shared);
         }
+    }
+
+    /// Evictions decide at the time of the step that needs room: where their order changes by itself, a stretch ends with the
+    /// last step before.
+    fn keep_before_change(&mut self, now: Ps, shared: &Shared<'_>) {
+        let (Some(change), Some(plan)) = (self.cache.next_change(now), &mut self.plan) else { return };
+        if plan.end < change {
+            return;
+        }
+        let whole = *plan;
+        let after = |steps| whole.after(steps, shared);
+        let (mut low, mut high) = (1, plan.steps);
+        while low + 1 < high {
+            let middle = low + (high - low) / 2;
+            if after(middle) < change { low = middle } else { high = middle }
+        }
+        (plan.steps, plan.end) = (low, after(low));
     }
 
     /// How many decode steps go by before a call ends or the cache is full.
@@ -226,11 +242,13 @@ impl<'a> Replica<'a> {
         }
     }
 
-    /// Admits waiting calls while there is room.
-    fn admit(&mut self, now: Ps, mut budget: u64, shared: &mut Shared<'_>) {
+    /// Admits waiting calls while there is room. Returns the tokens that have to be brought over from the host.
+    fn admit(&mut self, now: Ps, mut budget: u64, shared: &mut Shared<'_>) -> u64 {
+        let mut host_tokens = 0;
         while budget > 0 && (self.running.len() as u64) < u64::from(shared.config.max_batch) {
-            let Some(call) = self.queue.head() else { return };
-            let Some(mut slot) = self.place(call, now, shared) else { return };
+            let Some(call) = self.queue.head() else { break };
+            let Some(mut slot) = self.place(call, now, shared) else { break };
+            host_tokens += slot.lease.host_tokens;
             self.queue.pop();
             self.waiting -= 1;
             self.waiting_tokens -= shared.prompt_tokens(call);
@@ -239,6 +257,7 @@ impl<'a> Replica<'a> {
             shared.admitted(call, now, self.number, &slot.lease);
             self.running.push(slot);
         }
+        host_tokens
     }
 
     /// Finds a call's cached prefix and takes blocks for the rest of its prompt. `None`, with nothing

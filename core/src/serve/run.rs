@@ -32,6 +32,8 @@ pub struct ClusterConfig {
     pub replicas: u32,
     /// KV capacity of one replica, in blocks.
     pub capacity_blocks: u64,
+    /// What a replica keeps on its host, in blocks; 0: nothing.
+    pub host_blocks: u64,
     /// Longest prompt and output together.
     pub context_tokens: u64,
     /// Most calls in a step.

@@ -141,7 +141,9 @@ pub(super) struct Snapshot {
 /// Blocks by replica and node, as they were when the view was taken.
 #[derive(Clone, Debug)]
 pub(super) struct Blocks {
-    held: Vec<Vec<u32>>,
+    device: Vec<Vec<u32>>,
+    /// Empty for a replica whose host was never seen to hold anything.
+    host: Vec<Vec<u32>>,
     parents: Vec<(NodeId, u32)>,
 }
 
@@ -153,7 +155,8 @@ impl Snapshot {
             taken: None,
             loads: vec![Load::default(); replicas as usize],
             blocks: Blocks {
-                held: vec![vec![0; nodes]; replicas as usize],
+                device: vec![vec![0; nodes]; replicas as usize],
+                host: vec![Vec::new(); replicas as usize],
                 parents: (0..nodes as NodeId)
                     .map(|node| (tree.parent(node), tree.start_block(node)))
                     .collect(),
@@ -178,28 +181,42 @@ impl Snapshot {
     pub(super) fn see(&mut self, replica: u32, load: Load, cache: &mut dyn KvCache) {
         self.loads[replica as usize] = load;
         if self.watches() {
-            for (node, blocks) in cache.changes() {
-                self.blocks.held[replica as usize][node as usize] = blocks;
+            let blocks = &mut self.blocks;
+            for (node, held) in cache.changes() {
+                blocks.device[replica as usize][node as usize] = held;
+            }
+            for (node, held) in cache.host_changes() {
+                let host = &mut blocks.host[replica as usize];
+                host.resize(blocks.parents.len(), 0);
+                host[node as usize] = held;
             }
         }
     }
 }
 
-impl Held for Blocks {
-    fn device(&self, replica: u32, node: NodeId) -> u32 {
-        let (held, mut at) = (&self.held[replica as usize], node);
+impl Blocks {
+    /// Blocks of the way to `node`, where what is held is closed towards the root.
+    fn longest(&self, held: &[u32], node: NodeId) -> u32 {
+        let mut at = node;
         while at != ROOT {
             let (parent, start) = self.parents[at as usize];
-            if held[at as usize] > 0 {
-                return start + held[at as usize];
+            match held.get(at as usize) {
+                Some(0) => at = parent,
+                Some(blocks) => return start + blocks,
+                None => return 0,
             }
-            at = parent;
         }
         0
     }
+}
+
+impl Held for Blocks {
+    fn device(&self, replica: u32, node: NodeId) -> u32 {
+        self.longest(&self.device[replica as usize], node)
+    }
 
     fn anywhere(&self, replica: u32, node: NodeId) -> u32 {
-        self.device(replica, node)
+        self.device(replica, node).max(self.longest(&self.host[replica as usize], node))
     }
 }
 

@@ -5,6 +5,7 @@
 mod advise;
 mod calls;
 mod commands;
+mod evictions;
 mod export;
 mod harness;
 mod inspect;

@@ -18,8 +18,8 @@ const FAMILIES: &[Family] = &[
     Family { folder: "core/src/predict/", member_of: "Predictor", by_use: true },
     Family { folder: "core/src/serve/route/", member_of: "Router", by_use: false },
     Family { folder: "core/src/serve/schedule/", member_of: "Queue", by_use: true },
-    Family { folder: "core/src/serve/cache/", member_of: "KvCache", by_use: true },
-    Family { folder: "core/src/serve/evict/", member_of: "Eviction", by_use: true },
+    Family { folder: "core/src/serve/cache/", member_of: "KvCache", by_use: false },
+    Family { folder: "core/src/serve/evict/", member_of: "Eviction", by_use: false },
     Family { folder: "core/src/figure/", member_of: "Figure", by_use: true },
 ];
 

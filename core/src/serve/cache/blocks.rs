@@ -5,16 +5,15 @@
 //! always the last block of some leaf, and the LRU order over single blocks (the deepest of a call
 //! first) is kept exactly while only leaves carry a time stamp.
 
-use super::{Admission, KvCache, Lease};
 use crate::serve::evict::{Eviction, Leaf, Use};
 use crate::serve::latency::Ps;
 use crate::serve::prefix::{NodeId, PrefixTree, ROOT};
 
 /// What a cache knows of one node.
 #[derive(Clone, Copy, Debug, Default)]
-struct Slot {
+pub(super) struct Slot {
     /// Blocks held, counted from the node's first.
-    resident: u32,
+    pub(super) resident: u32,
     /// Children that hold blocks.
     kids: u32,
     /// Calls that pin this node or one below it.
@@ -25,11 +24,11 @@ struct Slot {
 
 /// What an eviction may want to know of a node, beside its stamp.
 #[derive(Clone, Copy, Debug, Default)]
-struct Facts {
+pub(super) struct Facts {
     /// When its first block came, in the cache's own count.
     born: u64,
     /// Admissions that went through it and ended at it, or below it where nothing is held any more.
-    hits: u64,
+    pub(super) hits: u64,
     /// The call that let it go last.
     last: Use,
 }
@@ -37,25 +36,25 @@ struct Facts {
 /// The paged KV cache of one replica.
 #[derive(Clone)]
 pub struct BlockCache<'a> {
-    tree: &'a PrefixTree,
-    slots: Vec<Slot>,
-    facts: Vec<Facts>,
+    pub(super) tree: &'a PrefixTree,
+    pub(super) slots: Vec<Slot>,
+    pub(super) facts: Vec<Facts>,
     /// Whether calls look for what is held; if not, nothing is.
-    reuse: bool,
-    capacity: u64,
+    pub(super) reuse: bool,
+    pub(super) capacity: u64,
     /// Blocks in the tree.
     resident: u64,
     /// Of these, blocks that running calls pin.
-    held: u64,
+    pub(super) held: u64,
     /// Blocks that running calls have to themselves.
-    private: u64,
+    pub(super) private: u64,
     clock: u64,
-    evict: Box<dyn Eviction + 'a>,
-    evicted: u64,
-    peak: u64,
+    pub(super) evict: Box<dyn Eviction + 'a>,
+    pub(super) evicted: u64,
+    pub(super) peak: u64,
     scratch: Vec<NodeId>,
     /// Nodes whose blocks changed, where somebody watches.
-    changed: Option<Vec<NodeId>>,
+    pub(super) changed: Option<Vec<NodeId>>,
 }
 
 impl<'a> BlockCache<'a> {
@@ -89,7 +88,7 @@ impl<'a> BlockCache<'a> {
         self.capacity - self.private - self.held
     }
 
-    fn block(&self) -> u64 {
+    pub(super) fn block(&self) -> u64 {
         u64::from(self.tree.block_tokens())
     }
 
@@ -127,8 +126,10 @@ impl<'a> BlockCache<'a> {
         }
         if let Some(last) = last {
             self.clock += 1;
-            self.slots[node as usize].touch = self.clock;
+            let slot = &mut self.slots[node as usize];
+            slot.touch = self.clock;
             self.facts[node as usize].last = last;
+            self.evict.released(last, u64::from(self.tree.start_block(node)) + u64::from(slot.resident));
         }
         let mut at = node;
         while at != ROOT {
@@ -152,13 +153,18 @@ impl<'a> BlockCache<'a> {
         }
     }
 
+    /// Blocks that nothing is held in.
+    pub(super) fn free(&self) -> u64 {
+        self.capacity - self.private - self.resident
+    }
+
     /// Takes `blocks` for one call alone. Evicts as needed.
     /// Returns false, and changes nothing, when there are not so many.
     pub fn take(&mut self, blocks: u64, now: Ps) -> bool {
         if blocks > self.available() {
             return false;
         }
-        let free = self.capacity - self.private - self.resident;
+        let free = self.free();
         if blocks > free {
             self.make_room(blocks - free, now);
         }
@@ -173,16 +179,18 @@ impl<'a> BlockCache<'a> {
     }
 
     fn make_room(&mut self, mut blocks: u64, now: Ps) {
+        let whole = self.evict.whole_leaves();
         while blocks > 0 {
             let Some((node, touch)) = self.evict.next(now) else { return };
             let slot = &mut self.slots[node as usize];
             if slot.resident == 0 || slot.kids > 0 || slot.held > 0 || slot.touch != touch {
                 continue;
             }
-            let gone = u64::from(slot.resident).min(blocks);
+            let all = u64::from(slot.resident);
+            let gone = if whole { all } else { all.min(blocks) };
             slot.resident -= gone as u32;
             let empty = slot.resident == 0;
-            blocks -= gone;
+            blocks = blocks.saturating_sub(gone);
             self.resident -= gone;
             self.evicted += gone;
             self.note(node);
@@ -269,112 +277,21 @@ impl<'a> BlockCache<'a> {
         (deepest, moved)
     }
 
-    /// The cached prefix of a call: its deepest node, and the blocks that count. The last token is
-    /// always computed.
-    fn usable(&self, ask: &Admission) -> (NodeId, u64) {
-        if !self.reuse {
-            return (ROOT, 0);
-        }
-        let (node, blocks) = self.longest(ask.node);
-        (node, u64::from(blocks).min((ask.target - 1) / self.block()))
-    }
-
-    /// Pins a prefix and takes blocks beside it, leaving `headroom`.
-    /// Returns false, with nothing changed, when there is no room.
-    fn seize(&mut self, pin: NodeId, private: u64, ask: &Admission) -> bool {
-        self.pin(pin);
-        let fits = private + ask.headroom <= self.available() && self.take(private, ask.now);
-        if !fits {
-            self.unpin(pin, None);
-        }
-        fits
-    }
-}
-
-impl KvCache for BlockCache<'_> {
-    fn block_tokens(&self) -> u64 {
-        self.block()
-    }
-
-    fn capacity(&self) -> u64 {
-        self.capacity
-    }
-
-    fn available(&self) -> u64 {
-        self.capacity - self.private - self.held
-    }
-
-    fn used(&self) -> u64 {
-        self.private + self.held
-    }
-
-    fn largest(&self) -> u64 {
-        self.capacity * self.block()
-    }
-
-    fn held(&self, node: NodeId) -> u32 {
-        self.longest(node).1
-    }
-
-    fn admit(&mut self, ask: &Admission) -> Option<Lease> {
-        let blocks = ask.room.div_ceil(self.block());
-        let (mut pin, mut cached) = self.usable(ask);
-        if !self.seize(pin, blocks - cached, ask) {
-            // The match may hold a block more than the call may use; alone on the replica, a call
-            // gets in without it.
-            (pin, cached) = (ROOT, 0);
-            if !ask.alone || !self.seize(pin, blocks, ask) {
-                return None;
-            }
-        }
-        self.facts[pin as usize].hits += u64::from(pin != ROOT);
-        self.evict.admitted(ask.call, ask.now);
-        let device_tokens = cached * self.block();
-        Some(Lease { pin, blocks, private: blocks - cached, device_tokens, ..Lease::default() })
-    }
-
-    fn extend(&mut self, lease: &mut Lease, blocks: u64, now: Ps) -> bool {
-        let taken = self.take(blocks, now);
-        if taken {
-            lease.blocks += blocks;
-            lease.private += blocks;
-        }
-        taken
-    }
-
-    fn publish(&mut self, lease: &mut Lease, node: NodeId, tokens: u64) -> u64 {
-        if !self.reuse {
-            return 0;
-        }
-        let (pin, moved) = self.insert(lease.pin, node, (tokens / self.block()) as u32);
-        lease.pin = pin;
-        lease.private -= moved;
-        moved * self.block()
-    }
-
-    fn release(&mut self, lease: Lease, last: Use) {
-        self.unpin(lease.pin, Some(last));
-        self.give(lease.private);
-    }
-
-    fn evicted(&self) -> u64 {
-        self.evicted
-    }
-
-    fn peak(&self) -> u64 {
-        self.peak
-    }
-
-    fn next_change(&self) -> Option<Ps> {
-        self.evict.next_change()
-    }
-
-    fn watch(&mut self) {
-        self.changed = Some(Vec::new());
-    }
-
-    fn changes(&mut self) -> Vec<(NodeId, u32)> {
-        let changed = self.changed.as_mut().map(std::mem::take).unwrap_or_default();
-        changed.into_iter().map(|node| (node, self.slots[node as usize].resident)).collect()
+    /// One call without time: finds what there is on the way to `node`, then holds that way up to block `until` as
+    /// the latest use, as far as there is room. Returns the blocks that it found.
+    pub fn hold(&mut self, node: NodeId, until: u32, last: Use) -> u32 {
+        self.evict.admitted(last.call, last.at);
+        let (found, blocks) = self.longest(node);
+        self.pin(found);
+        self.facts[found as usize].hits += u64::from(found != ROOT);
+        let wanted = self.tree.end_block(node).min(until).saturating_sub(blocks);
+        let room = u64::from(wanted).min(self.available());
+        let taken = self.take(room, last.at);
+        debug_assert!(taken, "no more is asked than there is");
+        let (pin, moved) = self.insert(found, node, blocks + room as u32);
+        debug_assert!(moved == room, "nothing beyond what was found is held");
+        self.give(room - moved);
+        self.unpin(pin, Some(last));
+        blocks
     }
 }

@@ -1,16 +1,20 @@
 //! KV caches: what a replica keeps of the prompts it computed. One file each; the registry lists them.
 
+mod block_hash;
 mod blocks;
 mod ceiling;
+mod memory;
+mod slots;
+mod tiers;
 
 pub use blocks::BlockCache;
 pub use ceiling::Ceiling;
+pub use memory::{Memory, Order};
 
 use super::evict::{self, Use};
-use super::latency::{Coefficients, Ps};
-use super::prefix::{NodeId, PrefixTree};
+use super::latency::Ps;
+use super::prefix::NodeId;
 use crate::choice::{About, Choice};
-use crate::trace::Workload;
 use dyn_clone::DynClone;
 
 /// What a call asks of a replica's memory when it is admitted.
@@ -80,43 +84,52 @@ pub trait KvCache: DynClone {
     fn evicted(&self) -> u64;
     /// Most blocks in use at once so far.
     fn peak(&self) -> u64;
-    /// When the order of eviction changes by itself.
-    fn next_change(&self) -> Option<Ps> {
+    /// The first time from `now` on at which the order of eviction changes by itself.
+    fn next_change(&mut self, _now: Ps) -> Option<Ps> {
         None
     }
     /// Starts to note what comes and goes, for a router whose view is late.
     fn watch(&mut self);
     /// What came and went since the last time: nodes with the blocks that are held of them.
     fn changes(&mut self) -> Vec<(NodeId, u32)>;
+    /// The same of the host.
+    fn host_changes(&mut self) -> Vec<(NodeId, u32)> {
+        Vec::new()
+    }
 }
 
 dyn_clone::clone_trait_object!(KvCache);
 
-/// What caches and evictions are made from.
-#[derive(Clone, Copy)]
-pub struct Memory<'a> {
-    /// What is asked.
-    pub work: &'a Workload,
-    /// Its prompts.
-    pub tree: &'a PrefixTree,
-    /// What computing costs.
-    pub costs: Coefficients,
-    /// Blocks on the device.
-    pub capacity_blocks: u64,
-    /// Most calls at once.
-    pub max_batch: u32,
-    /// Whether prefixes are reused.
-    pub reuse: bool,
+/// All caches.
+pub const CACHES: &[About] = &[
+    About::plain("block-hash", "vLLM: whole blocks under chained hashes, shared by all calls of a replica"),
+    About::plain("radix", "SGLang: a tree that is exact to the token; leaf-lru unless told otherwise"),
+    About {
+        name: "slots",
+        about: "llama.cpp: so many places with equal shares of the memory, each with what it held last; evicts nothing else",
+        params: slots::PARAMS,
+        presets: &[],
+    },
+];
+
+/// The block size of a cache that has its own, where neither the source nor the user sets one.
+pub fn own_block_tokens(choice: &Choice) -> Option<u32> {
+    matches!(choice.name(), "radix" | "slots").then_some(1)
 }
 
-/// All caches.
-pub const CACHES: &[About] = &[About::plain(
-    "block-hash",
-    "vLLM: whole blocks under chained hashes, shared by all calls of a replica",
-)];
+/// The eviction that comes with a cache.
+pub fn own_eviction(choice: &Choice) -> &'static str {
+    if choice.name() == "radix" { "leaf-lru" } else { "lru" }
+}
 
-/// Makes a cache.
-pub fn make<'a>(_choice: &Choice, eviction: &Choice, memory: &Memory<'a>) -> Box<dyn KvCache + 'a> {
-    let evict = evict::make(eviction, memory);
-    Box::new(BlockCache::new(memory.tree, memory.capacity_blocks, evict).reusing(memory.reuse))
+/// Makes a cache, with a tier on the host behind it where there is one.
+pub fn make<'a>(choice: &Choice, eviction: &Choice, memory: &Memory<'a>) -> Box<dyn KvCache + 'a> {
+    let device: Box<dyn KvCache + 'a> = match choice.name() {
+        "slots" => Box::new(slots::Slots::new(choice, memory)),
+        _ => {
+            let evict = evict::make(eviction, memory);
+            Box::new(BlockCache::new(memory.tree, memory.capacity_blocks, evict).reusing(memory.reuse))
+        }
+    };
+    if memory.reuse && memory.host_blocks > 0 { Box::new(tiers::Tiers::new(device, memory)) } else { device }
 }

@@ -1,13 +1,30 @@
 //! Evictions: which leaf of a cache goes first when room is needed. One file each; the registry lists them.
+//!
+//! What two offers of one leaf say may differ only by what happened between them, never by how much of it is left: whether
+//! decode steps are advanced one by one or at once, the same blocks must go.
 
+mod belady;
+mod cost_aware;
+mod fifo;
+#[cfg(test)]
+mod fixture;
+mod keyed;
+mod leaf_lru;
+mod lfu;
 mod lru;
+mod shortest_program;
+mod steps_to_next_use;
+#[cfg(test)]
+mod tests;
+mod ttl;
+mod uses;
 
 pub use lru::Lru;
 
 use super::cache::Memory;
 use super::latency::Ps;
 use super::prefix::NodeId;
-use crate::choice::{About, Choice};
+use crate::choice::{About, Choice, Param, Preset};
 use dyn_clone::DynClone;
 
 /// Who used something last.
@@ -43,10 +60,16 @@ pub trait Eviction: DynClone {
     fn offer(&mut self, leaf: &Leaf);
     /// Takes out the leaf to go next: node and stamp of its offer. May give what is no leaf any more; the cache knows.
     fn next(&mut self, now: Ps) -> Option<(NodeId, u64)>;
+    /// Whether a leaf goes as a whole, though fewer blocks would do.
+    fn whole_leaves(&self) -> bool {
+        false
+    }
     /// A call was admitted: its session is back.
     fn admitted(&mut self, _call: u32, _now: Ps) {}
-    /// When the order changes without an offer, where it does.
-    fn next_change(&self) -> Option<Ps> {
+    /// A call let go of the first `blocks` of what it held; offers that name it as the last come later.
+    fn released(&mut self, _last: Use, _blocks: u64) {}
+    /// The first time from `now` on at which the order changes without an offer, where it does.
+    fn next_change(&mut self, _now: Ps) -> Option<Ps> {
         None
     }
 }
@@ -54,10 +77,42 @@ pub trait Eviction: DynClone {
 dyn_clone::clone_trait_object!(Eviction);
 
 /// All evictions.
-pub const EVICTIONS: &[About] =
-    &[About::plain("lru", "the least recently used block, the deepest of a call first")];
+pub const EVICTIONS: &[About] = &[
+    About::plain("lru", "the least recently used block, the deepest of a call first"),
+    About::plain("leaf-lru", "SGLang: the least recently used leaf as a whole"),
+    About::plain("lfu", "what the fewest calls found since it came"),
+    About::plain("fifo", "what came first, however often it was used"),
+    About {
+        name: "cost-aware",
+        about: "Marconi: recency + alpha · FLOPs saved per byte",
+        params: cost_aware::PARAMS,
+        presets: &[],
+    },
+    About {
+        name: "ttl",
+        about: "Continuum: kept while the session's tool is expected to run, as long as that pays",
+        params: ttl::PARAMS,
+        presets: ttl::PRESETS,
+    },
+    About::plain(
+        "steps-to-next-use",
+        "KVFlow: what the most calls of its session stand before; knows which calls will use what",
+    ),
+    About::plain("shortest-program", "ThunderAgent: what belongs to the session with the shortest prompt"),
+    About::plain("belady", "the farthest next use, looking ahead: a bound, approximate where time matters"),
+];
 
 /// Makes an eviction.
-pub fn make<'a>(_choice: &Choice, _memory: &Memory<'a>) -> Box<dyn Eviction + 'a> {
-    Box::new(Lru::default())
+pub fn make<'a>(choice: &Choice, memory: &Memory<'a>) -> Box<dyn Eviction + 'a> {
+    match choice.name() {
+        "leaf-lru" => Box::new(leaf_lru::LeafLru::default()),
+        "lfu" => Box::new(lfu::Lfu::default()),
+        "fifo" => Box::new(fifo::Fifo::default()),
+        "cost-aware" => Box::new(cost_aware::CostAware::new(choice, memory)),
+        "ttl" => Box::new(ttl::Ttl::new(choice, memory)),
+        "steps-to-next-use" => Box::new(steps_to_next_use::StepsToNextUse::new(memory)),
+        "shortest-program" => Box::new(shortest_program::ShortestProgram::new(memory)),
+        "belady" => Box::new(belady::Belady::new(memory)),
+        _ => Box::new(Lru::default()),
+    }
 }
