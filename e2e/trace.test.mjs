@@ -31,7 +31,20 @@ async function toldBy(place, pattern) {
   let text = "";
   for (let attempt = 0; attempt < 100; attempt += 1) {
     text = (await place.count()) > 0 ? await place.innerText() : "";
-    if (pattern.test(text)) return text;
+    if (pattern./** How many requests there were once one like `pattern` has come and a second has gone by without another. */
+async function settled(server, pattern) {
+  const end = Date.now() + 30_000;
+  let last = { count: -1, since: Date.now() };
+  while (Date.now() < end) {
+    const count = server.asked.length;
+    if (count !== last.count) last = { count, since: Date.now() };
+    if (server.asked.some((target) => pattern.test(target)) && Date.now() - last.since > 1000) return count;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.fail(`no quiet after a request like ${pattern}`);
+}
+
+test(text)) return text;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   assert.fail(`it never said ${pattern}; it said: ${text || "nothing"}`);
@@ -41,9 +54,7 @@ test("a dropped trace shows its numbers and nothing is sent", async () => {
   const { page, errors, foreign, close } = await set.open();
   // The program that reads files comes with the section.
   await hook(page, "drop-zone").scrollIntoViewIfNeeded();
-  await page.waitForTimeout(300);
-  await page.waitForLoadState("networkidle");
-  const asked = set.server.asked.length;
+  const asked = await settled(set.server, /atr-reader_bg\.wasm$/);
   await drop(page, "mine.jsonl", fixture("mooncake.jsonl"));
   const text = await told(page, "own-summary", /55\.9/);
   assert.match(text, /mooncake/i, "the format is not named");

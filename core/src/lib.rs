@@ -16,6 +16,7 @@ pub mod import;
 pub mod metrics;
 pub mod policy;
 pub mod predict;
+pub mod rank;
 pub mod report;
 pub mod serve;
 pub mod synth;

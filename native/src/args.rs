@@ -1,6 +1,8 @@
 //! The command line as types: what may be asked, and what makes a call wrong.
 
-use crate::commands::{advise, completions, data, import, inspect, report, simulate, sweep, synth};
+use crate::commands::{
+    advise, calibrate, completions, data, import, inspect, report, simulate, sweep, synth,
+};
 use crate::input::{self, ReadOptions};
 use crate::{output, tokens, words};
 use atr_core::import::{ImportError, Imported};
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Advise(advise::AdviseArgs),
     /// Simulate a whole grid of set-ups on all cores, or on many machines.
     Sweep(sweep::SweepArgs),
+    /// Fit a latency profile to what happened to the calls of a trace.
+    Calibrate(calibrate::CalibrateArgs),
     /// Make the committed reports and figures from the bundled sets, or check them.
     Report(report::ReportArgs),
     /// Derive the bundled sets from their public sources.

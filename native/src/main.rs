@@ -8,7 +8,9 @@ mod args;
 mod commands;
 mod export;
 mod input;
+mod outcome;
 mod output;
+mod profile;
 mod scenario;
 mod stream;
 mod table;
@@ -50,6 +52,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => commands::simulate::run(&args, cli.json),
         Command::Advise(args) => commands::advise::run(&args, cli.json),
         Command::Sweep(args) => commands::sweep::run(&args, cli.json),
+        Command::Calibrate(args) => commands::calibrate::run(&args, cli.json),
         Command::Report(args) => commands::report::run(&args, cli.json),
         Command::Completions(args) => commands::completions::run(&args),
     }

@@ -1,11 +1,12 @@
 //! The set-up of a simulation on the command line, for every command that simulates.
 
 use crate::args::WrongCall;
+use crate::profile;
 use atr_core::choice::{self, About};
 use atr_core::context;
 use atr_core::policy::{self, Arrivals, POLICIES, Replay, Scenario, ScenarioError};
 use atr_core::predict;
-use atr_core::serve::{cache, evict, latency, route, schedule};
+use atr_core::serve::{cache, evict, route, schedule};
 
 /// The set-up of a simulation.
 #[derive(clap::Args, Debug)]
@@ -49,7 +50,7 @@ pub(crate) struct ScenarioArgs {
     /// Tokens in a cache block; default: the source's, else 16, or 1 for caches that are exact to the token.
     #[arg(long, value_name = "N")]
     block: Option<u32>,
-    /// Latency profile: a name, or `linear:a_ms,b_ms,c_ms`.
+    /// Latency profile: a name, a file as `calibrate` writes it, or `linear:a_ms,b_ms,c_ms`.
     #[arg(long, value_name = "PROFILE", default_value = "h200-qwen3-4b")]
     profile: String,
     /// Most calls in a step.
@@ -147,6 +148,7 @@ impl ScenarioArgs {
         } else {
             self.policy.split(',').map(|name| name.trim().to_owned()).collect()
         };
+        let own_profile = profile::own(&self.profile)?;
         let scenario = Scenario {
             policies,
             router: self.router.clone(),
@@ -163,7 +165,8 @@ impl ScenarioArgs {
             host_kv_tokens: self.host_kv_tokens,
             host_gb_per_s: self.host_gb_per_s,
             block_tokens: self.block,
-            profile: self.profile.clone(),
+            profile: own_profile.as_ref().map_or_else(|| self.profile.clone(), |own| own.name.clone()),
+            own_profile,
             max_batch: self.max_batch,
             step_tokens: self.step_tokens,
             max_tokens: self.max_tokens,
@@ -215,9 +218,6 @@ fn check_names(scenario: &Scenario) -> anyhow::Result<()> {
     }
     if let Some(name) = scenario.context.as_deref().filter(|name| context::by_name(name).is_none()) {
         return unknown("context strategy", name, context::KNOWN.to_owned());
-    }
-    if latency::by_name(&scenario.profile).is_none() {
-        return unknown("profile", &scenario.profile, latency::known());
     }
     Ok(())
 }

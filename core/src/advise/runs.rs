@@ -173,7 +173,7 @@ fn admitted(run: &PolicyRun, block: u32) -> Curve {
 }
 
 fn memory(given: &Scenario) -> Memory {
-    let profile = latency::profiles().into_iter().find(|profile| profile.name == given.profile);
+    let profile = full_profile(given);
     Memory {
         replicas: given.replicas,
         kv_tokens: given.kv_tokens.unwrap_or(0),
@@ -224,13 +224,18 @@ fn replicas(
     })
 }
 
+/// The profile with its sources; a `linear` one has none.
+fn full_profile(scenario: &Scenario) -> Option<latency::Profile> {
+    scenario.own_profile.clone().or_else(|| latency::find(&scenario.profile))
+}
+
 fn profile(resolved: &Resolved) -> ProfileNote {
     let name = &resolved.scenario.profile;
-    let bundled = latency::profiles().into_iter().find(|profile| profile.name == *name);
+    let full = full_profile(&resolved.scenario);
     ProfileNote {
         name: name.clone(),
         origin: resolved.profile_origin.clone(),
-        source: bundled.map_or_else(|| "given on the command line".to_owned(), |profile| profile.source),
+        source: full.map_or_else(|| "given on the command line".to_owned(), |profile| profile.source),
     }
 }
 

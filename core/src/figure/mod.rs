@@ -7,6 +7,7 @@
 mod axis;
 mod bars;
 mod dash;
+mod failures;
 mod latency;
 mod lossy;
 mod panels;
@@ -19,6 +20,7 @@ mod sweep;
 mod theme;
 pub mod units;
 
+pub use failures::FailureFigure;
 pub use latency::LatencyFigure;
 pub use race::RaceFigure;
 pub use shapes::{ShapesFigure, ShapesView};

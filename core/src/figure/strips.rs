@@ -4,6 +4,7 @@
 use super::axis::{LABEL, SMALL, key, token_axis, token_ticks};
 use super::pen::{Area, Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
+use crate::rank::rank;
 use crate::report::StripRow;
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend};
@@ -60,9 +61,8 @@ impl StripsFigure {
     /// Rows whose prefix broke, the largest first.
     #[inline]
     fn breaks(&self) -> Vec<usize> {
-        let mut breaks: Vec<usize> =
-            (0..self.rows.len()).filter(|&row| self.rows[row].again_tokens > 0).collect();
-        breaks.sort_by_key(|&row| (std::cmp::Reverse(self.rows[row].again_tokens), row));
+        let mut breaks = rank(self.rows.iter().map(|row| !row.again_tokens));
+        breaks.retain(|&row| self.rows[row].again_tokens > 0);
         breaks
     }
 

@@ -5,6 +5,7 @@ use super::axis::{LABEL, SMALL, log_time_ticks, ticks};
 use super::lossy::{caution, sends_all};
 use super::pen::{Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
+use crate::rank::{float_key, rank};
 use crate::report::{Sweep, SweepPoint};
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend};
@@ -229,8 +230,9 @@ impl SweepFigure<'_> {
             let last = self.report.line(policy, kv_tokens).into_iter().next_back()?;
             Some((panel.y(self.quantity.of(last)?), policy))
         });
-        let mut ends: Vec<(f64, &String)> = ends.collect();
-        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let ends: Vec<(f64, &String)> = ends.collect();
+        let order = rank(ends.iter().map(|end| float_key(end.0)));
+        let ends: Vec<(f64, &String)> = order.into_iter().map(|place| ends[place]).collect();
         let mut free = f64::NEG_INFINITY;
         let places: Vec<f64> = ends
             .iter()

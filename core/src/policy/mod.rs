@@ -1,10 +1,12 @@
 //! The runtime policies: each a named choice of cache, router, scheduler, context strategy and
 //! length predictor. One table lists them; the command line, the page and the docs read it.
 
+mod gallery;
 mod prompts;
 mod scenario;
 mod simulate;
 
+pub use gallery::{EXHIBITS, Exhibit, Measure};
 pub use prompts::{KeepAll, Prompts, PromptsKey, Shelf};
 pub use scenario::{Arrivals, Replay, Scenario, ScenarioError};
 pub use simulate::{

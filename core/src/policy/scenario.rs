@@ -2,6 +2,7 @@
 
 use crate::choice::ChoiceError;
 pub use crate::serve::Replay;
+use crate::serve::latency::Profile;
 use serde::{Deserialize, Serialize};
 
 /// How sessions (or, for sources without sessions, calls) arrive.
@@ -67,6 +68,9 @@ pub struct Scenario {
     pub block_tokens: Option<u32>,
     /// A profile's name, or `linear:a_ms,b_ms,c_ms`.
     pub profile: String,
+    /// The profile itself, where it is not one of those that come along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_profile: Option<Profile>,
     /// Most calls in a step.
     pub max_batch: u32,
     /// Most prompt tokens computed in a step.
@@ -122,6 +126,7 @@ impl Default for Scenario {
             host_gb_per_s: None,
             block_tokens: None,
             profile: "h200-qwen3-4b".to_owned(),
+            own_profile: None,
             max_batch: 256,
             step_tokens: 8_192,
             max_tokens: 16_384,

@@ -7,12 +7,14 @@ use crate::context::{self, ContextStrategy};
 use crate::predict::PREDICTORS;
 use crate::serve::cache::{self, CACHES};
 use crate::serve::evict::EVICTIONS;
-use crate::serve::latency::{self, Compiled};
+use crate::serve::latency::{self, Compiled, Profile};
 use crate::serve::route::ROUTERS;
 use crate::serve::schedule::SCHEDULERS;
 use crate::serve::{self, ArrivalPlan, ClusterConfig, Parts, Replay};
 use crate::trace::{Outcome, Session, Workload};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// Block size of sources that are exact to the token.
@@ -23,12 +25,13 @@ const DEFAULT_PREDICTOR: &str = "per-tool";
 const DEFAULT_CONCURRENCY: u32 = 16;
 
 /// What the scenario's defaults came to for this trace. Part of every result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Resolved {
     /// The scenario with every default filled in.
     #[serde(flatten)]
     pub scenario: Scenario,
-    /// Where the profile's figures come from: `estimated`, `exact`, `probed` or `calibrated`.
+    /// Where the profile's figures come from: `estimated`, `exact`, `probed`, `calibrated` or
+    /// `simulated`.
     pub profile_origin: String,
     /// Longest prompt and output together that the model takes.
     pub context_tokens: u64,
@@ -39,6 +42,29 @@ pub struct Resolved {
     /// Policies left out, because their context strategy cannot say anything about this trace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_applicable: Vec<NotApplicable>,
+}
+
+/// What stands beside the scenario.
+#[derive(Deserialize)]
+struct Beside {
+    profile_origin: String,
+    context_tokens: u64,
+    sessions: u64,
+    calls: u64,
+    #[serde(default)]
+    not_applicable: Vec<NotApplicable>,
+}
+
+/// The scenario and what stands beside it are read one after the other from the same text: flattened, they would be
+/// buffered, and what reads them compiled twice.
+impl<'de> Deserialize<'de> for Resolved {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let scenario = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+        let Beside { profile_origin, context_tokens, sessions, calls, not_applicable } =
+            serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+        Ok(Resolved { scenario, profile_origin, context_tokens, sessions, calls, not_applicable })
+    }
 }
 
 /// A policy left out, and why.
@@ -130,11 +156,7 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
     if sessions.is_empty() {
         return Err(ScenarioError::NoSessions);
     }
-    let profile = latency::by_name(&scenario.profile).ok_or_else(|| ScenarioError::Unknown {
-        what: "profile",
-        found: scenario.profile.clone(),
-        known: latency::known(),
-    })?;
+    let profile = profile(scenario)?;
     if profile.single && scenario.max_batch != 1 {
         return Err(ScenarioError::range("max_batch", scenario.max_batch, "1 with a `linear` profile"));
     }
@@ -164,13 +186,21 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
     };
     let resolved = Resolved {
         scenario: filled,
-        profile_origin: profile.origin.clone(),
+        profile_origin: profile.origin.name().to_owned(),
         context_tokens: profile.context_tokens,
         sessions: sessions.len() as u64,
         calls: sessions.iter().map(|session| session.calls.len() as u64).sum(),
         not_applicable: Vec::new(),
     };
     Ok((resolved, profile))
+}
+
+/// The profile that a scenario names or brings.
+fn profile(scenario: &Scenario) -> Result<Compiled, ScenarioError> {
+    let own = scenario.own_profile.as_ref().filter(|own| own.name == scenario.profile);
+    own.map(Profile::compile).or_else(|| latency::by_name(&scenario.profile)).ok_or_else(|| {
+        ScenarioError::Unknown { what: "profile", found: scenario.profile.clone(), known: latency::known() }
+    })
 }
 
 /// The block size to use for a trace: what is asked, else the source's own, else 16.

@@ -20,11 +20,14 @@ pub enum Kind {
     Published,
     /// How the sessions of each harness look.
     Shapes,
+    /// Known failures of routers.
+    Failures,
 }
 
 impl Kind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Kind; 5] = [Kind::Policies, Kind::Sweep, Kind::Race, Kind::Published, Kind::Shapes];
+    pub const ALL: [Kind; 6] =
+        [Kind::Policies, Kind::Sweep, Kind::Race, Kind::Published, Kind::Shapes, Kind::Failures];
 
     /// Name in files and on the command line.
     pub fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Kind {
             Kind::Race => "race",
             Kind::Published => "published",
             Kind::Shapes => "shapes",
+            Kind::Failures => "failures",
         }
     }
 }

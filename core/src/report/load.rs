@@ -1,6 +1,8 @@
 //! Reading reports: the schema and the kind are checked before the body is.
 
-use super::{AgentShapes, Body, Kind, Origin, Policies, Provenance, Published, Race, Report, SCHEMA, Sweep};
+use super::{
+    AgentShapes, Body, Failures, Kind, Origin, Policies, Provenance, Published, Race, Report, SCHEMA, Sweep,
+};
 use serde::Deserialize;
 
 /// Why a file is not the report that was expected.
@@ -100,6 +102,8 @@ pub enum AnyReport {
     Published(Report<Published>),
     /// The shapes of agents.
     Shapes(Report<AgentShapes>),
+    /// Known failures of routers.
+    Failures(Report<Failures>),
 }
 
 /// Reads a report of any kind.
@@ -115,6 +119,7 @@ pub fn load_any(name: &str, text: &str) -> Result<AnyReport, ReportError> {
         Some(Kind::Race) => Ok(AnyReport::Race(body(name, text)?)),
         Some(Kind::Published) => Ok(AnyReport::Published(body(name, text)?)),
         Some(Kind::Shapes) => Ok(AnyReport::Shapes(body(name, text)?)),
+        Some(Kind::Failures) => Ok(AnyReport::Failures(body(name, text)?)),
         None => Err(ReportError::Kind {
             name: name.to_owned(),
             found: head.kind,

@@ -6,6 +6,7 @@
 //! byte for byte.
 
 mod envelope;
+mod failures;
 mod load;
 mod policies;
 mod published;
@@ -15,6 +16,7 @@ mod strips;
 mod sweep;
 
 pub use envelope::{Body, Input, Kind, Origin, Provenance, Report, SCHEMA, SetRef, join_numbers};
+pub use failures::{Failure, Failures, Figures, RouterRow};
 pub use load::{AnyReport, ReportError, load, load_any};
 pub use policies::Policies;
 pub use published::{Published, PublishedCut};

@@ -3,6 +3,7 @@
 use super::{Body, Kind, SetRef};
 use crate::metrics::{PolicyMetrics, Spread};
 use crate::policy::Resolved;
+use crate::rank::rank;
 use serde::{Deserialize, Serialize};
 
 /// The grid of one sweep.
@@ -74,12 +75,9 @@ impl SweepPoint {
 impl Sweep {
     /// The points of one policy at one capacity, by rising concurrency.
     pub fn line(&self, policy: &str, kv_tokens: u64) -> Vec<&SweepPoint> {
-        let mut line: Vec<&SweepPoint> = self
-            .points
-            .iter()
-            .filter(|point| point.policy == policy && point.kv_tokens == kv_tokens)
-            .collect();
-        line.sort_by_key(|point| point.concurrency);
-        line
+        let of = |point: &&SweepPoint| point.policy == policy && point.kv_tokens == kv_tokens;
+        let line: Vec<&SweepPoint> = self.points.iter().filter(of).collect();
+        let order = rank(line.iter().map(|point| point.concurrency.into()));
+        order.into_iter().map(|place| line[place]).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::args::{InputArgs, WrongCall};
 use crate::export::outcomes;
+use crate::outcome;
 use crate::output::{self, OutFile};
 use crate::scenario::{self, ScenarioArgs};
 use crate::table::Table;
@@ -10,7 +11,7 @@ use atr_core::figure::units;
 use atr_core::metrics::{self, PolicyMetrics, Spread};
 use atr_core::policy::{self, PolicyRun, Resolved, Scenario};
 use atr_core::report::Origin;
-use atr_core::trace::{CallOutcome, Decision, Regret};
+use atr_core::trace::{Decision, Regret};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,7 @@ struct Answer<'a> {
 pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     let scenario = checked(args, json)?;
     // Opened before the work, so that a wrong place is said at once.
-    let outcome = args.outcome.as_deref().map(OutFile::create).transpose()?;
+    let outcome_file = args.outcome.as_deref().map(OutFile::create).transpose()?;
     let decisions = args.decisions.as_deref().map(OutFile::create).transpose()?;
     let imported = args.input.read()?;
     output::progress(format_args!(
@@ -79,11 +80,11 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     } else if !wants_stdout(&args.outcome) && !wants_stdout(&args.decisions) {
         output::emit(&readable(&answer))?;
     }
-    if let Some(file) = outcome {
+    if let Some(file) = outcome_file {
         let to = file.to().display().to_string();
         match args.outcome.as_deref().is_some_and(outcomes::is_table) {
             true => outcomes::write(file, &[], None, &runs)?,
-            false => write_outcome(file, &runs)?,
+            false => outcome::write(file, Origin::Simulated, &runs)?,
         }
         output::note(format_args!("wrote {} to {to}", count(calls as u64, "call")));
     }
@@ -138,24 +139,6 @@ fn write_decisions(mut file: OutFile, runs: &[PolicyRun]) -> anyhow::Result<()> 
         for decision in &run.outcome.decisions {
             let line = DecisionLine { policy: &run.name, decision, regret: decision.regret() };
             serde_json::to_writer(&mut file, &line)?;
-            file.write_all(b"\n")?;
-        }
-    }
-    file.finish()
-}
-
-/// One line of `--outcome`.
-#[derive(Serialize)]
-struct OutcomeLine<'a> {
-    policy: &'a str,
-    #[serde(flatten)]
-    call: &'a CallOutcome,
-}
-
-fn write_outcome(mut file: OutFile, runs: &[PolicyRun]) -> anyhow::Result<()> {
-    for run in runs {
-        for call in &run.outcome.calls {
-            serde_json::to_writer(&mut file, &OutcomeLine { policy: &run.name, call })?;
             file.write_all(b"\n")?;
         }
     }

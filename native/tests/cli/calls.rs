@@ -10,6 +10,7 @@ fn help_is_stable() {
         ("help", &["--help"] as &[&str]),
         ("help-inspect", &["inspect", "--help"]),
         ("help-simulate", &["simulate", "--help"]),
+        ("help-calibrate", &["calibrate", "--help"]),
         ("help-report", &["report", "--help"]),
     ] {
         let ran = run(args);

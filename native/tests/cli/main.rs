@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod advise;
+mod calibrate;
 mod calls;
 mod commands;
 mod evictions;

@@ -24,6 +24,7 @@ fn kind(text: &str) -> Kind {
         AnyReport::Race(_) => Kind::Race,
         AnyReport::Published(_) => Kind::Published,
         AnyReport::Shapes(_) => Kind::Shapes,
+        AnyReport::Failures(_) => Kind::Failures,
     }
 }
 

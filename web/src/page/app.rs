@@ -2,7 +2,7 @@
 //!
 //! Hooks for tests, kept stable:
 //! - `body[data-ready="true"]` once the first figures are drawn.
-//! - Sections: `#overview`, `#results`, `#explorer`, `#shapes`, `#your-trace`, `#appendix`.
+//! - Sections: `#overview`, `#results`, `#explorer`, `#shapes`, `#failures`, `#your-trace`, `#appendix`.
 //! - Figures: `[data-testid="figure-race"]`, `figure-lane`, `figure-latency`, `figure-sweep`,
 //!   `figure-strips`, `figure-shapes-turns`, `-growth`, `-parts`, `-gaps`, `-tools`, `figure-own-latency`; inside each `canvas`, `.badge[data-origin]`,
 //!   `[data-testid="table-view"]`, `[data-testid="download-csv"]`, `download-svg`, `copy-link`.
@@ -12,12 +12,13 @@
 //! - Explorer: `select-set`, `session-filter`, `session-table`, `session-more`, `session-summary` (live region),
 //!   `turn-back`, `turn-next`, `turn-slider`. Appendix: `appendix-data`, `appendix-reports`.
 //! - Agent Shapes: `shapes-chips`, `shapes-summary`, `shapes-words`, `select-growth`, `shapes-fit` (where there are synthetic sessions).
+//! - Failures: `figure-failures`, `select-failure`, `failure-words`.
 //! - Your Trace: `drop-zone`, `file-input`, `own-error`, `own-summary`, `own-explore`.
 //! - `theme-toggle`, `notice`, `worker-trouble`, `worker-restart`.
 
 use super::context::Context;
 use super::reports::{self, FirstRace};
-use super::sections::{appendix, explorer, overview, results, shapes, your_trace};
+use super::sections::{appendix, explorer, failures, overview, results, shapes, your_trace};
 use super::worker_client::WorkerStatus;
 use super::{dom, theme};
 use atr_web::catalogue::SetEntry;
@@ -78,6 +79,7 @@ fn App(
         {results::Results().into_any()}
         {explorer::Explorer().into_any()}
         {shapes::AgentShapesPart().into_any()}
+        {failures::FailureGallery().into_any()}
         {your_trace::YourTrace().into_any()}
         {appendix::Appendix().into_any()}
     }

@@ -43,7 +43,7 @@ pub(crate) struct Context {
 impl Context {
     /// Reads the address and starts the worker.
     pub(crate) fn start(first_race: Result<FirstRace, String>) -> Self {
-        let profiles: Vec<String> = latency::profiles().into_iter().map(|profile| profile.name).collect();
+        let profiles: Vec<String> = latency::LISTED.iter().map(|profile| profile.name.to_owned()).collect();
         let profiles: Vec<&str> = profiles.iter().map(String::as_str).collect();
         let routers: Vec<&str> = route::ROUTERS.iter().map(|router| router.name).collect();
         let (state, notices) =

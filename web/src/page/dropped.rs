@@ -66,9 +66,14 @@ pub(crate) fn chosen(files: Option<FileList>) -> Vec<Named> {
     files
 }
 
-fn in_order(mut files: Vec<Named>) -> Vec<Named> {
-    files.sort_by(|a, b| a.0.cmp(&b.0));
-    files
+/// In order of names. There are few: each is put where it belongs.
+fn in_order(files: Vec<Named>) -> Vec<Named> {
+    let mut sorted: Vec<Named> = Vec::with_capacity(files.len());
+    for file in files {
+        let place = sorted.partition_point(|other| other.0 <= file.0);
+        sorted.insert(place, file);
+    }
+    sorted
 }
 
 fn listed(files: Option<FileList>) -> Vec<Named> {

@@ -7,6 +7,7 @@ mod context;
 mod dom;
 mod dropped;
 mod fetch;
+mod near;
 mod reports;
 mod sections;
 mod sets;

@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "parse",
     "price",
     "choice",
+    "rank",
     "trace",
 ];
 

@@ -1,6 +1,6 @@
 //! Making reports: one function a kind. Nothing here knows the date or the machine.
 
-use super::{Made, plan, shapes, svg};
+use super::{Made, failures, plan, shapes, svg};
 use crate::input::{self, ReadOptions};
 use crate::words::count;
 use anyhow::Context;
@@ -27,6 +27,7 @@ pub(super) fn reports(kind: Kind, data: &Path, made: &mut Vec<Made>) -> anyhow::
         Kind::Race => race(data, made),
         Kind::Published => published(made),
         Kind::Shapes => shapes::report(data, made),
+        Kind::Failures => failures::report(made),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `report`: the committed reports and figures, made from the bundled sets, or checked against what
 //! would be made.
 
+mod failures;
 mod make;
 mod plan;
 mod shapes;

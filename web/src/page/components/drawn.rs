@@ -3,10 +3,10 @@
 
 use super::backend::Surface;
 use atr_core::figure::{
-    DrawError, Figure, LatencyFigure, Quantity, RaceFigure, ShapesFigure, ShapesView, SweepFigure, Table,
-    Theme,
+    DrawError, FailureFigure, Figure, LatencyFigure, Quantity, RaceFigure, ShapesFigure, ShapesView,
+    SweepFigure, Table, Theme,
 };
-use atr_core::report::{AgentShapes, Policies, Race, Sweep};
+use atr_core::report::{AgentShapes, Failures, Policies, Race, Sweep};
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend, IntoDrawingArea, SVGBackend};
 use plotters_canvas::CanvasBackend;
@@ -100,6 +100,14 @@ pub(crate) struct OwnedSweep {
     pub(crate) quantity: Quantity,
 }
 
+/// One failure of routers.
+pub(crate) struct OwnedFailure {
+    /// All failures.
+    pub(crate) report: Arc<Failures>,
+    /// Which of them.
+    pub(crate) place: usize,
+}
+
 /// One view of the shapes.
 pub(crate) struct OwnedShapes {
     /// The shapes.
@@ -149,4 +157,5 @@ macro_rules! lend {
 lend!(OwnedRace, this => RaceFigure { race: &this.race, t_us: this.t_us });
 lend!(OwnedLatency, this => LatencyFigure { report: &this.0 });
 lend!(OwnedSweep, this => SweepFigure { report: &this.report, quantity: this.quantity });
+lend!(OwnedFailure, this => FailureFigure { failure: &this.report.exhibits[this.place] });
 lend!(OwnedShapes, this => ShapesFigure { report: &this.report, view: this.view, harnesses: &this.harnesses });

@@ -11,7 +11,7 @@ mod sight;
 
 pub(crate) use canvas::{FigureCanvas, mark_ready};
 pub(crate) use controls::{Choice, Slider};
-pub(crate) use drawn::{OwnedLatency, OwnedRace, OwnedShapes, OwnedSweep, Shown};
+pub(crate) use drawn::{OwnedFailure, OwnedLatency, OwnedRace, OwnedShapes, OwnedSweep, Shown};
 pub(crate) use facts::Facts;
 pub(crate) use frame::{Badge, FigureFrame, Source};
 pub(crate) use loading::SetProgress;

@@ -1,9 +1,9 @@
 //! Where a session's prompts stopped being continuations: each break leads to its call.
 
+use atr_core::rank::rank;
 use atr_web::protocol::SessionView;
 use atr_web::{sentences, words};
 use leptos::prelude::*;
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// Breaks that are listed at first: the most expensive ones.
@@ -55,9 +55,9 @@ fn chosen(session: &SessionView, all: bool) -> Vec<usize> {
     let cost = |place: &usize| session.calls[*place].broke.as_ref().map_or(0, |broke| broke.again_tokens);
     let mut places: Vec<usize> = broken(session).collect();
     if !all {
-        places.sort_by_key(|place| (Reverse(cost(place)), *place));
-        places.truncate(FIRST_BREAKS);
-        places.sort_unstable();
+        let dearest = rank(places.iter().map(|place| !cost(place)));
+        let kept = &dearest[..dearest.len().min(FIRST_BREAKS)];
+        places = (0..places.len()).filter(|at| kept.contains(at)).map(|at| places[at]).collect();
     }
     places
 }

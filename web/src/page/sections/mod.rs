@@ -3,6 +3,7 @@
 pub(super) mod appendix;
 mod breaks;
 pub(super) mod explorer;
+pub(super) mod failures;
 mod live;
 pub(super) mod overview;
 mod player;
@@ -10,7 +11,7 @@ mod policies;
 mod published;
 pub(super) mod results;
 mod results_controls;
-mod results_words;
+pub(super) mod results_words;
 mod session_list;
 mod session_steps;
 pub(super) mod shapes;

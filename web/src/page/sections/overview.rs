@@ -8,6 +8,7 @@ use crate::page::dom;
 use crate::page::sets::SetState;
 use atr_core::figure::{RaceFigure, StripsFigure};
 use atr_core::policy::Scenario;
+use atr_core::rank::rank;
 use atr_core::report::{Origin, Race, StripRow};
 use atr_web::protocol::{Request, Response};
 use atr_web::words;
@@ -186,9 +187,9 @@ fn source_of(shot: &Shot) -> Source {
 
 /// The moments at which a call of any lane ends, in order.
 fn stops(race: &Race) -> Vec<u64> {
-    let mut stops: Vec<u64> =
+    let ends: Vec<u64> =
         race.lanes.iter().flat_map(|lane| &lane.calls).filter_map(|call| call.finished_us).collect();
-    stops.sort_unstable();
+    let mut stops: Vec<u64> = rank(ends.iter().copied()).into_iter().map(|place| ends[place]).collect();
     stops.dedup();
     stops
 }

@@ -52,7 +52,7 @@ pub(super) fn Controls(base: Memo<Scenario>) -> impl IntoView {
         let scenario = scenario(context, base);
         scenario
             .kv_tokens
-            .or_else(|| latency::by_name(&scenario.profile).map(|profile| profile.kv_tokens))
+            .or_else(|| latency::listed(&scenario.profile).map(|profile| profile.kv_tokens))
             .unwrap_or(KV_TOKENS[0])
     });
     let one_session = |sessions: u32| words::plural(sessions.into(), "session");
@@ -66,9 +66,9 @@ pub(super) fn Controls(base: Memo<Scenario>) -> impl IntoView {
         context.view.update(|view| view.router = (!name.is_empty()).then_some(name));
     });
     let profiles = Signal::derive(|| {
-        latency::profiles()
-            .into_iter()
-            .map(|profile| (profile.name, format!("{} ({})", profile.title, profile.origin)))
+        latency::LISTED
+            .iter()
+            .map(|profile| (profile.name.to_owned(), format!("{} ({})", profile.title, profile.origin)))
             .collect::<Vec<_>>()
     });
     let profile = Signal::derive(move || scenario(context, base).profile);

@@ -64,7 +64,7 @@ pub(super) fn computed_source(body: &impl serde::Serialize, command: String) -> 
 }
 
 /// What a report holds.
-pub(super) fn from_report(path: &str, command: &str) -> Source {
+pub(crate) fn from_report(path: &str, command: &str) -> Source {
     Source { report: Some(path.to_owned()), json: None, command: command.to_owned() }
 }
 
@@ -121,7 +121,7 @@ pub(super) fn live_finding(sweep: &Sweep) -> Option<String> {
 
 /// Where the latencies come from: the profile says it of itself.
 pub(super) fn profile_note(scenario: &Scenario) -> String {
-    let profile = latency::profiles().into_iter().find(|profile| profile.name == scenario.profile);
+    let profile = latency::listed(&scenario.profile);
     let said = profile.map(|profile| {
         format!(" Profile {} ({}): {}.", profile.title, profile.origin, profile.source.trim_end_matches('.'))
     });

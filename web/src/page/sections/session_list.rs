@@ -1,12 +1,12 @@
 //! The list of a set's sessions: filtered, sorted, one chosen.
 
 use crate::page::context::{Context, context};
+use atr_core::rank::rank;
 use atr_web::protocol::{SessionRow, SetView};
 use atr_web::sentences;
 use atr_web::state::{SortKey, ViewState};
 use atr_web::words;
 use leptos::prelude::*;
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// Rows that are shown at first, and added by each request for more.
@@ -130,7 +130,7 @@ fn select<'a>(rows: &'a [SessionRow], view: &ViewState) -> Vec<&'a SessionRow> {
     let fits = |row: &&SessionRow| {
         wanted.is_empty() || row.id.to_lowercase().contains(&wanted) || marks(row).contains(&wanted)
     };
-    let mut found: Vec<&SessionRow> = rows.iter().filter(fits).collect();
+    let found: Vec<&SessionRow> = rows.iter().filter(fits).collect();
     let size = |row: &SessionRow| match view.sort {
         SortKey::File => 0,
         SortKey::Calls => row.calls,
@@ -138,12 +138,11 @@ fn select<'a>(rows: &'a [SessionRow], view: &ViewState) -> Vec<&'a SessionRow> {
         SortKey::Output => row.output_tokens,
         SortKey::Longest => row.longest,
     };
-    match (view.sort, view.descending) {
-        (SortKey::File, true) => found.reverse(),
-        (_, true) => found.sort_by_key(|row| Reverse(size(row))),
-        (_, false) => found.sort_by_key(|row| size(row)),
-    }
-    found
+    let key = |(place, row): (usize, &&SessionRow)| {
+        let key = if view.sort == SortKey::File { place as u64 } else { size(row) };
+        if view.descending { !key } else { key }
+    };
+    rank(found.iter().enumerate().map(key)).into_iter().map(|place| found[place]).collect()
 }
 
 /// What is unusual about a session, in words.

@@ -1,30 +1,20 @@
 //! Agent Shapes: how the sessions of each harness look to a server, recorded and synthetic side by
 //! side. The report comes when the section is near.
 
-use super::results_words::from_report;
-use crate::page::components::{Badge, Choice, FigureFrame, OwnedShapes, Shown, Source, watch_sight};
-use crate::page::context::{Context, context};
-use crate::page::reports;
+use crate::page::components::{Badge, Choice, FigureFrame, OwnedShapes, Shown};
+use crate::page::context::context;
+use crate::page::near::{Near, when_near};
 use atr_core::figure::ShapesView;
 use atr_core::report::{AgentShapes, Origin};
 use atr_web::{shapes as told, words};
 use leptos::html;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use std::rc::Rc;
-use std::sync::Arc;
-
-/// The report, where it lies, and how it was made.
-#[derive(Clone)]
-struct Loaded {
-    report: Arc<AgentShapes>,
-    source: Source,
-}
 
 /// What the parts of the section share.
 #[derive(Clone, Copy)]
 struct Part {
-    loaded: RwSignal<Option<Loaded>>,
+    near: Near<AgentShapes>,
     /// The harnesses that are shown; all where none is named.
     shown: Memo<Vec<String>>,
 }
@@ -33,17 +23,16 @@ struct Part {
 #[component]
 pub(crate) fn AgentShapesPart() -> impl IntoView {
     let context = context();
-    let loaded = RwSignal::new(None::<Loaded>);
-    let trouble = RwSignal::new(None::<String>);
     let section = NodeRef::<html::Section>::new();
-    load_when_near(context, section, loaded, trouble);
+    let near = when_near::<AgentShapes>(context, section, "shapes");
+    let trouble = near.trouble;
     let shown = Memo::new(move |_| {
         let chosen = context.view.with(|view| view.harnesses.clone());
-        loaded.with(|loaded| {
+        near.loaded.with(|loaded| {
             loaded.as_ref().map(|loaded| told::known(&loaded.report, &chosen)).unwrap_or_default()
         })
     });
-    let part = Part { loaded, shown };
+    let part = Part { near, shown };
     view! {
         <section class="part" id="shapes" aria-labelledby="shapes-title" node_ref=section>
             <h2 id="shapes-title">"What agents look like to a server"</h2>
@@ -63,38 +52,6 @@ pub(crate) fn AgentShapesPart() -> impl IntoView {
     }
 }
 
-fn load_when_near(
-    context: Context,
-    section: NodeRef<html::Section>,
-    loaded: RwSignal<Option<Loaded>>,
-    trouble: RwSignal<Option<String>>,
-) {
-    let asked = StoredValue::new(false);
-    let path = context
-        .reports
-        .with_value(|all| all.iter().find(|one| one.kind == "shapes").map(|one| one.path.clone()));
-    let element = move || section.get().map(|section| (*section).clone());
-    watch_sight(element, "400px", move |near| {
-        if !near || asked.get_value() {
-            return;
-        }
-        asked.set_value(true);
-        let Some(path) = path.clone() else {
-            trouble.set(Some("there is no report of kind `shapes`; run `cargo xtask reports`".to_owned()));
-            return;
-        };
-        spawn_local(async move {
-            match reports::load::<AgentShapes>(&path).await {
-                Ok(report) => loaded.set(Some(Loaded {
-                    source: from_report(&path, &report.provenance.command),
-                    report: Arc::new(report.body),
-                })),
-                Err(why) => trouble.set(Some(why)),
-            }
-        });
-    });
-}
-
 /// One view in its frame. All of them are one kind of figure.
 fn frame(
     part: Part,
@@ -104,13 +61,11 @@ fn frame(
     controls: Option<AnyView>,
 ) -> AnyView {
     let figure: Signal<Option<Shown>, LocalStorage> = Signal::derive_local(move || {
-        let report = part.loaded.with(|loaded| loaded.as_ref().map(|loaded| loaded.report.clone()))?;
+        let report = part.near.report()?;
         Some(Rc::new(OwnedShapes { report, view: view.get(), harnesses: part.shown.get() }) as Shown)
     });
     let badge = Signal::derive(|| Badge { origin: None, now: false });
-    let source = Signal::derive(move || {
-        part.loaded.with(|loaded| loaded.as_ref().map(|loaded| loaded.source.clone()).unwrap_or_default())
-    });
+    let source = part.near.source();
     view! { <FigureFrame name number figure badge source reserve=300>{controls}</FigureFrame> }.into_any()
 }
 
@@ -134,7 +89,7 @@ fn Growth(part: Part) -> impl IntoView {
 fn Chips(part: Part) -> impl IntoView {
     let context = context();
     let chips = move || {
-        part.loaded.with(|loaded| {
+        part.near.loaded.with(|loaded| {
             let report = &loaded.as_ref()?.report;
             let chips = told::harnesses(report).into_iter().map(|name| {
                 let sessions = report.group(&name, Origin::Measured).map(|group| group.shapes.sessions);
@@ -167,7 +122,7 @@ fn Chips(part: Part) -> impl IntoView {
 #[component]
 fn Words(part: Part) -> impl IntoView {
     move || {
-        part.loaded.with(|loaded| {
+        part.near.loaded.with(|loaded| {
             let report = &loaded.as_ref()?.report;
             let shown = part.shown.get();
             let said = told::for_serving(report, &shown);

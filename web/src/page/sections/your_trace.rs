@@ -202,7 +202,7 @@ fn Own(held: Arc<SetView>) -> impl IntoView {
             <p><button class="primary" data-testid="own-explore" on:click=explore>"Step through its sessions"</button></p>
             {move || live.compared.with(|one| one.as_ref().and_then(|one| rejected(&one.body))).map(|text| view! { <p class="status">{text}</p> })}
             {move || live.trouble.get().map(|why| view! { <p class="notice" role="alert">{format!("It cannot be simulated: {why}.")}</p> })}
-            <FigureFrame name="own-latency" number=11 figure badge source reserve=250 />
+            <FigureFrame name="own-latency" number=12 figure badge source reserve=250 />
         </div>
     }
 }

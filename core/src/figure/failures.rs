@@ -1,0 +1,209 @@
+//! A failure of routers: one row a router, from where it stood to where it is when things go wrong.
+
+use super::axis::{LABEL, SMALL, ticks, time_tick};
+use super::pen::{Area, Ink, Pen, Side};
+use super::scene::Scene;
+use super::{DrawError, Figure, Table, Theme, units};
+use crate::metrics::Spread;
+use crate::policy::Measure;
+use crate::report::{Failure, Figures, RouterRow};
+use plotters::coord::Shift;
+use plotters::prelude::{DrawingArea, DrawingBackend};
+
+/// One failure under every router.
+#[derive(Clone, Copy, Debug)]
+pub struct FailureFigure<'a> {
+    /// The failure.
+    pub failure: &'a Failure,
+}
+
+const ROW: f64 = 24.0;
+const HEAD: f64 = 50.0;
+const FOOT: f64 = 30.0;
+/// Room for the names of routers.
+const NAMES: f64 = 128.0;
+/// Room for the word behind a row.
+const WORD: f64 = 44.0;
+
+impl FailureFigure<'_> {
+    #[inline]
+    fn measure(&self) -> Measure {
+        Measure::by_key(&self.failure.measure).unwrap_or(Measure::HitRate)
+    }
+
+    #[inline]
+    fn value(&self, figures: &Figures) -> f64 {
+        self.measure().of(figures).unwrap_or(0.0)
+    }
+
+    /// The end of the axis: the largest value, or the whole.
+    #[inline]
+    fn most(&self) -> f64 {
+        if self.measure() == Measure::HitRate {
+            return 1.0;
+        }
+        let rows = self.failure.routers.iter();
+        let most = rows.flat_map(|row| [self.value(&row.calm), self.value(&row.failing)]).fold(0.0, f64::max);
+        if most > 0.0 { most } else { 1.0 }
+    }
+
+    #[inline]
+    fn label(&self, value: f64) -> String {
+        if self.measure() != Measure::HitRate {
+            time_tick(value, self.most())
+        } else {
+            units::percent(Some(value))
+        }
+    }
+
+    #[inline]
+    fn quantity(&self) -> &'static str {
+        match self.measure() {
+            Measure::JobP50 => "Job time, median",
+            Measure::HitRate => "Hit rate",
+            Measure::TtftP99 => "Time to first token, 99th percentile",
+        }
+    }
+
+    #[inline]
+    fn scene<'t>(&self, width: f64, theme: &'t Theme) -> Scene<'t> {
+        let mut scene = Scene::new(theme);
+        let soft = Ink::new(theme.soft, SMALL);
+        scene.text(self.quantity(), (0.0, 9.0), Ink::new(theme.ink, LABEL));
+        dot(&mut scene, (6.0, 30.0), false, true);
+        let x = scene.run("before", (18.0, 30.0), soft) + 16.0;
+        dot(&mut scene, (x + 6.0, 30.0), true, false);
+        let x = scene.run("when it goes wrong", (x + 18.0, 30.0), soft) + 16.0;
+        dot(&mut scene, (x + 6.0, 30.0), true, true);
+        scene.text("fell", (x + 18.0, 30.0), Ink::new(theme.accent, SMALL));
+        let (left, room) = (NAMES, (width - NAMES - WORD - 8.0).max(40.0));
+        let bottom = HEAD + self.failure.routers.len() as f64 * ROW;
+        let most = self.most();
+        for value in ticks(most, if room > 300.0 { 5 } else { 2 }) {
+            let x = left + room * value / most;
+            scene.line(vec![(x, HEAD - 4.0), (x, bottom)], &[], theme.rule, 1.0);
+            scene.text(&self.label(value), (x, bottom + 12.0), soft.side(Side::Centre));
+        }
+        for (place, row) in self.failure.routers.iter().enumerate() {
+            let y = HEAD + (place as f64 + 0.5) * ROW;
+            let at = |figures: &Figures| left + room * (self.value(figures) / most).clamp(0.0, 1.0);
+            self.row(&mut scene, row, (at(&row.calm), at(&row.failing), y), left + room);
+        }
+        scene
+    }
+
+    #[inline]
+    fn row(&self, scene: &mut Scene<'_>, row: &RouterRow, (calm, failing, y): (f64, f64, f64), right: f64) {
+        let (ink, accent, soft) = (scene.theme.ink, scene.theme.accent, scene.theme.soft);
+        let colour = if row.fell { accent } else { ink };
+        let name = Ink::new(colour, LABEL);
+        scene.text(&row.router, (0.0, y), if row.fell { name.bold() } else { name });
+        let line = if row.fell { accent } else { soft };
+        scene.line(vec![(calm, y), (failing, y)], &[], line, 2.0);
+        dot(scene, (calm, y), false, true);
+        dot(scene, (failing, y), true, row.fell);
+        let word = if row.fell { "falls" } else { "stands" };
+        scene.text(word, (right + 8.0, y), Ink::new(if row.fell { accent } else { soft }, SMALL));
+    }
+}
+
+/// A value: open for before; filled for after, in the accent where it fell.
+#[inline]
+fn dot(scene: &mut Scene<'_>, (x, y): (f64, f64), after: bool, marked: bool) {
+    let theme = scene.theme;
+    let square = |size: f64| Area { x: x - size / 2.0, y: y - size / 2.0, w: size, h: size };
+    if after {
+        scene.rect(square(9.0), if marked { theme.accent } else { theme.ink });
+    } else {
+        scene.rect(square(9.0), theme.soft);
+        scene.rect(square(6.0), theme.paper);
+    }
+}
+
+impl Figure for FailureFigure<'_> {
+    #[inline]
+    fn id(&self) -> &'static str {
+        match self.failure.name.as_str() {
+            "shared-prompt" => "failure-shared-prompt",
+            "one-at-a-time" => "failure-one-at-a-time",
+            "hot-session" => "failure-hot-session",
+            _ => "failure-stale-signals",
+        }
+    }
+
+    #[inline]
+    fn finding(&self) -> String {
+        let fell: Vec<&str> =
+            self.failure.routers.iter().filter(|row| row.fell).map(|row| row.router.as_str()).collect();
+        let all = self.failure.routers.len();
+        match fell.as_slice() {
+            [] => format!("None of {all} routers falls."),
+            [one] => format!("{one} falls, the other {} stand.", all - 1),
+            [first @ .., last] => {
+                format!("Of {all} routers {} fall: {} and {last}.", fell.len(), first.join(", "))
+            }
+        }
+    }
+
+    #[inline]
+    fn caption(&self) -> String {
+        format!(
+            "Open: {}. Filled: {}. A router {}.",
+            self.failure.set_ups[0], self.failure.set_ups[1], self.failure.rule
+        )
+    }
+
+    #[inline]
+    fn height(&self, _width: u32) -> u32 {
+        (HEAD + self.failure.routers.len() as f64 * ROW + FOOT) as u32
+    }
+
+    #[inline]
+    fn draw<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+        theme: &Theme,
+    ) -> Result<(), DrawError<B>> {
+        let pen = Pen::new(area, theme);
+        self.scene(pen.width(), theme).draw(&pen)
+    }
+
+    #[inline]
+    fn table(&self) -> Table {
+        let columns = [
+            "router",
+            "set-up",
+            "calls by replica",
+            "busiest",
+            "hit rate",
+            "TTFT p50",
+            "TTFT p99",
+            "job p50",
+            "",
+        ];
+        let rows = self.failure.routers.iter().flat_map(|row| {
+            let word = if row.fell { "falls" } else { "stands" };
+            [cells(row, "before", &row.calm, ""), cells(row, "when it goes wrong", &row.failing, word)]
+        });
+        Table { columns: columns.map(str::to_owned).to_vec(), rows: rows.collect() }
+    }
+}
+
+#[inline]
+fn cells(row: &RouterRow, set_up: &str, figures: &Figures, word: &str) -> Vec<String> {
+    let at = |spread: Option<Spread>, pick: fn(&Spread) -> f64| {
+        spread.as_ref().map_or_else(|| "–".to_owned(), |spread| units::time(pick(spread)))
+    };
+    let calls: Vec<String> = figures.calls_by_replica.iter().map(ToString::to_string).collect();
+    vec![
+        row.router.clone(),
+        set_up.to_owned(),
+        calls.join(" / "),
+        units::percent(Some(figures.busiest_share)),
+        units::percent(figures.hit_rate),
+        at(figures.ttft_ms, |spread| spread.p50),
+        at(figures.ttft_ms, |spread| spread.p99),
+        at(figures.job_ms, |spread| spread.p50),
+        word.to_owned(),
+    ]
+}
