@@ -7,6 +7,7 @@
 //!
 //! Modules are listed from the top down; each may use those below it, never one above.
 
+pub mod advise;
 pub mod choice;
 pub mod context;
 pub mod export;

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use atr_core::metrics::objective::{Bound, METRICS, Quantity, Statistic, gates, objectives};
-use atr_core::metrics::{PolicyMetrics, Spread};
+use atr_core::metrics::{PolicyMetrics, Spread, summarise};
+use atr_core::trace::{Outcome, Workload};
 use proptest::prelude::*;
 
 fn row() -> PolicyMetrics {
@@ -10,26 +11,23 @@ fn row() -> PolicyMetrics {
         Some(Spread { mean: from, p50: from + 1.0, p90: from + 2.0, p95: from + 3.0, p99: from + 4.0 })
     };
     PolicyMetrics {
-        name: "any".to_owned(),
-        calls: 1,
         failed: 2,
         rejected: 3,
-        skipped: 0,
         hit_rate: Some(0.5),
         ceiling_hit_rate: Some(0.75),
         ttft_ms: spread(100.0),
         tpot_ms: spread(200.0),
         e2e_ms: spread(300.0),
         queue_ms: spread(400.0),
-        job_ms: None,
+        job_split_ms: None,
         prompt_tokens: 4,
         prefill_tokens: 5,
         output_tokens: 6,
         makespan_ms: 7.0,
         utilisation: Some(0.25),
         preemptions: 8,
-        predictions: None,
         regret: None,
+        ..summarise("any", &Workload::default(), &Outcome::default(), &[])
     }
 }
 

@@ -68,6 +68,41 @@ fn the_oracle_regrets_little() {
     assert!(oracle.none_share > 0.6, "{oracle:?}");
 }
 
+/// Where scores are kept every replica is asked when it would be first, else only those that may be: the choice is
+/// the same, over memory of all sizes and kinds.
+#[test]
+fn the_oracle_leaves_out_only_who_cannot_be_first() {
+    let tokens = |id| if id == 0 { 900 } else { 70 + 13 * (id % 9) as u32 };
+    let turns = |own: u64| {
+        (0..6).map(move |n| (std::iter::once(0).chain(own * 10..=own * 10 + n).collect(), 5, 40, 900))
+    };
+    let mut sessions: Vec<Session> = (1..14)
+        .map(|own| session(&own.to_string(), Scope::Set, tokens, &turns(own).collect::<Vec<_>>()))
+        .collect();
+    sessions.extend((0..6).map(|n| agent(&format!("own-{n}"), 5, 30, 200)));
+    for cache in ["block-hash", "radix", "slots"] {
+        for (kv_tokens, host_kv_tokens) in [(5_000, None), (6_000, Some(9_000)), (40_000, None)] {
+            let scenario = Scenario {
+                cache: Some(cache.to_owned()),
+                kv_tokens: Some(kv_tokens),
+                host_kv_tokens,
+                step_tokens: 512,
+                max_batch: 4,
+                arrivals: Some(Arrivals::Poisson { per_s: 20.0 }),
+                profile: "rtx3090-qwen3-4b-awq".to_owned(),
+                ..scenario("oracle", 3)
+            };
+            let picked = |decisions| -> Vec<Option<u32>> {
+                let run = run(&sessions, &Scenario { decisions, ..scenario.clone() });
+                run.outcome.calls.iter().map(|call| call.replica).collect()
+            };
+            let sent = picked(true).iter().flatten().count();
+            assert!(sent > 50 || cache == "slots", "{cache} {kv_tokens}: {sent}");
+            assert_eq!(picked(false), picked(true), "{cache} {kv_tokens}");
+        }
+    }
+}
+
 #[test]
 fn the_seed_draws_the_decisions_and_one_replica_has_none() {
     let sessions = [agent("a", 30, 60, 300)];

@@ -1,6 +1,8 @@
 //! The command line as types: what may be asked, and what makes a call wrong.
 
-use crate::commands::{calibrate, completions, data, import, inspect, report, simulate, sweep, synth};
+use crate::commands::{
+    advise, calibrate, completions, data, import, inspect, report, simulate, sweep, synth,
+};
 use crate::input::{self, ReadOptions};
 use crate::{output, tokens, words};
 use atr_core::import::{ImportError, Imported};
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Synth(synth::SynthArgs),
     /// Replay a trace on a simulated cluster under each serving policy.
     Simulate(simulate::SimulateArgs),
+    /// Say what to turn on first for a trace, and how much memory and how many replicas it needs.
+    Advise(advise::AdviseArgs),
     /// Simulate a whole grid of set-ups on all cores, or on many machines.
     Sweep(sweep::SweepArgs),
     /// Fit a latency profile to what happened to the calls of a trace.

@@ -50,6 +50,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Inspect(args) => commands::inspect::run(&args, cli.json),
         Command::Synth(args) => commands::synth::run(&args, cli.json),
         Command::Simulate(args) => commands::simulate::run(&args, cli.json),
+        Command::Advise(args) => commands::advise::run(&args, cli.json),
         Command::Sweep(args) => commands::sweep::run(&args, cli.json),
         Command::Calibrate(args) => commands::calibrate::run(&args, cli.json),
         Command::Report(args) => commands::report::run(&args, cli.json),

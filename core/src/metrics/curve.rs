@@ -94,7 +94,7 @@ pub fn curve_over(work: &Workload, tree: &PrefixTree, order: &[u32], replies: bo
         let last = if replies { tree.reply(call) } else { prompt };
         pass.ask(prompt, last, work.calls[call as usize].prompt_tokens.into(), now);
     }
-    let prompt_tokens = work.calls.iter().map(|call| u64::from(call.prompt_tokens)).sum();
+    let prompt_tokens = order.iter().map(|&call| u64::from(work.calls[call as usize].prompt_tokens)).sum();
     Curve { block_tokens: tree.block_tokens(), prompt_tokens, knots: pass.knots() }
 }
 

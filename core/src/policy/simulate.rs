@@ -89,7 +89,7 @@ pub struct PolicyRun {
 
 /// A policy with its names looked up.
 struct Chosen {
-    policy: &'static Policy,
+    policy: Policy,
     parts: Parts,
     strategy: Box<dyn ContextStrategy>,
 }
@@ -114,10 +114,24 @@ pub fn simulate_from(
     scenario: &Scenario,
     shelf: &mut dyn Shelf,
 ) -> Result<(Resolved, Vec<PolicyRun>), ScenarioError> {
+    let policies: Vec<Policy> =
+        scenario.policies.iter().map(|name| by_name(name).copied()).collect::<Result<_, _>>()?;
+    simulate_policies(sessions, scenario, &policies, shelf)
+}
+
+/// The same, with policies that need not be in the registry, whatever the scenario names.
+///
+/// # Errors
+/// When the scenario or a policy names something unknown or impossible.
+pub fn simulate_policies(
+    sessions: &[Session],
+    scenario: &Scenario,
+    policies: &[Policy],
+    shelf: &mut dyn Shelf,
+) -> Result<(Resolved, Vec<PolicyRun>), ScenarioError> {
     let (mut resolved, profile) = resolve(sessions, scenario)?;
     let scenario = resolved.scenario.clone();
-    let chosen =
-        scenario.policies.iter().map(|name| choose(name, &scenario)).collect::<Result<Vec<_>, _>>()?;
+    let chosen = policies.iter().map(|policy| choose(*policy, &scenario)).collect::<Result<Vec<_>, _>>()?;
     let mut runs = Vec::new();
     for chosen in chosen {
         if !sessions.iter().any(|session| chosen.strategy.applies(session)) {
@@ -222,8 +236,7 @@ fn part(what: &'static str, family: &'static [About], text: &str) -> Result<Choi
     choose_part(family, text).map_err(|error| ScenarioError::Part { what, error })
 }
 
-fn choose(name: &str, scenario: &Scenario) -> Result<Chosen, ScenarioError> {
-    let policy = by_name(name)?;
+fn choose(policy: Policy, scenario: &Scenario) -> Result<Chosen, ScenarioError> {
     // Naive is the yardstick: it keeps its router whatever else is tried.
     let router = scenario.router.as_deref().filter(|_| policy.cache).unwrap_or(policy.router);
     let predictor = scenario.predictor.as_deref().unwrap_or(DEFAULT_PREDICTOR);

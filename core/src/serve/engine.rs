@@ -4,6 +4,7 @@
 //! replicas plan. The order holds whether a stretch of decode steps is advanced at once or step by
 //! step, which is why both give the same outcome.
 
+use super::agenda::{Agenda, Event};
 use super::arrivals::ArrivalPlan;
 use super::cache::{self, Memory, Order};
 use super::foresight::Foresight;
@@ -17,16 +18,6 @@ use super::sessions::{Due, Sessions};
 use super::view::{Caches, Held, Snapshot};
 use crate::predict::{self, Kind, Predictor};
 use crate::trace::{CallOutcome, CallStatus, Counters, Decision, Outcome, Workload};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
-/// What happens at an instant, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    Complete(u32),
-    Due(u32),
-    Plan(u32),
-}
 
 /// A call that goes to a replica whatever the router says.
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +37,10 @@ pub struct Engine<'a> {
     replicas: Vec<Replica<'a>>,
     router: Box<dyn Router + 'a>,
     predictor: Option<Box<dyn Predictor>>,
-    events: BinaryHeap<Reverse<(Ps, Event)>>,
+    agenda: Agenda,
     due: Due,
+    /// Calls that ended in a step.
+    ended: Vec<u32>,
     /// What the router sees.
     view: Snapshot,
     /// Whether a scheduler must be told when sessions are over.
@@ -112,28 +105,29 @@ impl<'a> Engine<'a> {
         let replicas: Vec<Replica<'a>> = (0..config.replicas).map(replica).collect();
         let foresees = router.sees() == Sees::Future && config.replicas > 1;
         let foresight = foresees.then(|| Foresight::new(Shared::new(work, tree, config)));
-        let mut engine = Engine {
+        let mut sessions = Sessions::new(work, arrivals, config.replay, config.speed);
+        let mut due = Vec::new();
+        sessions.begin(&mut due);
+        Engine {
             shared: Shared::new(work, tree, config),
-            sessions: Sessions::new(work, arrivals, config.replay, config.speed),
+            sessions,
             watches_sessions: replicas.iter().any(Replica::watches_sessions),
             replicas,
             router,
             predictor: parts.predictor.as_ref().map(predictor),
-            events: BinaryHeap::new(),
+            agenda: Agenda::new(config.replicas, due),
             due: Vec::new(),
+            ended: Vec::new(),
             view,
             foresight,
             forced: None,
             decisions: Vec::new(),
-        };
-        engine.sessions.begin(&mut engine.due);
-        engine.post_due();
-        engine
+        }
     }
 
     /// Lets the next thing happen. Returns false when there is nothing left.
     pub fn step(&mut self) -> bool {
-        let Some(Reverse((now, event))) = self.events.pop() else { return false };
+        let Some((now, event)) = self.agenda.next() else { return false };
         match event {
             Event::Complete(replica) => self.complete(replica, now),
             Event::Due(call) => self.route(call, now),
@@ -144,8 +138,8 @@ impl<'a> Engine<'a> {
 
     /// The call that comes next, where that is what happens next.
     pub(super) fn coming(&self) -> Option<u32> {
-        match self.events.peek() {
-            Some(&Reverse((_, Event::Due(call)))) => Some(call),
+        match self.agenda.peek() {
+            Some((_, Event::Due(call))) => Some(call),
             _ => None,
         }
     }
@@ -160,27 +154,28 @@ impl<'a> Engine<'a> {
 
     fn post_due(&mut self) {
         for (time, call) in self.due.drain(..) {
-            self.events.push(Reverse((time, Event::Due(call))));
+            self.agenda.due(time, call);
         }
     }
 
     fn complete(&mut self, number: u32, now: Ps) {
-        let replica = &mut self.replicas[number as usize];
-        // A plan that was cut short leaves its old end behind: not this one.
-        if replica.end() != Some(now) {
-            return;
-        }
-        for call in replica.complete(now, &mut self.shared) {
+        let mut ended = std::mem::take(&mut self.ended);
+        self.replicas[number as usize].complete(now, &mut self.shared, &mut ended);
+        for call in ended.drain(..) {
             if let Some(predictor) = &mut self.predictor {
                 let output_tokens = self.shared.work.calls[call as usize].output_tokens;
                 predictor.observe(&kind(self.shared.work, call), output_tokens.into());
             }
             self.router.ended(call, number);
+            if let Some(foresight) = &mut self.foresight {
+                foresight.ended(call, number);
+            }
             if self.sessions.finish(call, now, &mut self.due) {
                 self.session_over(call, now);
             }
         }
-        self.events.push(Reverse((now, Event::Plan(number))));
+        self.ended = ended;
+        self.agenda.stir(number);
         self.post_due();
     }
 
@@ -225,16 +220,15 @@ impl<'a> Engine<'a> {
         };
         let picked = self.pick(&ask, &waiting);
         self.replicas[picked as usize].enqueue(waiting, now, &self.shared);
-        self.wake(picked, now);
+        self.wake(picked);
     }
 
     /// Posts what comes next on a replica whose queue has changed.
-    fn wake(&mut self, number: u32, now: Ps) {
-        let event = match self.replicas[number as usize].end() {
-            Some(end) => (end, Event::Complete(number)),
-            None => (now, Event::Plan(number)),
-        };
-        self.events.push(Reverse(event));
+    fn wake(&mut self, number: u32) {
+        match self.replicas[number as usize].end() {
+            Some(end) => self.agenda.ends(number, end),
+            None => self.agenda.stir(number),
+        }
     }
 
     /// A call was the last of its session: tells the schedulers that ask for it.
@@ -245,7 +239,7 @@ impl<'a> Engine<'a> {
         let session = self.shared.work.calls[call as usize].session;
         for number in 0..self.shared.config.replicas {
             if self.replicas[number as usize].session_over(session, now, &self.shared) {
-                self.wake(number, now);
+                self.wake(number);
             }
         }
     }
@@ -254,7 +248,10 @@ impl<'a> Engine<'a> {
     fn pick(&mut self, ask: &Ask, waiting: &Waiting) -> u32 {
         self.look(ask.now);
         let first_tokens = match &mut self.foresight {
-            Some(foresight) => foresight.first_tokens(&self.replicas, waiting, &self.shared),
+            Some(foresight) => {
+                let all = self.shared.config.decisions;
+                foresight.first_tokens(&self.replicas, waiting, &self.shared, all)
+            }
             None => Vec::new(),
         };
         let config = self.shared.config;
@@ -273,11 +270,14 @@ impl<'a> Engine<'a> {
             picked = forced.replica;
             if forced.ask_oracle {
                 let mut foresight = Foresight::new(self.shared.clone());
-                let first_tokens = foresight.first_tokens(&self.replicas, waiting, &self.shared);
+                let first_tokens = foresight.first_tokens(&self.replicas, waiting, &self.shared, true);
                 forced.oracle = Some(route::earliest(&first_tokens));
             }
         }
         self.router.sent(ask, &view, picked);
+        if let Some(foresight) = &mut self.foresight {
+            foresight.sent(ask.call, picked);
+        }
         if config.decisions {
             self.shared.out[ask.call as usize].decision = Some(self.decisions.len() as u32);
             let at_us = us(ask.now);
@@ -322,7 +322,7 @@ impl<'a> Engine<'a> {
         }
         replica.plan(now, &mut self.shared);
         if let Some(end) = replica.end() {
-            self.events.push(Reverse((end, Event::Complete(number))));
+            self.agenda.ends(number, end);
         }
     }
 
@@ -331,7 +331,7 @@ impl<'a> Engine<'a> {
         let sum = |f: &dyn Fn(&Replica<'_>) -> u64| self.replicas.iter().map(f).sum();
         Outcome {
             counters: Counters {
-                steps: sum(&|replica| replica.steps),
+                steps: sum(&|replica| replica.steps()),
                 evicted_blocks: sum(&|replica| replica.cache().evicted()),
                 preemptions: sum(&|replica| replica.preemptions),
                 peak_blocks: self.replicas.iter().map(|replica| replica.cache().peak()).max().unwrap_or(0),

@@ -1,6 +1,7 @@
 //! The serving simulator: an integer clock, a cluster of replicas with prefix caches, continuous batching with
 //! chunked prefill, routing, and a latency model per step.
 
+mod agenda;
 mod arrivals;
 pub mod cache;
 mod engine;

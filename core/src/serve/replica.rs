@@ -7,7 +7,7 @@ use super::cache::{Admission, KvCache};
 use super::evict::Use;
 use super::latency::{Ps, StepWork, pairs};
 use super::run::Shared;
-use super::running::Running;
+use super::running::{Batch, Running};
 use super::schedule::{Queue, Waiting};
 use super::view::Load;
 
@@ -38,7 +38,7 @@ pub(super) struct Replica<'a> {
     waiting: u64,
     /// Prompt tokens of the calls that wait.
     waiting_tokens: u64,
-    running: Vec<Running>,
+    running: Batch,
     /// Calls that lost their blocks and wait again, with the tokens they had made.
     thrown_out: Vec<(u32, u64)>,
     cache: Box<dyn KvCache + 'a>,
@@ -48,25 +48,24 @@ pub(super) struct Replica<'a> {
     tokens: u64,
     /// Busy time, for utilisation.
     pub(super) busy: Ps,
-    pub(super) steps: u64,
     pub(super) preemptions: u64,
 }
 
 impl<'a> Replica<'a> {
     pub(super) fn new(number: u32, queue: Box<dyn Queue + 'a>, cache: Box<dyn KvCache + 'a>) -> Self {
+        let running = Batch::new(cache.block_tokens());
         Replica {
             number,
             queue,
             waiting: 0,
             waiting_tokens: 0,
-            running: Vec::new(),
+            running,
             thrown_out: Vec::new(),
             cache,
             plan: None,
             calls: 0,
             tokens: 0,
             busy: 0,
-            steps: 0,
             preemptions: 0,
         }
     }
@@ -79,6 +78,11 @@ impl<'a> Replica<'a> {
         &mut *self.cache
     }
 
+    /// Steps so far.
+    pub(super) fn steps(&self) -> u64 {
+        self.running.steps
+    }
+
     /// What a router that counts calls sees.
     pub(super) fn calls(&self) -> Load {
         Load { calls: self.calls, tokens: self.tokens, waiting: self.waiting, ..Load::default() }
@@ -86,7 +90,7 @@ impl<'a> Replica<'a> {
 
     /// What the engine reports of itself. To be asked of a replica that is settled.
     pub(super) fn load(&self) -> Load {
-        let left: u64 = self.running.iter().map(|slot| slot.target.saturating_sub(slot.kv)).sum();
+        let left: u64 = self.running.prefilling().iter().map(|slot| slot.target - slot.kv).sum();
         let prefill_tokens = self.waiting_tokens + left;
         Load { prefill_tokens, used_blocks: self.cache.used(), ..self.calls() }
     }
@@ -104,7 +108,7 @@ impl<'a> Replica<'a> {
         self.waiting_tokens += u64::from(waiting.prompt_tokens);
         self.calls += 1;
         self.tokens += u64::from(waiting.prompt_tokens);
-        let full = self.running.len() as u64 >= u64::from(shared.config.max_batch);
+        let full = self.running.len() >= u64::from(shared.config.max_batch);
         if !blocked && !full {
             self.cut_short(now, shared);
         }
@@ -113,7 +117,7 @@ impl<'a> Replica<'a> {
     /// A session is over: where that lets a waiting call in, cuts a long plan short. Returns whether it may.
     pub(super) fn session_over(&mut self, session: u32, now: Ps, shared: &Shared<'_>) -> bool {
         let may = self.queue.session_over(session);
-        if may && (self.running.len() as u64) < u64::from(shared.config.max_batch) {
+        if may && self.running.len() < u64::from(shared.config.max_batch) {
             self.cut_short(now, shared);
         }
         may
@@ -139,12 +143,7 @@ impl<'a> Replica<'a> {
         }
         let start = after(done);
         self.busy += start - plan.start;
-        self.steps += done;
-        self.grow(done, start);
-        for slot in self.running.iter_mut().filter(|slot| slot.decoding()) {
-            slot.kv += done;
-            slot.generated += done;
-        }
+        self.advance(done, start);
         let kv_tokens = plan.kv_tokens + done * plan.decoding;
         self.plan = Some(Plan { start, kv_tokens, steps: plan.steps - done, ..plan });
     }
@@ -169,22 +168,18 @@ impl<'a> Replica<'a> {
             return;
         }
         self.make_room(now, shared);
-        let decoding = self.running.iter().filter(|slot| slot.decoding()).count() as u64;
+        let (decoding, kv_tokens) = (self.running.decoding(), self.running.kv_tokens);
         let mut budget = u64::from(shared.config.step_tokens).saturating_sub(decoding);
-        for slot in self.running.iter_mut().filter(|slot| !slot.decoding()) {
+        for slot in self.running.prefilling_mut() {
             slot.chunk = budget.min(slot.target - slot.kv);
             budget -= slot.chunk;
         }
         let host_tokens = self.admit(now, budget, shared);
-        let mut work = StepWork { decoding, host_tokens, ..StepWork::default() };
-        for slot in &self.running {
-            if slot.decoding() {
-                work.kv_tokens += slot.kv;
-            } else if slot.chunk > 0 {
-                work.prefill_tokens += slot.chunk;
-                work.pairs += pairs(slot.chunk, slot.kv);
-                work.prompts += u64::from(slot.kv + slot.chunk == slot.target);
-            }
+        let mut work = StepWork { decoding, kv_tokens, host_tokens, ..StepWork::default() };
+        for slot in self.running.prefilling().iter().take_while(|slot| slot.chunk > 0) {
+            work.prefill_tokens += slot.chunk;
+            work.pairs += pairs(slot.chunk, slot.kv);
+            work.prompts += u64::from(slot.kv + slot.chunk == slot.target);
         }
         if decoding == 0 && work.prefill_tokens == 0 {
             return;
@@ -222,31 +217,23 @@ impl<'a> Replica<'a> {
 
     /// How many decode steps go by before a call ends or the cache is full.
     fn longest_stretch(&self) -> u64 {
-        let decoding = self.running.iter().filter(|slot| slot.decoding());
-        let last = decoding.map(|slot| slot.output - slot.generated).min().unwrap_or(1).max(1);
+        let last = self.running.until_end().max(1);
         let available = self.cache.available();
-        if self.growth(last) <= available {
+        if self.running.fits(last, available) || self.running.growth(last) <= available {
             return last;
         }
         let (mut low, mut high) = (1, last);
         while low + 1 < high {
             let middle = low + (high - low) / 2;
-            if self.growth(middle) <= available { low = middle } else { high = middle }
+            if self.running.growth(middle) <= available { low = middle } else { high = middle }
         }
         low
     }
 
-    /// Blocks that the decoding calls will need for so many steps.
-    fn growth(&self, steps: u64) -> u64 {
-        let block = self.cache.block_tokens();
-        let decoding = self.running.iter().filter(|slot| slot.decoding());
-        decoding.map(|slot| slot.growth(steps, block)).sum()
-    }
-
     /// Throws out the calls that the scheduler chooses until every other one can make a token.
     fn make_room(&mut self, now: Ps, shared: &Shared<'_>) {
-        while !self.running.is_empty() && self.growth(1) > self.cache.available() {
-            let calls: Vec<u32> = self.running.iter().map(|slot| slot.call).collect();
+        while !self.running.is_empty() && self.running.growth(1) > self.cache.available() {
+            let calls: Vec<u32> = self.running.calls().collect();
             let victim = self.running.remove(self.queue.victim(&calls).min(calls.len() - 1));
             self.cache.release(victim.lease, Use { call: victim.call, at: now });
             self.queue.take_back(victim.call);
@@ -260,7 +247,7 @@ impl<'a> Replica<'a> {
     /// Admits waiting calls while there is room. Returns the tokens that have to be brought over from the host.
     fn admit(&mut self, now: Ps, mut budget: u64, shared: &mut Shared<'_>) -> u64 {
         let mut host_tokens = 0;
-        while budget > 0 && (self.running.len() as u64) < u64::from(shared.config.max_batch) {
+        while budget > 0 && self.running.len() < u64::from(shared.config.max_batch) {
             let Some(call) = self.queue.head() else { break };
             let Some(mut slot) = self.place(call, now, shared) else { break };
             host_tokens += slot.lease.host_tokens;
@@ -287,74 +274,62 @@ impl<'a> Replica<'a> {
             node: shared.tree.prompt(call),
             target,
             room: target + shared.reserved(call).saturating_sub(generated),
-            headroom: self.growth(1),
+            headroom: self.running.growth(1),
             alone: self.running.is_empty(),
             now,
         })?;
         if let Some(place) = resumed {
             self.thrown_out.remove(place);
         }
-        let kv = lease.device_tokens + lease.host_tokens;
-        let output = u64::from(asked.output_tokens);
-        Some(Running { call, lease, kv, target, generated, output, chunk: 0 })
+        Some(Running::new(call, lease, target, generated, asked.output_tokens.into()))
     }
 
-    /// Completes the present plan. Returns the calls that ended.
-    pub(super) fn complete(&mut self, now: Ps, shared: &mut Shared<'_>) -> Vec<u32> {
-        let Some(plan) = self.plan.take() else { return Vec::new() };
+    /// Completes the present plan. Adds the calls that ended to `ended`.
+    pub(super) fn complete(&mut self, now: Ps, shared: &mut Shared<'_>, ended: &mut Vec<u32>) {
+        let Some(plan) = self.plan.take() else { return };
         self.busy += plan.end - plan.start;
-        self.steps += plan.steps;
-        self.grow(plan.steps, now);
-        let mut ended = Vec::new();
-        let mut running = std::mem::take(&mut self.running);
-        for slot in &mut running {
-            if slot.chunk > 0 {
-                slot.kv += slot.chunk;
-                let node = shared.tree.prompt(slot.call);
-                let written = self.cache.publish(&mut slot.lease, node, slot.kv);
-                shared.computed(slot.call, slot.chunk, written);
-                slot.chunk = 0;
-                if slot.kv < slot.target {
-                    continue;
-                }
+        self.advance(plan.steps, now);
+        if plan.prefill {
+            self.computed(now, shared);
+        }
+        if shared.config.curves {
+            self.running.made().for_each(|(call, made)| shared.progress(call, now, made));
+        }
+        let Replica { running, cache, queue, calls, tokens, .. } = self;
+        running.take_ended(|mut slot| {
+            cache.publish(&mut slot.lease, shared.tree.reply(slot.call), slot.kv);
+            cache.release(slot.lease, Use { call: slot.call, at: now });
+            queue.ended(slot.call);
+            *calls -= 1;
+            *tokens -= shared.prompt_tokens(slot.call);
+            shared.finished(slot.call, now, slot.generated);
+            ended.push(slot.call);
+        });
+    }
+
+    /// Books the prompt tokens that a step computed. Who has its whole prompt makes its first token.
+    fn computed(&mut self, now: Ps, shared: &mut Shared<'_>) {
+        let mut complete = 0;
+        for slot in self.running.prefilling_mut().iter_mut().take_while(|slot| slot.chunk > 0) {
+            slot.kv += slot.chunk;
+            let written = self.cache.publish(&mut slot.lease, shared.tree.prompt(slot.call), slot.kv);
+            shared.computed(slot.call, slot.chunk, written);
+            slot.chunk = 0;
+            if slot.kv >= slot.target {
                 slot.generated += u64::from(slot.output > 0);
                 shared.first_token(slot.call, now);
-            } else if slot.decoding() {
-                slot.kv += plan.steps;
-                slot.generated += plan.steps;
-            }
-            if slot.decoding() {
-                shared.progress(slot.call, now, slot.generated);
+                complete += 1;
             }
         }
-        running.retain_mut(|slot| {
-            let done = slot.decoding() && slot.generated >= slot.output;
-            if done {
-                self.release(slot, now, shared);
-                shared.finished(slot.call, now, slot.generated);
-                ended.push(slot.call);
-            }
-            !done
-        });
-        self.running = running;
-        ended
+        (0..complete).for_each(|_| self.running.begin_to_decode());
     }
 
-    /// Takes the blocks that `steps` decode steps filled.
-    fn grow(&mut self, steps: u64, now: Ps) {
-        let block = self.cache.block_tokens();
-        for slot in self.running.iter_mut().filter(|slot| slot.decoding()) {
-            let more = slot.growth(steps, block);
-            let taken = self.cache.extend(&mut slot.lease, more, now);
+    /// Counts decode steps, and takes the blocks that they filled.
+    fn advance(&mut self, steps: u64, now: Ps) {
+        let cache = &mut self.cache;
+        self.running.advance(steps, |lease, blocks| {
+            let taken = cache.extend(lease, blocks, now);
             debug_assert!(taken, "the stretch was planned within the room there is");
-        }
-    }
-
-    fn release(&mut self, slot: &mut Running, now: Ps, shared: &Shared<'_>) {
-        self.cache.publish(&mut slot.lease, shared.tree.reply(slot.call), slot.kv);
-        self.cache.release(slot.lease, Use { call: slot.call, at: now });
-        self.queue.ended(slot.call);
-        self.calls -= 1;
-        self.tokens -= shared.prompt_tokens(slot.call);
+        });
     }
 }

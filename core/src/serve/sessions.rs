@@ -30,7 +30,9 @@ pub(super) struct Sessions<'a> {
     state: Vec<State>,
     waits: Vec<u32>,
     ready: Vec<Ps>,
-    waiters: Vec<Vec<u32>>,
+    /// Calls that wait for a call: those of `waiting[waiters[call]..waiters[call + 1]]`.
+    waiters: Vec<u32>,
+    waiting: Vec<u32>,
     progress: Vec<Progress>,
     began: Vec<Ps>,
     next: usize,
@@ -45,12 +47,7 @@ pub(super) type Due = Vec<(Ps, u32)>;
 impl<'a> Sessions<'a> {
     pub(super) fn new(work: &'a Workload, plan: &'a ArrivalPlan, replay: Replay, speed: f64) -> Self {
         let count = work.calls.len();
-        let mut waiters = vec![Vec::new(); count];
-        for call in &work.calls {
-            for &earlier in &call.start.after {
-                waiters[earlier as usize].push(call.id);
-            }
-        }
+        let (waiters, waiting) = if replay == Replay::Delays { waiters(work) } else { Default::default() };
         Sessions {
             work,
             replay,
@@ -60,6 +57,7 @@ impl<'a> Sessions<'a> {
             waits: work.calls.iter().map(|call| call.start.after.len() as u32).collect(),
             ready: vec![0; count],
             waiters,
+            waiting,
             progress: work.sessions.iter().map(|s| Progress { open: s.calls.count, ended: false }).collect(),
             began: vec![0; work.sessions.len()],
             next: 0,
@@ -143,8 +141,8 @@ impl<'a> Sessions<'a> {
     /// A call is done: what waited for it may become due. Returns whether its session is over.
     pub(super) fn finish(&mut self, call: u32, now: Ps, due: &mut Due) -> bool {
         if self.replay == Replay::Delays {
-            for place in 0..self.waiters[call as usize].len() {
-                let waiter = self.waiters[call as usize][place];
+            for place in self.waiters[call as usize]..self.waiters[call as usize + 1] {
+                let waiter = self.waiting[place as usize];
                 self.waits[waiter as usize] -= 1;
                 self.ready[waiter as usize] = self.ready[waiter as usize].max(now);
                 if self.waits[waiter as usize] == 0 {
@@ -182,4 +180,22 @@ impl<'a> Sessions<'a> {
         }
         over
     }
+}
+
+/// Who waits for each call: where its waiters begin, and all waiters.
+fn waiters(work: &Workload) -> (Vec<u32>, Vec<u32>) {
+    let edges = || {
+        work.calls.iter().flat_map(|call| call.start.after.iter().map(|&earlier| (earlier as usize, call.id)))
+    };
+    let mut begins = vec![0; work.calls.len() + 2];
+    edges().for_each(|(earlier, _)| begins[earlier + 2] += 1);
+    for call in 2..begins.len() {
+        begins[call] += begins[call - 1];
+    }
+    let mut all = vec![0; begins.last().map_or(0, |&count| count as usize)];
+    for (earlier, waiter) in edges() {
+        all[begins[earlier + 1] as usize] = waiter;
+        begins[earlier + 1] += 1;
+    }
+    (begins, all)
 }

@@ -81,7 +81,7 @@ pub struct View<'v> {
     /// KV capacity of one replica, in blocks.
     pub capacity_blocks: u64,
     /// When each replica would make the call's first token if nothing more came, for a router that sees the
-    /// future; none where it never would. Empty for all others.
+    /// future; none where it never would, or where another is certain to be earlier. Empty for all others.
     pub first_tokens: &'v [Option<Ps>],
 }
 

@@ -2,6 +2,7 @@
 //! returns is held against expectations. One test binary, one file a topic.
 #![allow(clippy::unwrap_used)]
 
+mod advise;
 mod calibrate;
 mod calls;
 mod commands;

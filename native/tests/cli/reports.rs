@@ -24,8 +24,8 @@ fn kind(text: &str) -> Kind {
         AnyReport::Race(_) => Kind::Race,
         AnyReport::Published(_) => Kind::Published,
         AnyReport::Shapes(_) => Kind::Shapes,
-        AnyReport::Dispatch(_) => Kind::Dispatch,
         AnyReport::Failures(_) => Kind::Failures,
+        AnyReport::Dispatch(_) => Kind::Dispatch,
     }
 }
 

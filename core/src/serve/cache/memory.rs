@@ -57,11 +57,12 @@ impl Memory<'_> {
     }
 
     /// When sessions would start if every call took its recorded time: where so many run at a time, the next one takes the
-    /// place that is free first; the gaps between users' calls are left out.
+    /// place that is free first.
     fn starts(&self, arrivals: &ArrivalPlan) -> Vec<Ps> {
         let places = match arrivals {
             ArrivalPlan::At(starts) => return starts.clone(),
-            ArrivalPlan::Concurrency(places) | ArrivalPlan::Users { users: places, .. } => *places,
+            ArrivalPlan::Concurrency(places) => *places,
+            ArrivalPlan::Users { users, .. } => *users,
         };
         let mut free: BinaryHeap<Reverse<Ps>> = (0..places.max(1)).map(|_| Reverse(0)).collect();
         let sessions = self.work.sessions.iter().map(|session| {

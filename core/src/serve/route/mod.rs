@@ -125,12 +125,7 @@ pub const ROUTERS: &[About] = &[
         preble::PARAMS,
         preble::PRESETS,
     ),
-    with(
-        "mooncake-conductor",
-        "Mooncake's conductor: the least estimated time to first token",
-        mooncake::PARAMS,
-        mooncake::PRESETS,
-    ),
+    About::plain("mooncake-conductor", "Mooncake's conductor: the least estimated time to first token"),
     About::plain("oracle", "the least true time to first token, which no router can know; slow"),
 ];
 
@@ -150,7 +145,7 @@ pub fn make<'a>(choice: &Choice, cluster: &Cluster<'a>) -> Box<dyn Router + 'a> 
         "production-stack" => Box::new(production_stack::ProductionStack::new(choice)),
         "vllm-dp" => Box::new(vllm_dp::VllmDp::new(choice)),
         "preble-e2" => Box::new(preble::PrebleE2::new(choice, cluster)),
-        "mooncake-conductor" => Box::new(mooncake::Mooncake::new(choice)),
+        "mooncake-conductor" => Box::new(mooncake::Mooncake),
         "oracle" => Box::new(oracle::Oracle),
         _ => Box::new(round_robin::RoundRobin::default()),
     }

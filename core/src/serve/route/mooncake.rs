@@ -1,37 +1,18 @@
 //! Mooncake's conductor: the least estimated time to first token: what waits to be computed there, the transfer of what
 //! the host holds, and computing what is held nowhere.
 //!
-//! Simplified: computing follows the simulation's own costs, and of what waits only its tokens count. The source may also move
-//! a prefix between replicas when another holds far more of it; there is no such transfer here, so that branch and
-//! its threshold are left out, and hot blocks spread by being computed where the wait is shorter. Nothing is rejected.
+//! Simplified: computing and transfer follow the simulation's own costs, and of what waits only its tokens count. The source
+//! may also move a prefix between replicas when another holds far more of it; there is no such transfer here, so that branch
+//! and its threshold are left out, and hot blocks spread by being computed where the wait is shorter. Nothing is rejected.
 
 use super::pick::{first_highest, keep};
-use super::{Ask, Choice, Param, Preset, Router, Scores, Sees, View};
+use super::{Ask, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, StepWork, pairs};
 
-pub(super) const PARAMS: &[Param] = &[Param {
-    key: "transfer_us",
-    about: "time to bring a token's keys and values from the host",
-    default: 1.5,
-    range: (0.0, 1e9),
-}];
-
-pub(super) const PRESETS: &[Preset] = &[Preset {
-    name: "mooncake",
-    source: "Mooncake's algorithm 1; 144 KiB a token at 100 GB/s",
-    values: &[],
-}];
-
 #[derive(Clone)]
-pub(super) struct Mooncake {
-    transfer_us: f64,
-}
+pub(super) struct Mooncake;
 
 impl Mooncake {
-    pub(super) fn new(choice: &Choice) -> Self {
-        Mooncake { transfer_us: choice.get("transfer_us") }
-    }
-
     /// Milliseconds.
     fn estimate(&self, ask: &Ask, view: &View<'_>, replica: u32) -> f64 {
         let prompt = u64::from(ask.prompt_tokens);
@@ -42,10 +23,10 @@ impl Mooncake {
             prefill_tokens: view.load(replica).prefill_tokens + new,
             pairs: pairs(new, held),
             prompts: 1,
+            host_tokens: host,
             ..StepWork::default()
         };
-        let us = view.costs.step(&work) as f64 / PS_PER_US as f64 + host as f64 * self.transfer_us;
-        us / 1e3
+        view.costs.step(&work) as f64 / PS_PER_US as f64 / 1e3
     }
 }
 
@@ -75,6 +56,7 @@ mod tests {
         stage.costs = Coefficients {
             step: 1_000 * PS_PER_US,
             prefill_token: 10 * PS_PER_US,
+            host_token: 3 * PS_PER_US / 2,
             ..Coefficients::default()
         };
         stage.loads[1].prefill_tokens = 200;

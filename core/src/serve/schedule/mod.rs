@@ -98,7 +98,7 @@ pub const SCHEDULERS: &[About] = &[
 
 /// Makes a replica's queue.
 pub fn make<'a>(choice: &Choice, program: &Program<'a>) -> Box<dyn Queue + 'a> {
-    let keyed = match choice.name() {
+    let queue: keyed::Keyed = match choice.name() {
         "shortest" => shortest::queue(choice),
         "priority" => priority::queue(choice),
         "plas" => plas::queue(choice),
@@ -108,7 +108,7 @@ pub fn make<'a>(choice: &Choice, program: &Program<'a>) -> Box<dyn Queue + 'a> {
         "pause-resume" => return Box::new(pause_resume::PauseResume::new(choice, program)),
         _ => return Box::new(Fcfs::default()),
     };
-    Box::new(keyed)
+    Box::new(queue)
 }
 
 /// The accepted names, for help texts and errors.

@@ -1,0 +1,121 @@
+//! What to do about a trace: how far its traffic is from its ceiling, what to turn on first, how much memory
+//! and how many replicas it needs, and the flags that set it up.
+//!
+//! [`run`] does the simulations. Everything that is said comes from small functions over their figures, one
+//! file each, and every sentence carries the figures that it rests on.
+
+mod capacity;
+mod ceiling;
+mod flags;
+mod order;
+mod replicas;
+mod risk;
+mod runs;
+mod sample;
+mod setup;
+
+pub use capacity::{CapacityAdvice, CapacityRow, Memory, Point, capacity};
+pub use ceiling::{CeilingAdvice, CeilingFigures, CeilingRow, ceiling};
+pub use flags::{Component, Flag, flags};
+pub use order::{Gain, Glance, OrderAdvice, Ranking, Runner, greedy};
+pub use replicas::{Drop, Kept, Probe, ReplicaAdvice, Search, search};
+pub use risk::{Difference, Risk, risk};
+pub use runs::{Options, Progress, run};
+pub use sample::{Sample, shuffled, take};
+pub use setup::{Lever, Setup};
+
+use crate::metrics::objective::Condition;
+use crate::policy::Resolved;
+use crate::report::Origin;
+use serde::Serialize;
+
+/// A figure that a sentence rests on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Because {
+    /// What was run or read for it.
+    pub scenario: String,
+    /// The figure, its unit in its name.
+    pub metric: String,
+    /// Its value.
+    pub value: f64,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Something said, and the figures that it rests on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sentence {
+    /// What is said.
+    pub text: String,
+    /// What it rests on.
+    pub because: Vec<Because>,
+}
+
+impl Sentence {
+    /// A sentence that rests on nothing yet.
+    pub fn new(text: impl Into<String>) -> Self {
+        Sentence { text: text.into(), because: Vec::new() }
+    }
+
+    /// It rests on a simulated figure, where that is known.
+    #[must_use]
+    pub fn on(self, scenario: &str, metric: impl ToString, value: impl Into<Option<f64>>) -> Self {
+        self.from(Origin::Simulated, scenario, metric, value)
+    }
+
+    /// It rests on a figure of another origin, where that is known.
+    #[must_use]
+    pub fn from(
+        mut self,
+        origin: Origin,
+        scenario: &str,
+        metric: impl ToString,
+        value: impl Into<Option<f64>>,
+    ) -> Self {
+        if let Some(value) = value.into() {
+            let (scenario, metric) = (scenario.to_owned(), metric.to_string());
+            self.because.push(Because { scenario, metric, value, origin });
+        }
+        self
+    }
+}
+
+/// The latency model that all times rest on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProfileNote {
+    /// Its name.
+    pub name: String,
+    /// Where its coefficients come from: `estimated`, `exact`, `probed` or `calibrated`.
+    pub origin: String,
+    /// The same in a sentence.
+    pub source: String,
+}
+
+/// All advice on one trace.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Advice {
+    /// Simulated.
+    pub origin: Origin,
+    /// The latency model.
+    pub profile: ProfileNote,
+    /// The set-up that was given, with every default filled in.
+    pub scenario: Resolved,
+    /// What of the trace was simulated, where that was not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
+    /// What must hold.
+    pub objectives: Vec<Condition>,
+    /// How far the traffic is from its ceiling, and why.
+    pub ceiling: CeilingAdvice,
+    /// What to turn on, in which order.
+    pub order: OrderAdvice,
+    /// How much memory its ceiling needs.
+    pub capacity: CapacityAdvice,
+    /// How many replicas the objectives need; absent where there are none that can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<ReplicaAdvice>,
+    /// What sets it up.
+    pub flags: Vec<Flag>,
+    /// What this trace cannot tell.
+    pub cannot_say: Vec<Sentence>,
+}

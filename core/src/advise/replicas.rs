@@ -1,0 +1,252 @@
+//! How many replicas the objectives need: a search over the simulator.
+//!
+//! Numbers are doubled until the objectives hold, and the gap is halved. That finds the least number only
+//! if more replicas never hurt. They can: each has a cache of its own, and sessions that are spread find
+//! less. So numbers around the answer are tried as well, what is found is the least number from which on
+//! every number tried meets the objectives, and whatever contradicts the assumption is said.
+
+use super::Sentence;
+use crate::metrics::PolicyMetrics;
+use crate::metrics::objective::Condition;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How far a search goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Search {
+    /// Most replicas that are tried.
+    pub most_replicas: u32,
+    /// Draws of arrivals for each number.
+    pub draws: u32,
+}
+
+/// One objective over the draws of one number of replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Kept {
+    /// The objective.
+    pub objective: Condition,
+    /// Least value of its figure.
+    pub least: f64,
+    /// Median.
+    pub median: f64,
+    /// Most.
+    pub most: f64,
+    /// Draws that met it.
+    pub met: u32,
+}
+
+/// One number of replicas.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Probe {
+    /// How many.
+    pub replicas: u32,
+    /// Draws that met every objective.
+    pub met: u32,
+    /// Of so many.
+    pub draws: u32,
+    /// Objective by objective.
+    pub kept: Vec<Kept>,
+}
+
+impl Probe {
+    fn holds(&self) -> bool {
+        self.met == self.draws
+    }
+}
+
+/// More replicas, and an objective that held does not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Drop {
+    /// Here the objectives held.
+    pub fewer: u32,
+    /// Here they do not.
+    pub more: u32,
+}
+
+/// How many replicas the objectives need.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReplicaAdvice {
+    /// How far the search went.
+    pub search: Search,
+    /// What was run.
+    pub setup: String,
+    /// The answer; null when no number that was tried meets the objectives.
+    pub replicas: Option<u32>,
+    /// All numbers tried.
+    pub probes: Vec<Probe>,
+    /// Where more replicas were worse.
+    pub not_monotone: Vec<Drop>,
+    /// What is said of it.
+    pub says: Vec<Sentence>,
+}
+
+/// Searches. `run` answers for a number of replicas and a draw.
+///
+/// # Errors
+/// Those of `run`.
+pub fn search<E>(
+    setup: &str,
+    objectives: &[Condition],
+    search: Search,
+    run: &mut dyn FnMut(u32, u32) -> Result<PolicyMetrics, E>,
+) -> Result<ReplicaAdvice, E> {
+    let search = Search { most_replicas: search.most_replicas.max(1), draws: search.draws.max(1) };
+    let mut tried: BTreeMap<u32, Probe> = BTreeMap::new();
+    let mut ask = |replicas: u32| -> Result<bool, E> {
+        if let Some(known) = tried.get(&replicas) {
+            return Ok(known.holds());
+        }
+        let rows = (0..search.draws).map(|draw| run(replicas, draw)).collect::<Result<Vec<_>, E>>()?;
+        let probe = probe(replicas, objectives, &rows);
+        let holds = probe.holds();
+        tried.insert(replicas, probe);
+        Ok(holds)
+    };
+    let (mut fails, mut holds) = (0, 1);
+    while !ask(holds)? && holds < search.most_replicas {
+        fails = holds;
+        holds = holds.saturating_mul(2).min(search.most_replicas);
+    }
+    if ask(holds)? {
+        while holds - fails > 1 {
+            let middle = fails + (holds - fails) / 2;
+            if ask(middle)? { holds = middle } else { fails = middle }
+        }
+        // Whether more is never worse: beside the answer and at twice of it.
+        for near in [holds.saturating_sub(2), holds + 1, holds + 2, holds.saturating_mul(2)] {
+            if (1..=search.most_replicas).contains(&near) {
+                ask(near)?;
+            }
+        }
+    }
+    let probes: Vec<Probe> = tried.into_values().collect();
+    let above = probes.iter().rev().take_while(|probe| probe.holds()).last();
+    let replicas = above.map(|probe| probe.replicas);
+    let not_monotone = drops(&probes);
+    let mut advice =
+        ReplicaAdvice { search, setup: setup.to_owned(), replicas, probes, not_monotone, says: Vec::new() };
+    advice.says = says(&advice, objectives);
+    Ok(advice)
+}
+
+fn probe(replicas: u32, objectives: &[Condition], rows: &[PolicyMetrics]) -> Probe {
+    let met = |row: &&PolicyMetrics| objectives.iter().all(|one| one.met(row) == Some(true));
+    let kept = objectives.iter().filter_map(|&objective| {
+        let mut values: Vec<f64> = rows.iter().filter_map(|row| objective.quantity.of(row)).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        Some(Kept {
+            objective,
+            least: *values.first()?,
+            median: crate::metrics::percentile(&values, 0.5)?,
+            most: *values.last()?,
+            met: rows.iter().filter(|row| objective.met(row) == Some(true)).count() as u32,
+        })
+    });
+    let met = rows.iter().filter(met).count() as u32;
+    Probe { replicas, met, draws: rows.len() as u32, kept: kept.collect() }
+}
+
+/// Every number that fails although a smaller one holds, with the largest such.
+fn drops(probes: &[Probe]) -> Vec<Drop> {
+    let mut drops = Vec::new();
+    let mut held = None;
+    for probe in probes {
+        match held {
+            Some(fewer) if !probe.holds() => drops.push(Drop { fewer, more: probe.replicas }),
+            _ if probe.holds() => held = Some(probe.replicas),
+            _ => {}
+        }
+    }
+    drops
+}
+
+fn says(advice: &ReplicaAdvice, objectives: &[Condition]) -> Vec<Sentence> {
+    let all: Vec<String> = objectives.iter().map(|one| format!("`{one}`")).collect();
+    let all = all.join(" and ");
+    let mut says = Vec::new();
+    match advice.replicas.and_then(|answer| advice.probes.iter().find(|probe| probe.replicas == answer)) {
+        Some(at) => says.push(answered(advice, at, &all)),
+        None => says.push(unanswered(advice, &all)),
+    }
+    for drop in &advice.not_monotone {
+        let text = format!(
+            "More is not always better here: {} replicas meet the objectives, {} do not.",
+            drop.fewer, drop.more
+        );
+        let probes = advice.probes.iter().filter(|probe| [drop.fewer, drop.more].contains(&probe.replicas));
+        says.push(probes.fold(Sentence::new(text), |sentence, probe| rests(sentence, advice, probe)));
+    }
+    says
+}
+
+fn answered(advice: &ReplicaAdvice, at: &Probe, all: &str) -> Sentence {
+    let replicas = if at.replicas == 1 {
+        "1 replica meets".to_owned()
+    } else {
+        format!("{} replicas meet", at.replicas)
+    };
+    let tried: Vec<String> = advice.probes.iter().map(|probe| probe.replicas.to_string()).collect();
+    let draws = if at.draws == 1 {
+        "in the one order of arrivals that there is: no spread can be stated".to_owned()
+    } else {
+        format!("in {} of {} draws of arrivals", at.met, at.draws)
+    };
+    let text = format!(
+        "{replicas} {all} {draws}: {}. Tried: {}; that more is never worse was checked on these alone.",
+        ranges(at),
+        tried.join(", "),
+    );
+    let fewer = advice.probes.iter().rev().find(|probe| probe.replicas < at.replicas);
+    let sentence = rests(Sentence::new(text), advice, at);
+    fewer.into_iter().fold(sentence, |sentence, probe| rests(sentence, advice, probe))
+}
+
+fn unanswered(advice: &ReplicaAdvice, all: &str) -> Sentence {
+    let Some(last) = advice.probes.last() else { return Sentence::new("Nothing was tried.") };
+    let text = format!(
+        "No number of replicas up to {} that was tried meets {all} in every draw from there on; with {}: {}.{}",
+        advice.search.most_replicas,
+        last.replicas,
+        ranges(last),
+        if is_flat(advice) {
+            " The last doubling changed nothing: more replicas will not do it."
+        } else {
+            ""
+        },
+    );
+    advice.probes.iter().fold(Sentence::new(text), |sentence, probe| rests(sentence, advice, probe))
+}
+
+/// Whether the last two numbers tried hardly differ in what is not met.
+fn is_flat(advice: &ReplicaAdvice) -> bool {
+    let [.., before, last] = &advice.probes[..] else { return false };
+    let unmet = before.kept.iter().zip(&last.kept).filter(|(_, last)| last.met < advice.search.draws);
+    let moved =
+        |(was, is): (&Kept, &Kept)| (was.median - is.median).abs() / was.median.abs().max(f64::MIN_POSITIVE);
+    unmet.map(moved).all(|moved| moved < 0.01)
+}
+
+fn ranges(probe: &Probe) -> String {
+    let one = |kept: &Kept| {
+        let digits =
+            |value: f64| if value.abs() < 10.0 { format!("{value:.3}") } else { format!("{value:.0}") };
+        let name = kept.objective.quantity;
+        if probe.draws == 1 {
+            format!("`{name}` is {}", digits(kept.median))
+        } else {
+            format!("`{name}` is {} ({} to {})", digits(kept.median), digits(kept.least), digits(kept.most))
+        }
+    };
+    probe.kept.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn rests(sentence: Sentence, advice: &ReplicaAdvice, probe: &Probe) -> Sentence {
+    let scenario = format!("{}, {} replicas", advice.setup, probe.replicas);
+    probe.kept.iter().fold(sentence, |sentence, kept| {
+        let name = kept.objective.quantity;
+        sentence
+            .on(&scenario, format!("{name} (least)"), kept.least)
+            .on(&scenario, format!("{name} (median)"), kept.median)
+            .on(&scenario, format!("{name} (most)"), kept.most)
+    })
+}

@@ -1,0 +1,110 @@
+//! What `advise` answers: the page and the JSON on small traces of our own, and what it says of bad questions.
+
+use crate::harness::{TWO, command, fails, json, run};
+use serde_json::Value;
+
+/// Three sessions of our own, whose prefixes break.
+const BROKEN: &str = "native/tests/cli/fixtures/broken-synthetic.ndjson";
+/// First token after 100 ms + 1 ms a computed token, every further token 10 ms later, one call at a time.
+const BY_HAND: &[&str] =
+    &["--profile", "linear:100,1,10", "--max-batch", "1", "--arrivals", "concurrency:1", "--block", "16"];
+
+fn advise(args: &[&'static str]) -> Value {
+    json(&[&["advise", "--json"], args].concat())
+}
+
+#[test]
+fn the_page_is_readable() {
+    let slo = "ttft_ms.p99<=400,job_ms.p95<=600000";
+    let args =
+        ["advise", BROKEN, "--slo", slo, "--replicas", "2", "--kv-tokens", "60000", "--max-replicas", "8"];
+    let ran = run(&args);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    insta::assert_snapshot!("advise-page", ran.stdout);
+    assert_eq!(run(&args).stdout, ran.stdout, "nothing volatile");
+}
+
+#[test]
+fn the_json_is_complete() {
+    let args = ["advise", TWO, "--slo", "ttft_ms.mean<=200", "--max-replicas", "2", "--draws", "2", "--json"];
+    let ran = run(&[&args, BY_HAND].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    insta::assert_snapshot!("advise-json", ran.stdout);
+}
+
+/// First tokens after 200, 300 and 150 ms; with the cache the second comes after 204.
+#[test]
+fn gains_are_what_a_hand_calculates() {
+    let answer = advise(&[&[TWO], BY_HAND].concat());
+    let step = &answer["order"]["steps"][0];
+    assert_eq!((&step["lever"], &step["lossy"]), (&"prefix-cache".into(), &false.into()));
+    let close = |found: &Value, expected: f64| {
+        let found = found.as_f64().unwrap();
+        assert!((found - expected).abs() <= expected * 1e-12, "found {found}, expected {expected}");
+    };
+    close(&step["before"]["ttft_mean_ms"], 650.0 / 3.0);
+    close(&step["after"]["ttft_mean_ms"], 554.0 / 3.0);
+    close(&step["gain"], 96.0 / 650.0);
+    // Of 350 tokens 96 are found again; six blocks of 16 are all that it takes.
+    close(&answer["ceiling"]["ceiling_hit_rate"], 96.0 / 350.0);
+    assert_eq!(answer["capacity"]["rows"][2]["kv_tokens"], 96);
+    assert_eq!(answer["profile"]["origin"], "exact");
+    assert_eq!(answer.get("replicas"), None, "nothing must hold");
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for set in [TWO, BROKEN, "data/sample.ndjson.gz"] {
+        for columns in ["80", "100"] {
+            let args = ["advise", set, "--slo", "ttft_ms.p95<=500", "--max-replicas", "4", "--replicas", "2"];
+            let output = command(&args).env("COLUMNS", columns).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            // Tables are as wide as their longest names.
+            let prose = text.lines().filter(|line| !line.contains("  "));
+            let widest = prose.max_by_key(|line| line.chars().count()).unwrap();
+            assert!(widest.chars().count() <= columns.parse().unwrap(), "{set}: {widest}");
+            assert!(!text.contains('\u{1b}'), "{set}: nothing is emphasised in a pipe");
+            assert!(text.lines().all(|line| line.trim_end() == line), "{set}: no blanks at ends");
+        }
+    }
+}
+
+#[test]
+fn samples_and_single_requests_are_said() {
+    let sampled = advise(&["data/sample.ndjson.gz", "--sample-calls", "400"]);
+    let sample = &sampled["sample"];
+    assert_eq!((&sample["of_sessions"], &sample["of_calls"]), (&29.into(), &2_146.into()));
+    assert!(sample["calls"].as_u64().unwrap() <= 400);
+    let said = sampled["cannot_say"].to_string();
+    assert!(said.contains("of 2,146 calls"), "{said}");
+    let single =
+        advise(&["data/mooncake-conversation.ndjson.gz", "--limit", "400", "--slo", "job_ms.p50<=1"]);
+    let said = single["cannot_say"].to_string();
+    assert!(said.contains("single requests only") && said.contains("`job_ms.p50<=1`"), "{said}");
+    assert_eq!(single.get("replicas"), None);
+}
+
+#[test]
+fn wrong_calls_are_named() {
+    for (slo, expected) in [
+        ("ttft.p99<=1", "unknown metric `ttft`, expected one of: ttft_ms"),
+        ("ttft_ms<=1", "expected one of: mean, p50, p90, p95, p99"),
+        ("ttft_ms.p99", "compares nothing"),
+        ("ttft_ms.p99<=+10%", "is a change, expected a number"),
+        ("", "empty condition"),
+    ] {
+        let said = fails(&["advise", TWO, "--slo", slo], 2);
+        assert!(said.contains(expected), "{slo}: {said}");
+    }
+    for args in [
+        &["advise", TWO, "--draws", "0"] as &[&str],
+        &["advise", TWO, "--max-replicas", "0"],
+        &["advise", TWO, "--sample-calls", "0"],
+        &["advise", TWO, "--profile", "abacus"],
+        &["advise", TWO, "--stepwise"],
+        &["advise"],
+    ] {
+        fails(args, 2);
+    }
+    assert!(fails(&["advise", "no-such-file.ndjson"], 1).contains("no-such-file.ndjson"));
+}
