@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Tools { browser: bool },
     Bench { browser: bool },
     BenchImports,
+    BenchPeer,
+    BenchSimulate,
     BenchStream { gigabytes: u64 },
     Fuzz { what: Option<String>, seconds: u64 },
     Data { raw: PathBuf },
@@ -46,6 +48,8 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "bench" => match rest.word().as_deref() {
             None => Command::Bench { browser: !rest.flag("--no-browser") },
             Some("imports") => Command::BenchImports,
+            Some("peer") => Command::BenchPeer,
+            Some("simulate") => Command::BenchSimulate,
             Some("stream") => Command::BenchStream { gigabytes: rest.number("--gb")?.unwrap_or(1) },
             Some(other) => return Err(format!("`bench` does not take `{other}`")),
         },
@@ -130,6 +134,8 @@ mod tests {
         assert_eq!(read("reports --check"), Ok(Command::Reports { check: true }));
         assert_eq!(read("bench --no-browser"), Ok(Command::Bench { browser: false }));
         assert_eq!(read("bench imports"), Ok(Command::BenchImports));
+        assert_eq!(read("bench simulate"), Ok(Command::BenchSimulate));
+        assert_eq!(read("bench peer"), Ok(Command::BenchPeer));
         assert_eq!(read("bench stream --gb 10"), Ok(Command::BenchStream { gigabytes: 10 }));
         assert_eq!(
             read("fuzz --seconds 5 mooncake"),

@@ -1,7 +1,9 @@
 //! From sessions and a context strategy to a workload.
 
 use super::{ContextStrategy, Fate};
-use crate::trace::{Call, MessageKind, Run, Scope, Segment, Session, Start, WorkCall, WorkSession, Workload};
+use crate::trace::{
+    Call, Message, MessageKind, Run, Scope, Segment, Session, Start, WorkCall, WorkSession, Workload,
+};
 use rustc_hash::FxHashMap;
 
 /// What the builder needs besides the strategy.
@@ -21,7 +23,9 @@ pub fn build(sessions: &[Session], strategy: &dyn ContextStrategy, options: &Bui
         ids: Ids::default(),
         models: FxHashMap::default(),
         keys: FxHashMap::default(),
+        scratch: Scratch::default(),
     };
+    builder.reserve(sessions);
     for session in sessions {
         builder.session(session, strategy);
     }
@@ -63,9 +67,25 @@ struct Builder {
     ids: Ids,
     models: FxHashMap<String, u32>,
     keys: FxHashMap<String, u32>,
+    scratch: Scratch,
+}
+
+/// What is needed for one session or call at a time.
+#[derive(Default)]
+struct Scratch {
+    view: Vec<u32>,
+    fates: Vec<Fate>,
+    at: Vec<u64>,
 }
 
 impl Builder {
+    fn reserve(&mut self, sessions: &[Session]) {
+        let sum = |of: fn(&Session) -> usize| sessions.iter().map(of).sum::<usize>();
+        self.work.sessions.reserve(sessions.len());
+        self.work.calls.reserve(sum(|session| session.calls.len()));
+        self.work.segments.reserve(sum(|session| session.segments.len()));
+    }
+
     fn session(&mut self, session: &Session, strategy: &dyn ContextStrategy) {
         let base = self.work.segments.len() as u32;
         self.segments(session);
@@ -74,7 +94,8 @@ impl Builder {
         let number = self.work.sessions.len() as u32;
         let applies = strategy.applies(session);
         let mut placeholders = FxHashMap::default();
-        let (mut view, mut fates, mut at) = (Vec::new(), Vec::new(), Vec::new());
+        let Scratch { mut view, mut fates, mut at } = std::mem::take(&mut self.scratch);
+        at.clear();
         for call in &session.calls {
             view.clear();
             view.extend(call.view.iter().flat_map(|run| run.indices()));
@@ -111,6 +132,7 @@ impl Builder {
             sessionless: session.turns().is_none(),
             start_us,
         });
+        self.scratch = Scratch { view, fates, at };
     }
 
     fn segments(&mut self, session: &Session) {
@@ -183,27 +205,32 @@ impl Builder {
     }
 
     fn model(&mut self, session: &Session, call: &Call) -> u32 {
-        let name = session.models.get(call.model as usize).cloned().unwrap_or_default();
+        let name = session.models.get(call.model as usize).map_or("", String::as_str);
         intern(&mut self.models, &mut self.work.models, name)
     }
 
     /// Lengths are predicted from what the model was just told: a tool's answer, else the kind.
     fn predict_key(&mut self, session: &Session, view: &[u32]) -> u32 {
+        let kind;
         let name = match view.last().map(|&last| &session.messages[last as usize]) {
-            Some(message) => message.tool.clone().unwrap_or_else(|| format!("{:?}", message.kind)),
-            None => "unknown".to_owned(),
+            Some(Message { tool: Some(tool), .. }) => tool,
+            Some(message) => {
+                kind = format!("{:?}", message.kind);
+                &kind
+            }
+            None => "unknown",
         };
         intern(&mut self.keys, &mut self.work.predict_keys, name)
     }
 }
 
-fn intern(numbers: &mut FxHashMap<String, u32>, names: &mut Vec<String>, name: String) -> u32 {
-    if let Some(&number) = numbers.get(&name) {
+fn intern(numbers: &mut FxHashMap<String, u32>, names: &mut Vec<String>, name: &str) -> u32 {
+    if let Some(&number) = numbers.get(name) {
         return number;
     }
     let number = names.len() as u32;
-    names.push(name.clone());
-    numbers.insert(name, number);
+    names.push(name.to_owned());
+    numbers.insert(name.to_owned(), number);
     number
 }
 

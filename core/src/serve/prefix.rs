@@ -20,6 +20,8 @@ struct Node {
     parent: NodeId,
     /// Blocks up to the node's end; its own begin where the parent's end.
     end_block: u32,
+    /// A node further up, so chosen that any node above is a logarithm of steps away.
+    jump: NodeId,
 }
 
 /// All prompts of a workload, cut into blocks.
@@ -42,12 +44,26 @@ struct Place {
 struct Grower<'a> {
     work: &'a Workload,
     nodes: Vec<Node>,
+    /// Nodes above each node.
+    depths: Vec<u32>,
     places: Vec<Place>,
     children: FxHashMap<(u32, u64), u32>,
     block: u64,
 }
 
 impl Grower<'_> {
+    fn node(&mut self, parent: NodeId, end_block: u32) -> NodeId {
+        let [up, above] = [self.nodes[parent as usize].jump, parent];
+        let further = self.nodes[up as usize].jump;
+        let depth = |node: NodeId| self.depths[node as usize];
+        // Myers' skew-binary jumps: two equal ones in a row become one of twice the length.
+        let equal = depth(above) - depth(up) == depth(up) - depth(further);
+        let jump = if equal { further } else { above };
+        self.depths.push(depth(above) + 1);
+        self.nodes.push(Node { parent, end_block, jump });
+        self.nodes.len() as u32 - 1
+    }
+
     fn step(&mut self, from: u32, segment: u32) -> u32 {
         let segment = self.work.segments[segment as usize];
         let next = self.places.len() as u32;
@@ -57,8 +73,7 @@ impl Grower<'_> {
             let tokens = above.tokens + u64::from(segment.tokens);
             let end_block = (tokens / self.block) as u32;
             let node = if end_block > self.nodes[above.node as usize].end_block {
-                self.nodes.push(Node { parent: above.node, end_block });
-                self.nodes.len() as u32 - 1
+                self.node(above.node, end_block)
             } else {
                 above.node
             };
@@ -71,30 +86,38 @@ impl Grower<'_> {
 impl PrefixTree {
     /// Cuts the workload's prompts and replies into blocks of `block_tokens`.
     pub fn build(work: &Workload, block_tokens: u32) -> Self {
-        let root = Node { parent: ROOT, end_block: 0 };
+        let root = Node { parent: ROOT, end_block: 0, jump: ROOT };
         let mut grower = Grower {
             work,
             nodes: vec![root],
-            places: Vec::new(),
+            depths: vec![0],
+            places: Vec::with_capacity(work.segments.len()),
             children: FxHashMap::default(),
             block: u64::from(block_tokens.max(1)),
         };
+        grower.children.reserve(work.segments.len());
         // Models share nothing: each has a tree of its own under the root.
         for _model in 0..work.models.len().max(1) {
             grower.places.push(Place { node: ROOT, tokens: 0 });
         }
-        let (mut prompts, mut replies) = (Vec::new(), Vec::new());
+        let count = work.calls.len();
+        let (mut prompts, mut replies) = (Vec::with_capacity(count), Vec::with_capacity(count));
         // The walk of the call before: the next prompt of a session mostly repeats it.
         let mut walked: Vec<(u32, u32)> = Vec::new();
-        let mut model = u32::MAX;
+        let (mut model, mut begun) = (u32::MAX, NOTHING);
         for call in &work.calls {
             if call.model != model {
                 walked.clear();
-                model = call.model;
+                (model, begun) = (call.model, NOTHING);
             }
-            let depth = walk(&mut grower, call.model, &call.prompt, &mut walked, 0);
+            let first = call.prompt.first().copied().unwrap_or(NOTHING);
+            let known = if first.first == begun.first { first.count.min(begun.count) } else { 0 };
+            begun = first;
+            let news = Run { first: first.first + known, count: first.count - known };
+            let runs = [news].into_iter().chain(call.prompt.iter().skip(1).copied());
+            let depth = walk(&mut grower, call.model, runs, &mut walked, known as usize);
             prompts.push(place_node(&grower, call.model, &walked));
-            let end = walk(&mut grower, call.model, &call.reply, &mut walked, depth);
+            let end = walk(&mut grower, call.model, call.reply.iter().copied(), &mut walked, depth);
             replies.push(if end > depth {
                 place_node(&grower, call.model, &walked)
             } else {
@@ -139,21 +162,35 @@ impl PrefixTree {
         self.nodes[node as usize].end_block
     }
 
+    /// The deepest of `node` and those above it for which `holds`. Whatever holds for a node must hold for all above
+    /// it; the root is taken to hold.
+    pub fn deepest(&self, node: NodeId, holds: impl Fn(NodeId) -> bool) -> NodeId {
+        let mut at = node;
+        while at != ROOT && !holds(at) {
+            let Node { parent, jump, .. } = self.nodes[at as usize];
+            at = if jump == ROOT || holds(jump) { parent } else { jump };
+        }
+        at
+    }
+
     /// Blocks before the node's own.
     pub fn start_block(&self, node: NodeId) -> u32 {
         self.end_block(self.parent(node))
     }
 }
 
+/// A run that no prompt begins with.
+const NOTHING: Run = Run { first: u32::MAX, count: 0 };
+
 /// Follows `runs` from depth `at` of the last walk; returns the depth reached.
 fn walk(
     grower: &mut Grower<'_>,
     model: u32,
-    runs: &[Run],
+    runs: impl Iterator<Item = Run>,
     walked: &mut Vec<(u32, u32)>,
     mut at: usize,
 ) -> usize {
-    for segment in runs.iter().flat_map(|run| run.indices()) {
+    for segment in runs.flat_map(Run::indices) {
         if walked.get(at).is_none_or(|&(known, _)| known != segment) {
             walked.truncate(at);
             let from = at.checked_sub(1).map_or(model, |above| walked[above].1);

@@ -1,9 +1,12 @@
 //! Speed and size figures, each beside its budget and, where there is one, its peer's figure.
 //!
 //! What the figures mean: they are of this machine and this moment, one process at a time, and nothing else should
-//! run meanwhile. The peer's figure is quoted from the design's own measurement; the peer is not run here.
+//! run meanwhile. The peer is run beside ours where `bench peer` has built it; else its figure is quoted from the
+//! design's own measurement.
 
 mod imports;
+mod peer;
+mod simulate;
 mod stream;
 
 use crate::shell::{Shell, read};
@@ -17,8 +20,6 @@ use std::time::Instant;
 
 /// Runs of the simulator; the median is shown.
 const RUNS: usize = 5;
-/// DynoSim on the same trace: 8 replicas, round robin, block 512 (design, section 9).
-const PEER_CALLS_PER_S: f64 = 3_067.0;
 /// What the native simulator must reach, as a multiple of the peer.
 const PEER_FACTOR: f64 = 300.0;
 /// What the simulator must reach in the worker, as a share of native.
@@ -54,7 +55,9 @@ struct Row {
 pub(crate) fn run(shell: &Shell, with_browser: bool) -> Result<()> {
     let binary = build(shell)?;
     let native = simulate(shell, &binary)?;
-    let mut rows = vec![native_row(native)];
+    let peer = peer::figure(shell, &binary)?;
+    let mut rows = vec![native_row(native, peer.calls_per_s)];
+    rows.extend(simulate::rows(shell)?);
     rows.push(import_row(shell, &binary)?);
     rows.extend(imports::rows(shell)?);
     rows.push(stream::row(shell, &binary, 1)?);
@@ -70,9 +73,27 @@ pub(crate) fn run(shell: &Shell, with_browser: bool) -> Result<()> {
         rows.extend(load_rows(&page["first_load"]));
     }
     print(&rows);
-    println!("\npeer: DynoSim {PEER_CALLS_PER_S} calls/s, figure from the design, not re-run here");
+    println!("\npeer: DynoSim {:.0} calls/s, {}", peer.calls_per_s, peer.source);
     println!("scenario: atr-bench {}", SCENARIO.join(" "));
     Ok(())
+}
+
+/// `cargo xtask bench simulate`.
+pub(crate) fn simulator(shell: &Shell) -> Result<()> {
+    let binary = build(shell)?;
+    let native = simulate(shell, &binary)?;
+    let peer = peer::figure(shell, &binary)?;
+    let mut rows = vec![native_row(native, peer.calls_per_s)];
+    rows.extend(simulate::rows(shell)?);
+    print(&rows);
+    println!("\npeer: DynoSim {:.0} calls/s, {}", peer.calls_per_s, peer.source);
+    println!("scenario: atr-bench {}", SCENARIO.join(" "));
+    Ok(())
+}
+
+/// `cargo xtask bench peer`.
+pub(crate) fn build_peer(shell: &Shell) -> Result<()> {
+    peer::build(shell)
 }
 
 /// `cargo xtask bench imports`.
@@ -127,15 +148,12 @@ fn median(values: &mut [f64]) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-fn native_row(speed: f64) -> Row {
-    let budget = PEER_CALLS_PER_S * PEER_FACTOR;
+fn native_row(speed: f64, peer: f64) -> Row {
+    let budget = peer * PEER_FACTOR;
     Row {
         what: "simulator, native, one thread".to_owned(),
         found: format!("{speed:.0} calls/s"),
-        budget: format!(
-            ">= {budget:.0} calls/s ({PEER_FACTOR} x peer; found {:.0} x)",
-            speed / PEER_CALLS_PER_S
-        ),
+        budget: format!(">= {budget:.0} calls/s ({PEER_FACTOR} x peer; found {:.0} x)", speed / peer),
         met: Some(speed >= budget),
     }
 }
@@ -264,8 +282,8 @@ mod tests {
 
     #[test]
     fn budgets_judge_what_was_found() {
-        assert_eq!(native_row(920_100.0).met, Some(true));
-        assert_eq!(native_row(920_099.0).met, Some(false));
+        assert_eq!(native_row(920_100.0, 3_067.0).met, Some(true));
+        assert_eq!(native_row(920_099.0, 3_067.0).met, Some(false));
         assert_eq!(worker_row(&json!({"calls_per_s": 50.0}), 100.0).met, Some(true));
         assert_eq!(worker_row(&json!({"calls_per_s": 49.0}), 100.0).met, Some(false));
         assert_eq!(worker_row(&Value::Null, 100.0).found, "not available");

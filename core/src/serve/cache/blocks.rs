@@ -94,15 +94,9 @@ impl<'a> BlockCache<'a> {
 
     /// The deepest cached node on the way to `node`, and the blocks cached up to there.
     pub fn longest(&self, node: NodeId) -> (NodeId, u32) {
-        let mut at = node;
-        while at != ROOT {
-            let resident = self.slots[at as usize].resident;
-            if resident > 0 {
-                return (at, self.tree.start_block(at) + resident);
-            }
-            at = self.tree.parent(at);
-        }
-        (ROOT, 0)
+        let at = self.tree.deepest(node, |at| self.slots[at as usize].resident > 0);
+        let before = if at == ROOT { 0 } else { self.tree.start_block(at) };
+        (at, before + self.slots[at as usize].resident)
     }
 
     /// Keeps `node` and everything above it from eviction.
@@ -231,11 +225,11 @@ impl<'a> BlockCache<'a> {
     pub fn insert(&mut self, pinned: NodeId, node: NodeId, until: u32) -> (NodeId, u64) {
         let mut path = std::mem::take(&mut self.scratch);
         path.clear();
-        let mut at = node;
+        // What is pinned may begin where less than its first block was computed: no further up than there.
+        let reach = if pinned == ROOT { until } else { until.max(self.tree.start_block(pinned) + 1) };
+        let mut at = self.tree.deepest(node, |at| self.tree.start_block(at) < reach);
         while at != ROOT && at != pinned {
-            if self.tree.start_block(at) < until {
-                path.push(at);
-            }
+            path.push(at);
             at = self.tree.parent(at);
         }
         if pinned != ROOT {
