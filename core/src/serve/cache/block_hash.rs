@@ -65,7 +65,7 @@ impl KvCache for BlockCache<'_> {
                 return None;
             }
         }
-        self.facts[pin as usize].hits += u64::from(pin != ROOT);
+        self.found(pin);
         self.evict.admitted(ask.call, ask.now);
         let device_tokens = cached * self.block();
         Some(Lease { pin, blocks, private: blocks - cached, device_tokens, ..Lease::default() })

@@ -24,11 +24,11 @@ pub(super) struct Slot {
 
 /// What an eviction may want to know of a node, beside its stamp.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Facts {
+struct Facts {
     /// When its first block came, in the cache's own count.
     born: u64,
     /// Admissions that went through it and ended at it, or below it where nothing is held any more.
-    pub(super) hits: u64,
+    hits: u64,
     /// The call that let it go last.
     last: Use,
 }
@@ -38,7 +38,8 @@ pub(super) struct Facts {
 pub struct BlockCache<'a> {
     pub(super) tree: &'a PrefixTree,
     pub(super) slots: Vec<Slot>,
-    pub(super) facts: Vec<Facts>,
+    /// One a node, where the eviction reads them; else none.
+    facts: Vec<Facts>,
     /// Whether calls look for what is held; if not, nothing is.
     pub(super) reuse: bool,
     pub(super) capacity: u64,
@@ -63,7 +64,7 @@ impl<'a> BlockCache<'a> {
         BlockCache {
             tree,
             slots: vec![Slot::default(); tree.len()],
-            facts: vec![Facts::default(); tree.len()],
+            facts: if evict.reads_facts() { vec![Facts::default(); tree.len()] } else { Vec::new() },
             reuse: true,
             capacity,
             resident: 0,
@@ -122,7 +123,9 @@ impl<'a> BlockCache<'a> {
             self.clock += 1;
             let slot = &mut self.slots[node as usize];
             slot.touch = self.clock;
-            self.facts[node as usize].last = last;
+            if let Some(facts) = self.facts.get_mut(node as usize) {
+                facts.last = last;
+            }
             self.evict.released(last, u64::from(self.tree.start_block(node)) + u64::from(slot.resident));
         }
         let mut at = node;
@@ -142,7 +145,7 @@ impl<'a> BlockCache<'a> {
     fn offer(&mut self, node: NodeId) {
         let slot = self.slots[node as usize];
         if slot.resident > 0 && slot.kids == 0 && slot.held == 0 {
-            let Facts { born, hits, last } = self.facts[node as usize];
+            let Facts { born, hits, last } = self.facts.get(node as usize).copied().unwrap_or_default();
             self.evict.offer(&Leaf { node, stamp: slot.touch, born, blocks: slot.resident, hits, last });
         }
     }
@@ -199,18 +202,30 @@ impl<'a> BlockCache<'a> {
     /// A node is gone: its parent may be a leaf now, and was used when the node was.
     fn inherit(&mut self, node: NodeId, touch: u64) {
         let parent = self.tree.parent(node);
-        let gone = std::mem::take(&mut self.facts[node as usize]);
+        let gone = self.facts.get_mut(node as usize).map(std::mem::take);
         if parent == ROOT {
             return;
         }
-        let (above, facts) = (&mut self.slots[parent as usize], &mut self.facts[parent as usize]);
+        let above = &mut self.slots[parent as usize];
         above.kids -= 1;
-        facts.hits += gone.hits;
-        if touch > above.touch {
+        let later = touch > above.touch;
+        if later {
             above.touch = touch;
-            facts.last = gone.last;
+        }
+        if let (Some(gone), Some(facts)) = (gone, self.facts.get_mut(parent as usize)) {
+            facts.hits += gone.hits;
+            if later {
+                facts.last = gone.last;
+            }
         }
         self.offer(parent);
+    }
+
+    /// A prompt was found up to here.
+    pub(super) fn found(&mut self, node: NodeId) {
+        if let Some(facts) = self.facts.get_mut(node as usize).filter(|_| node != ROOT) {
+            facts.hits += 1;
+        }
     }
 
     fn note(&mut self, node: NodeId) {
@@ -244,8 +259,8 @@ impl<'a> BlockCache<'a> {
                 let fresh = want - slot.resident;
                 let first = slot.resident == 0;
                 slot.resident = want;
-                if first {
-                    self.facts[at as usize].born = self.clock;
+                if let Some(facts) = self.facts.get_mut(at as usize).filter(|_| first) {
+                    facts.born = self.clock;
                 }
                 moved += u64::from(fresh);
                 if let Some(changed) = &mut self.changed {
@@ -277,7 +292,7 @@ impl<'a> BlockCache<'a> {
         self.evict.admitted(last.call, last.at);
         let (found, blocks) = self.longest(node);
         self.pin(found);
-        self.facts[found as usize].hits += u64::from(found != ROOT);
+        self.found(found);
         let wanted = self.tree.end_block(node).min(until).saturating_sub(blocks);
         let room = u64::from(wanted).min(self.available());
         let taken = self.take(room, last.at);

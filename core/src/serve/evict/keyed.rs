@@ -2,9 +2,8 @@
 //! more is passed over by the cache when it comes up.
 
 use super::Leaf;
+use super::line::Line;
 use crate::serve::prefix::NodeId;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 /// A leaf that was offered. Equal keys go by stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,12 +30,12 @@ impl<K> Offered<K> {
 /// Leaves by key.
 #[derive(Clone, Debug)]
 pub(super) struct Keyed<K> {
-    leaves: BinaryHeap<Reverse<Offered<K>>>,
+    leaves: Line<Offered<K>>,
 }
 
 impl<K: Ord> Default for Keyed<K> {
     fn default() -> Self {
-        Keyed { leaves: BinaryHeap::new() }
+        Keyed { leaves: Line::default() }
     }
 }
 
@@ -46,17 +45,17 @@ impl<K: Ord + Copy> Keyed<K> {
     }
 
     pub(super) fn push(&mut self, offered: Offered<K>) {
-        self.leaves.push(Reverse(offered));
+        self.leaves.push(offered);
     }
 
     /// The leaf that goes next, left where it is.
     pub(super) fn first(&self) -> Option<&Offered<K>> {
-        self.leaves.peek().map(|Reverse(offered)| offered)
+        self.leaves.peek()
     }
 
     /// Takes out the leaf that goes next.
     pub(super) fn next(&mut self) -> Option<Offered<K>> {
-        self.leaves.pop().map(|Reverse(offered)| offered)
+        self.leaves.pop()
     }
 
     /// The same where keys may have grown since the offer: such a leaf is put back under its present key.

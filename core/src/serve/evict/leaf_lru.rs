@@ -17,6 +17,10 @@ impl Eviction for LeafLru {
         self.leaves.offer((), leaf);
     }
 
+    fn reads_facts(&self) -> bool {
+        false
+    }
+
     fn next(&mut self, _now: Ps) -> Option<(NodeId, u64)> {
         self.leaves.next().map(|leaf| leaf.place())
     }

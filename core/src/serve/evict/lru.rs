@@ -16,6 +16,10 @@ impl Eviction for Lru {
         self.leaves.offer((), leaf);
     }
 
+    fn reads_facts(&self) -> bool {
+        false
+    }
+
     fn next(&mut self, _now: Ps) -> Option<(NodeId, u64)> {
         self.leaves.next().map(|leaf| leaf.place())
     }

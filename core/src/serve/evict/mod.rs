@@ -9,6 +9,7 @@ mod fifo;
 mod keyed;
 mod leaf_lru;
 mod lfu;
+mod line;
 mod lru;
 mod shortest_program;
 mod steps_to_next_use;
@@ -56,6 +57,10 @@ pub trait Eviction: DynClone {
     fn offer(&mut self, leaf: &Leaf);
     /// Takes out the leaf to go next: node and stamp of its offer. May give what is no leaf any more; the cache knows.
     fn next(&mut self, now: Ps) -> Option<(NodeId, u64)>;
+    /// Whether it looks at more of a leaf than node, stamp and blocks. The rest is kept up only where it does.
+    fn reads_facts(&self) -> bool {
+        true
+    }
     /// Whether a leaf goes as a whole, though fewer blocks would do.
     fn whole_leaves(&self) -> bool {
         false
