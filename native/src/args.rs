@@ -127,6 +127,15 @@ impl InputArgs {
             output::note(format_args!("skipped: {more} more"));
         }
         self.read.check(&imported)?;
+        let known = |id: &&String| imported.sessions.iter().any(|session| session.id == **id);
+        if let Some(missing) = self.session.iter().find(|id| !known(id)) {
+            let (all, first) = (imported.sessions.len() as u64, imported.sessions.first());
+            let first = first.map_or("", |session| session.id.as_str()).escape_debug();
+            anyhow::bail!(
+                "no session is called `{missing}`; the first of {} is `{first}`",
+                words::count(all, "session")
+            );
+        }
         if !self.session.is_empty() {
             imported.sessions.retain(|session| self.session.contains(&session.id));
         }

@@ -7,7 +7,7 @@ use crate::tokens;
 use anyhow::{Context, bail};
 use atr_core::import::tokens::TokenCounter;
 use atr_core::import::{
-    HEAD_BYTES, IMPORTERS, ImportError, Imported, Importer, Skipped, Source, by_name, detect,
+    HEAD_BYTES, IMPORTERS, ImportError, Imported, Importer, Skipped, Source, by_name, detect, without_mark,
 };
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
@@ -228,15 +228,16 @@ fn read_file(
     if head.starts_with(PARQUET) {
         return Err(ImportError::Malformed { file, why: parquet() });
     }
+    let text = without_mark(&head);
     let source = Source { name: &file, counter: options.counter.as_ref(), keep_text: options.keep_text };
     let importer = match forced {
         Some(importer) => importer,
-        None => detect(&file, &head)?,
+        None => detect(&file, text)?,
     };
     if into.format.is_empty() {
         into.format = importer.name();
     }
-    let mut input = BufReader::with_capacity(1 << 16, Cursor::new(head).chain(rest));
+    let mut input = BufReader::with_capacity(1 << 16, Cursor::new(text).chain(rest));
     importer.read(&mut input, &source, into)
 }
 

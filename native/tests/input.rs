@@ -168,6 +168,23 @@ fn standard_input_may_be_packed() {
 }
 
 #[test]
+fn a_byte_order_mark_changes_nothing() {
+    let folder = Folder::new();
+    for (name, plain) in [("a.json", trace("one")), ("b.jsonl", lines(3))] {
+        let marked = format!("\u{feff}{plain}");
+        let expected = import(&["--name", "set"], &[&folder.file(name, &plain)], b"");
+        for bytes in [marked.clone().into_bytes(), packed(&marked)] {
+            let ran = import(&["--name", "set"], &[&folder.file(name, bytes)], b"");
+            assert_eq!((ran.code, &ran.out, &ran.err), (0, &expected.out, &expected.err), "{name}");
+        }
+    }
+    let file = folder.file("c.jsonl", format!("\u{feff}{}", lines(3)));
+    let forced = import(&["--json", "--format", "mooncake"], &[&file], b"").json();
+    assert_eq!((&forced["sessions"], &forced["skipped"]), (&3.into(), &0.into()));
+    refuses(&[], &[&folder.file("mark.json", "\u{feff}")], &["mark.json: the file is empty"]);
+}
+
+#[test]
 fn a_truncated_gz_keeps_the_sessions_before_the_cut() {
     let folder = Folder::new();
     let whole = packed(&varied_lines(20_000));

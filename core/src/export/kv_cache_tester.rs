@@ -24,6 +24,7 @@ const LOST: &[Fact] = &[
     lost::CACHE,
     lost::COSTS,
     lost::ENDINGS,
+    lost::UNKNOWN,
     lost::SHARING,
     lost::ROLES,
     lost::GRAPH,

@@ -78,13 +78,16 @@ pub const COSTS: Fact = Fact {
 pub const ENDINGS: Fact =
     Fact { what: "outcomes of sessions", of: |session| u64::from(session.outcome.is_some()) };
 /// Prompts with an identity.
-pub const IDENTITIES: Fact = Fact {
-    what: "prompts whose sharing is known",
-    of: |session| calls(session, |call| !call.prompt.is_empty()),
+pub const IDENTITIES: Fact =
+    Fact { what: "known sharing of prompts", of: |session| calls(session, |call| !call.prompt.is_empty()) };
+/// Prompts without any identity. Where a format must have ids of blocks, each block gets one of its own.
+pub const UNKNOWN: Fact = Fact {
+    what: "prompts whose sharing is unknown, written as sharing nothing",
+    of: |session| calls(session, |call| call.prompt.is_empty() && call.prompt_tokens > 0),
 };
 /// Sessions whose ids hold across the set.
 pub const SHARING: Fact = Fact {
-    what: "sessions whose sharing with others is known",
+    what: "known sharing of sessions with others",
     of: |session| u64::from(session.scope == Scope::Set && !session.segments.is_empty()),
 };
 /// Calls of neither an agent nor a sub-agent.

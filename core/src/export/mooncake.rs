@@ -29,6 +29,7 @@ const LOST: &[Fact] = &[
     lost::CACHE,
     lost::COSTS,
     lost::ENDINGS,
+    lost::UNKNOWN,
     lost::ROLES,
     lost::GRAPH,
 ];

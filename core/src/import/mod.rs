@@ -172,6 +172,12 @@ fn known() -> String {
     IMPORTERS.iter().map(|importer| importer.name()).collect::<Vec<_>>().join(", ")
 }
 
+/// The bytes behind a UTF-8 byte-order mark, where text begins with one: no format has it, some editors
+/// write it. Whoever opens a file does this before an importer sees any of it.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
 /// The importer called `name`.
 ///
 /// # Errors
@@ -215,6 +221,7 @@ fn describe_head(head: &[u8]) -> String {
 /// # Errors
 /// Those of [`detect`] and of the importer.
 pub fn read_bytes(bytes: &[u8], source: &Source<'_>) -> Result<Imported, ImportError> {
+    let bytes = without_mark(bytes);
     let importer = detect(source.name, &bytes[..bytes.len().min(HEAD_BYTES)])?;
     let mut into = Imported::default();
     into.format = importer.name();

@@ -44,7 +44,7 @@ fn sessions_are_documents_of_their_own() {
     // Five blocks of 16 make one of 64, and 19 tokens without an id.
     let expected = r#"{"id":"s0","models":["unknown"],"block_size":64,"hash_id_scope":"local","requests":[{"t":0,"type":"n","model":"unknown","in":83,"out":9,"hash_ids":[0],"input_types":["text"],"output_types":[],"api_time":8e-6}],"totals":{"parent_tokens":{"input":83,"output":9},"subagent_tokens":{"input":0,"output":0},"combined_tokens":{"input":83,"output":9},"subagent_count":0}}"#;
     assert_eq!(text.lines().next().unwrap(), expected);
-    assert_eq!(lost(&exported, "sessions whose sharing with others is known"), 2);
+    assert_eq!(lost(&exported, "known sharing of sessions with others"), 2);
 }
 
 #[test]

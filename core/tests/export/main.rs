@@ -76,6 +76,25 @@ fn a_place_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
+fn prompts_of_unknown_sharing_are_counted_where_ids_are_invented() {
+    let log = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n\
+               2023-11-16 18:17:04.0799600,4808,10\n2023-11-16 18:17:05.0799600,0,3\n";
+    let unknown = import(log.as_bytes());
+    let known = import(include_bytes!("../fixtures/import/claude-code.json"));
+    let what = "prompts whose sharing is unknown, written as sharing nothing";
+    for format in ["mooncake", "kv-cache-tester"] {
+        // The third request has no prompt, so nothing is made up for it.
+        assert_eq!(lost(&export(format, &unknown.sessions).1, what), 2, "{format}");
+        assert_eq!(lost(&export(format, &known.sessions).1, what), 0, "{format}");
+    }
+    // A format without ids invents none; it loses those that are known.
+    let (_, exported) = export("atif", &known.sessions);
+    assert_eq!(lost(&exported, what), 0);
+    let calls = known.sessions.iter().map(|session| session.calls.len() as u64).sum::<u64>();
+    assert_eq!(lost(&exported, "known sharing of prompts"), calls);
+}
+
+#[test]
 fn blocks_that_a_format_does_not_have_are_refused() {
     for (format, block, why) in [
         ("kv-cache-tester", 16, "blocks of 16 tokens do not fit the format `kv-cache-tester`, expected 64"),

@@ -273,3 +273,27 @@ fn a_head_that_is_cut_anywhere_is_still_told() {
     let long_ids = format!(r#"{{"requests":[{{"t":0,"in":1,"hash_ids":{ids:?}}}],"block_size":64}}"#);
     assert_eq!(head(&long_ids), Ok("kv-cache-tester"));
 }
+
+/// An editor's byte-order mark stands before every kind of text and changes nothing.
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    let files: [(&str, &[u8]); 5] = [
+        ("mini-swe-agent", include_bytes!("../fixtures/import/run.traj.json")),
+        ("mooncake", include_bytes!("../fixtures/import/mooncake.jsonl")),
+        ("bailian", include_bytes!("../fixtures/import/bailian-synthetic.jsonl")),
+        ("kv-cache-tester", include_bytes!("../fixtures/import/claude-code.json")),
+        ("azure", include_bytes!("../fixtures/import/azure-synthetic.csv")),
+    ];
+    for (format, plain) in files {
+        let marked = [&b"\xef\xbb\xbf"[..], plain].concat();
+        let (plain, marked) = (read_as("f", plain).unwrap(), read_as("f", &marked).unwrap());
+        assert_eq!((plain.format, marked.format), (format, format));
+        assert_eq!(reasons(&plain), reasons(&marked), "{format}");
+        assert_eq!(plain.sessions, marked.sessions, "{format}");
+    }
+    assert!(matches!(read_as("f", b"\xef\xbb\xbf").err().unwrap(), ImportError::Empty { .. }));
+    // Only one, and only a whole one.
+    for odd in ["\u{feff}\u{feff}{}".as_bytes(), b"\xef\xbb{}"] {
+        assert!(matches!(read_as("f", odd).err().unwrap(), ImportError::Unknown { .. }));
+    }
+}

@@ -24,7 +24,7 @@ const PROFILE_WIDTH: usize = 600;
 #[command(after_help = format!("Profiles: {}.", synth::known()))]
 pub(crate) struct SynthArgs {
     /// Profiles to make sessions of: names, or files that `--fit` wrote
-    #[arg(long, value_name = "NAME|FILE,…", value_delimiter = ',', required_unless_present = "fit")]
+    #[arg(long, value_name = "NAME|FILE,…", value_delimiter = ',')]
     profile: Vec<String>,
     /// Sessions to make, in equal parts of every profile
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -86,6 +86,12 @@ pub(crate) fn run(args: &SynthArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     if let (false, Some(name)) = (args.fit.is_empty(), &args.name) {
         return fit(args, name, json);
+    }
+    if args.profile.is_empty() {
+        let known = synth::known();
+        let why =
+            format!("no profile to make sessions of: expected `--profile` with files or any of: {known}");
+        return Err(WrongCall(why).into());
     }
     let profiles = args.profile.iter().map(|name| load(name)).collect::<anyhow::Result<Vec<_>>>()?;
     if args.out.is_none() && !json && args.against.is_empty() {

@@ -140,6 +140,15 @@ fn breaks_have_their_own_wrong_calls() {
 }
 
 #[test]
+fn a_session_that_is_not_there_is_named() {
+    let said = fails(&["inspect", "--session", "nope", TWO], 1);
+    assert_eq!(said.trim(), "error: no session is called `nope`; the first of 2 sessions is `a`");
+    // Also where others are found.
+    assert!(fails(&["inspect", "--session", "a", "--session", "nope", TWO], 1).contains("`nope`"));
+    assert_eq!(json(&["inspect", "--session", "b", TWO, "--json"])["sessions"], 1);
+}
+
+#[test]
 fn a_name_cannot_steer_the_terminal() {
     let folder = crate::harness::Folder::new("steer");
     let text = std::fs::read_to_string(crate::harness::root().join(TWO)).unwrap();

@@ -150,6 +150,8 @@ fn wrong_calls_are_told_what_is_wrong() {
     ] {
         fails(args, 2);
     }
+    let said = fails(&["synth"], 2);
+    assert!(said.contains("`--profile`") && said.contains("claude-code, mini-swe-agent"), "{said}");
     let said = fails(&["synth", "--profile", "papyrus", "--json"], 2);
     assert_eq!(
         said.trim(),

@@ -4,7 +4,7 @@ use super::Held;
 use crate::protocol::{SessionRow, SetView};
 use crate::words;
 use atr_core::import::tokens::BytesPerToken;
-use atr_core::import::{HEAD_BYTES, ImportError, Imported, Importer, Source};
+use atr_core::import::{HEAD_BYTES, ImportError, Imported, Importer, Source, without_mark};
 use atr_core::report::SetRef;
 use atr_core::trace::{Session, Transcript};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,14 +57,15 @@ impl Reading {
     /// When nothing of the file can be used.
     pub fn add(&mut self, file: &str, bytes: &[u8]) -> Result<(), ImportError> {
         let name = file.strip_suffix(".gz").unwrap_or(file);
-        let importer = (self.detect)(name, &bytes[..bytes.len().min(HEAD_BYTES)])?;
+        let text = without_mark(bytes);
+        let importer = (self.detect)(name, &text[..text.len().min(HEAD_BYTES)])?;
         let mut alone = Imported::default();
         alone.format = importer.name();
         let counter = BytesPerToken::default();
         // Sessions are called by the file alone, wherever it lay.
         let short = name.rsplit('/').next().unwrap_or(name);
         let source = Source { name: short, counter: &counter, keep_text: self.keep_text };
-        let mut input = bytes;
+        let mut input = text;
         importer.read(&mut input, &source, &mut alone)?;
         if alone.accepted() == 0 {
             let why = alone.skipped.first().map_or("it holds no session", |skip| &skip.why).to_owned();

@@ -45,6 +45,15 @@ fn held(keep_text: bool) -> Held {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    let mut marked = reading(false);
+    marked.add("log.jsonl", format!("\u{feff}{}", log()).as_bytes()).unwrap();
+    let (marked, plain) = (marked.finish().unwrap(), held(false));
+    assert_eq!(marked.sessions, plain.sessions);
+    assert_eq!(marked.view.skipped, plain.view.skipped);
+}
+
+#[test]
 fn a_turn_is_what_the_prompt_adds_to_the_one_before() {
     let held = held(true);
     assert_eq!((held.sessions.len(), held.view.with_text), (1, 1));
