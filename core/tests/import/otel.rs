@@ -119,16 +119,16 @@ fn a_session_with_an_impossible_time_is_named_and_the_rest_is_kept() {
         ("1000", "2000", "at_us"),
     ] {
         let log = spans(&[
-            ("bad", start, end, None),
-            ("good", at[0], at[1], None),
-            ("bad", at[2], at[3], None),
-            ("good", at[2], at[3], None),
+            ("bad-7", start, end, None),
+            ("good-7", at[0], at[1], None),
+            ("bad-7", at[2], at[3], None),
+            ("good-7", at[2], at[3], None),
         ]);
         let imported = read(log.as_bytes());
         let kept: Vec<_> = imported.sessions.iter().map(|s| (s.id.as_str(), s.calls.len())).collect();
-        assert_eq!(kept, [("good", 2)]);
+        assert_eq!(kept, [("good-7", 2)]);
         let [why] = reasons(&imported)[..] else { panic!("{:?}", imported.skipped) };
-        assert!(why.starts_with("session `bad`: ") && why.contains(field), "{why}");
+        assert!(why.starts_with("session `bad-7`: ") && why.contains(field), "{why}");
     }
 }
 
