@@ -116,7 +116,7 @@ fn a_session_with_an_impossible_time_is_named_and_the_rest_is_kept() {
     for (start, end, field) in [
         ("1000", at[1], "recorded.e2e_us"),
         (at[0], "18446744073709551615", "recorded.e2e_us"),
-        ("1000", "2000", "at_us"),
+        ("1000", "2000", "delay_us"),
     ] {
         let log = spans(&[
             ("bad-7", start, end, None),
