@@ -39,7 +39,7 @@ impl Nanos {
     }
 
     fn number(ns: f64) -> Nanos {
-        let fits = ns >= 0.0 && ns < 1e21;
+        let fits = (0.0..1e21).contains(&ns);
         Nanos(fits.then(|| (ns * 1e-3).round() as u64))
     }
 
