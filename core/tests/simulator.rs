@@ -197,3 +197,19 @@ fn routers_go_where_they_say() {
         assert!(picked[6..].iter().all(|&replica| replica == picked[6]), "{router}: {picked:?}");
     }
 }
+
+/// 64 bits of picoseconds last for 213 days: what would be later is refused, not lost.
+#[test]
+fn a_schedule_that_the_clock_does_not_last_for_is_refused() {
+    let sessions = [agent("a", 2, 10, 20), agent("b", 2, 10, 20)];
+    let fails = |change: &dyn Fn(&mut Scenario)| {
+        let mut scenario = linear(&["naive"]);
+        change(&mut scenario);
+        simulate(&sessions, &scenario).unwrap_err().to_string()
+    };
+    // The second session starts after 1e8 s, 1,157 days.
+    let said = fails(&|s| s.arrivals = Some(Arrivals::Constant { per_s: 1e-8 }));
+    assert!(said.contains("`arrivals` is a schedule of") && said.contains("at most 150 days"), "{said}");
+    // Two pauses of a millisecond, 1e11 times as long.
+    assert!(fails(&|s| s.speed = 1e-11).contains("`speed` or rate"));
+}

@@ -179,7 +179,7 @@ impl Figure for FailureFigure<'_> {
             "TTFT p50",
             "TTFT p99",
             "job p50",
-            "",
+            "verdict",
         ];
         let rows = self.failure.routers.iter().flat_map(|row| {
             let word = if row.fell { "falls" } else { "stands" };

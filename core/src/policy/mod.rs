@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod gallery;
+mod horizon;
 mod prompts;
 mod scenario;
 mod simulate;

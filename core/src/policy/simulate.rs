@@ -1,7 +1,7 @@
 //! From sessions and a scenario to one outcome per policy.
 
 use super::prompts::{KeepAll, Prompts, PromptsKey, Shelf};
-use super::{Arrivals, Policy, Scenario, ScenarioError, by_name};
+use super::{Arrivals, Policy, Scenario, ScenarioError, by_name, horizon};
 use crate::choice::{About, Choice, choose as choose_part};
 use crate::context::{self, ContextStrategy};
 use crate::predict::PREDICTORS;
@@ -141,7 +141,7 @@ pub fn simulate_policies(
         }
         let key = prompts_key(&chosen, &scenario);
         let ready = shelf.prompts(&key, &|| Prompts::make(sessions, &*chosen.strategy, &key));
-        let outcome = run(&ready, &chosen, &scenario, &profile);
+        let outcome = run(&ready, &chosen, &scenario, &profile)?;
         runs.push(PolicyRun { name: chosen.policy.name.to_owned(), workload: ready.work, outcome });
     }
     match resolved.not_applicable.first() {
@@ -269,7 +269,12 @@ fn prompts_key(chosen: &Chosen, scenario: &Scenario) -> PromptsKey {
     }
 }
 
-fn run(ready: &Prompts, chosen: &Chosen, scenario: &Scenario, profile: &Compiled) -> Outcome {
+fn run(
+    ready: &Prompts,
+    chosen: &Chosen,
+    scenario: &Scenario,
+    profile: &Compiled,
+) -> Result<Outcome, ScenarioError> {
     let block = u64::from(ready.tree.block_tokens());
     let config = ClusterConfig {
         parts: chosen.parts.clone(),
@@ -292,8 +297,11 @@ fn run(ready: &Prompts, chosen: &Chosen, scenario: &Scenario, profile: &Compiled
     };
     let arrivals = scenario.arrivals.unwrap_or(Arrivals::Concurrency { sessions: DEFAULT_CONCURRENCY });
     let plan = arrivals.plan(&ready.work, scenario.speed, scenario.seed);
-    if scenario.regret > 0 {
-        return serve::simulate_with_hindsight(&ready.work, &ready.tree, &config, &plan, scenario.regret);
-    }
-    serve::simulate(&ready.work, &ready.tree, &config, &plan)
+    horizon::check(&ready.work, &plan, config.replay, scenario.speed)?;
+    let (work, tree) = (&ready.work, &ready.tree);
+    Ok(if scenario.regret > 0 {
+        serve::simulate_with_hindsight(work, tree, &config, &plan, scenario.regret)
+    } else {
+        serve::simulate(work, tree, &config, &plan)
+    })
 }

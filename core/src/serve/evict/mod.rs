@@ -100,7 +100,10 @@ pub const EVICTIONS: &[About] = &[
         "KVFlow: what the most calls of its session stand before; knows which calls will use what",
     ),
     About::plain("shortest-program", "ThunderAgent: what belongs to the session with the shortest prompt"),
-    About::plain("belady", "the farthest next use, looking ahead: a bound, approximate where time matters"),
+    About::plain(
+        "belady",
+        "the farthest next use by the schedule: a bound without time, in a simulation only a guess",
+    ),
 ];
 
 /// Makes an eviction.
