@@ -203,3 +203,19 @@ fn causes_add_up_over_the_set() {
     };
     assert_eq!(found.sessions[2].breaks, [expected]);
 }
+
+#[test]
+fn sessions_without_an_identified_prompt_are_counted_apart() {
+    let known = third(SystemPrompt, 300, &[0, 9, 2, 3, 4, 5, 6]);
+    let mut bare = known.clone();
+    bare.calls.iter_mut().for_each(|call| {
+        call.prompt.clear();
+        call.view.clear();
+    });
+    let mut single = bare.clone();
+    single.mark(Mark::Sessionless);
+    let alone = breaks(std::slice::from_ref(&known), 1);
+    let all = breaks(&[bare, known, single], 1);
+    assert_eq!((all.sessionless, all.unidentified, all.sessions.len()), (1, 1, 1));
+    assert_eq!((all.ledger, all.by_cause), (alone.ledger, alone.by_cause));
+}

@@ -153,7 +153,8 @@ fn a_gateway_that_keeps_no_texts_still_counts() {
     let empty = [row(1, json!("{}"), json!("{}")), row(2, json!({}), json!({}))].join("\n");
     let session = one_of(empty.as_bytes());
     assert_eq!((session.id.as_str(), counts(&session)), ("s-4", vec![(100, 7, 0, None), (200, 7, 0, None)]));
-    assert!(session.messages.iter().all(|message| message.tags == [Tag::Residual]), "no text is known");
+    assert!(session.calls.iter().all(|call| call.prompt.is_empty()), "no text is known");
+    assert_eq!((session.messages.len(), session.segments.len()), (0, 0));
     let recorded = session.calls[0].recorded.clone().unwrap();
     assert_eq!((recorded.e2e_us, recorded.cost_usd), (Some(1_500_000), Some(0.25)));
 
@@ -172,7 +173,8 @@ fn files_of_batches_hold_requests_or_replies_and_errors_are_named() {
     assert_eq!((request.messages.len(), request.calls[0].output(), request.calls[0].estimated), (2, 0, true));
     // The reply alone has counts, but nothing that could be shared.
     assert_eq!(counts(reply), [(300, 40, 10, Some(0))]);
-    assert_eq!(reply.messages[0].tags, [Tag::Residual]);
+    assert!(reply.calls[0].prompt.is_empty());
+    assert_eq!(kinds(reply), [(Assistant, Action)], "what was answered");
 }
 
 #[test]

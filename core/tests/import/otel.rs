@@ -1,8 +1,9 @@
 //! OpenTelemetry spans: sessions, agents and tools from the tree, content in several conventions.
 
-use super::{one_of, read, read_as, reasons, sizes, view_is_prompt};
+use super::{one_of, read, read_as, reasons, view_is_prompt};
 use atr_core::import::ImportError;
-use atr_core::trace::{CallRole, MessageKind, MessageRole, Session, Tag};
+use atr_core::trace::{CallRole, MessageKind, MessageRole, Run, Session};
+use serde_json::json;
 
 const OTLP: &str = include_str!("../../../fuzz/seeds/otel/otlp-synthetic.json");
 const CONSOLE: &str = include_str!("../../../fuzz/seeds/otel/console-synthetic.json");
@@ -50,10 +51,85 @@ fn spans_without_content_have_counts_times_tools_and_agents() {
     let recorded = session.calls[0].recorded.clone().unwrap();
     assert_eq!((recorded.cached_tokens, recorded.e2e_us), (Some(800), Some(2 * S)));
     // Nobody knows whether these prompts have anything in common.
-    let ids: std::collections::BTreeSet<u64> = session.segments.iter().map(|segment| segment.id).collect();
-    assert_eq!(ids.len(), 4);
-    assert_eq!(sizes(&session), [1000, 1100, 300, 1300]);
-    assert!(session.messages.iter().all(|message| message.tags == [Tag::Residual]));
+    assert_eq!((session.messages.len(), session.segments.len()), (0, 0));
+    assert!(session.calls.iter().all(|call| call.prompt.is_empty() && call.view.is_empty()));
+    let breaks = atr_core::metrics::breaks::breaks(&[session], 16);
+    assert_eq!((breaks.unidentified, breaks.ledger.prompt_tokens, breaks.count()), (1, 0, 0));
+}
+
+/// Chat spans of 100 prompt tokens, as `(trace, start, end, messages)`.
+fn spans(spans: &[(&str, &str, &str, Option<&str>)]) -> String {
+    let span = |(place, (trace, start, end, messages)): (usize, &(&str, &str, &str, Option<&str>))| {
+        let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+        let mut attributes = vec![text("gen_ai.operation.name", "chat"), text("gen_ai.request.model", "m")];
+        attributes.push(json!({"key": "gen_ai.usage.input_tokens", "value": {"intValue": "100"}}));
+        attributes.push(json!({"key": "gen_ai.usage.output_tokens", "value": {"intValue": "5"}}));
+        attributes.extend(messages.map(|messages| text("gen_ai.input.messages", messages)));
+        json!({"traceId": trace, "spanId": format!("s{place}"), "startTimeUnixNano": start,
+               "endTimeUnixNano": end, "attributes": attributes})
+    };
+    let spans: Vec<_> = spans.iter().enumerate().map(span).collect();
+    json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).to_string()
+}
+
+#[test]
+fn requests_with_content_keep_it_beside_those_without() {
+    let said = |texts: &[&str]| -> String {
+        let message = |text: &&str| json!({"role": "user", "parts": [{"type": "text", "content": text}]});
+        serde_json::to_string(&texts.iter().map(message).collect::<Vec<_>>()).unwrap()
+    };
+    let (first, last) = (said(&["the task"]), said(&["the task", "and more"]));
+    let at = ["1000000000", "2000000000", "3000000000", "4000000000", "5000000000", "6000000000"];
+    let session = one_of(
+        spans(&[
+            ("t", at[0], at[1], Some(&first)),
+            ("t", at[2], at[3], None),
+            ("t", at[4], at[5], Some(&last)),
+        ])
+        .as_bytes(),
+    );
+    view_is_prompt(&session);
+    let prompts: Vec<_> = session.calls.iter().map(|c| (c.view.clone(), c.prompt_tokens)).collect();
+    let run = |count| vec![Run { first: 0, count }];
+    assert_eq!(prompts, [(run(1), 100), (vec![], 100), (run(2), 100)]);
+    let breaks = atr_core::metrics::breaks::breaks(&[session], 1);
+    assert_eq!((breaks.unidentified, breaks.count()), (0, 0), "an unknown prompt breaks nothing");
+    assert_eq!((breaks.ledger.prompt_tokens, breaks.ledger.shared_tokens), (300, 100));
+}
+
+#[test]
+fn times_in_nanoseconds_are_not_guessed_from_their_size() {
+    // Counted from the start of a machine: by their size, seconds, seconds, milliseconds and more.
+    let at = ["5000000", "1005000000", "250005000000", "251005000000"];
+    let session = one_of(spans(&[("t", at[0], at[1], None), ("t", at[2], at[3], None)]).as_bytes());
+    let times: Vec<_> = session
+        .calls
+        .iter()
+        .map(|call| (call.at_us, call.delay_us, call.recorded.as_ref().unwrap().e2e_us))
+        .collect();
+    assert_eq!(times, [(Some(0), None, Some(S)), (Some(250 * S), Some(249 * S), Some(S))]);
+}
+
+#[test]
+fn a_session_with_an_impossible_time_is_named_and_the_rest_is_kept() {
+    let at = ["1763719200000000000", "1763719201000000000", "1763719202000000000", "1763719203000000000"];
+    for (start, end, field) in [
+        ("1000", at[1], "recorded.e2e_us"),
+        (at[0], "18446744073709551615", "recorded.e2e_us"),
+        ("1000", "2000", "delay_us"),
+    ] {
+        let log = spans(&[
+            ("bad-7", start, end, None),
+            ("good-7", at[0], at[1], None),
+            ("bad-7", at[2], at[3], None),
+            ("good-7", at[2], at[3], None),
+        ]);
+        let imported = read(log.as_bytes());
+        let kept: Vec<_> = imported.sessions.iter().map(|s| (s.id.as_str(), s.calls.len())).collect();
+        assert_eq!(kept, [("good-7", 2)]);
+        let [why] = reasons(&imported)[..] else { panic!("{:?}", imported.skipped) };
+        assert!(why.starts_with("session `bad-7`: ") && why.contains(field), "{why}");
+    }
 }
 
 #[test]

@@ -90,9 +90,10 @@ fn call(id: u32, asked: &Asked<'_>, time: order::Time, default_model: &str, made
         after,
         at_us: time.at_us,
         prompt: made.sized.prompt(&asked.view),
+        // Neither counted nor shown, it measures at least one token: no prompt is empty.
         prompt_tokens: usage
             .prompt
-            .unwrap_or_else(|| made.sized.sum(&asked.view).min(u32::MAX.into()) as u32),
+            .unwrap_or_else(|| made.sized.sum(&asked.view).clamp(1, u32::MAX.into()) as u32),
         view: asked.view.clone(),
         reply: asked.reply,
         output_tokens,

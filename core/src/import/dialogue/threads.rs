@@ -167,13 +167,10 @@ pub(in crate::import) fn converse<'a>(mut thread: Thread<'a>, dialogue: &mut Dia
     let mut waits = Waits::default();
     for request in thread.requests {
         let agent = request.agent.unwrap_or(0);
-        let view = if request.prompt.is_empty() {
-            let unseen = dialogue.say(Said::hidden(agent));
-            let mut view = Vec::new();
-            crate::trace::Run::push(&mut view, unseen);
-            view
-        } else {
-            dialogue.prompt(agent, request.prompt)
+        // A prompt that the source does not show has a size, and shares nothing that anybody knows of.
+        let view = match request.prompt.is_empty() {
+            true => Vec::new(),
+            false => dialogue.prompt(agent, request.prompt),
         };
         let role = if agent == 0 { CallRole::Agent } else { CallRole::Subagent };
         let after = Some(waits.of(agent, &request.asked));

@@ -4,7 +4,7 @@
 //! Spans come in the protocol's JSON (one document, or one a line as the collector's file exporter
 //! writes), as a list, one a line, or one after the other as consoles print them. A session is a
 //! conversation, else a trace. Attributes are an open set, so those that nobody knows are not counted.
-//! Without messages a session has counts and times only, and its prompts share with nothing.
+//! A request without messages has counts and times only: its prompt is empty and has no identity.
 
 mod attributes;
 mod facts;

@@ -3,7 +3,7 @@
 use super::attributes::Attributes;
 use crate::import::json::Text;
 use crate::import::list::List;
-use crate::import::when::When;
+use crate::import::when::{Nanos, When};
 
 record! {
     /// A span, or what holds spans.
@@ -22,12 +22,12 @@ record! {
         "parentSpanId" => parent_camel: Text<'a>,
         "parent_span_id" => parent_snake: Text<'a>,
         "parent_id" => parent: Text<'a>,
-        "startTimeUnixNano" => start_nano: When,
-        "start_time_unix_nano" => start_nano_snake: When,
+        "startTimeUnixNano" => start_nano: Nanos,
+        "start_time_unix_nano" => start_nano_snake: Nanos,
         "start_time" => start: When,
         "startTime" => start_camel: When,
-        "endTimeUnixNano" => end_nano: When,
-        "end_time_unix_nano" => end_nano_snake: When,
+        "endTimeUnixNano" => end_nano: Nanos,
+        "end_time_unix_nano" => end_nano_snake: Nanos,
         "end_time" => end: When,
         "endTime" => end_camel: When,
         "attributes" => attributes: Attributes<'a>,
@@ -98,11 +98,13 @@ impl<'a> Span<'a> {
     }
 
     pub(super) fn started(&self) -> Option<u64> {
-        [self.start_nano, self.start_nano_snake, self.start, self.start_camel].iter().find_map(|when| when.0)
+        let stated = self.start_nano.0.or(self.start_nano_snake.0);
+        stated.or(self.start.0).or(self.start_camel.0)
     }
 
     pub(super) fn ended(&self) -> Option<u64> {
-        [self.end_nano, self.end_nano_snake, self.end, self.end_camel].iter().find_map(|when| when.0)
+        let stated = self.end_nano.0.or(self.end_nano_snake.0);
+        stated.or(self.end.0).or(self.end_camel.0)
     }
 
     /// Whether it succeeded; `None` where that is not said.

@@ -105,8 +105,16 @@ pub struct Breaks {
     pub by_cause: Vec<CauseRow>,
     /// Single requests of sources without sessions: nothing precedes them, and they are not counted.
     pub sessionless: u64,
+    /// Sessions none of whose prompts has an identity: nobody knows what these have in common, so that
+    /// no break can be judged, and they are not counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unidentified: u64,
     /// Session by session, in the order of the set.
     pub sessions: Vec<SessionBreaks>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Breaks {
@@ -125,16 +133,19 @@ impl Breaks {
 /// Finds the breaks of a set whose prompts are cached in blocks of `block_tokens`.
 pub fn breaks(sessions: &[Session], block_tokens: u32) -> Breaks {
     let block_tokens = block_tokens.max(1);
-    let told = |session: &&Session| !session.has(Mark::Sessionless);
+    let (told, sessionless): (Vec<&Session>, Vec<&Session>) =
+        sessions.iter().partition(|session| !session.has(Mark::Sessionless));
+    let identified = |session: &&&Session| session.calls.iter().any(|call| !call.prompt.is_empty());
     let found: Vec<SessionBreaks> =
-        sessions.iter().filter(told).map(|session| session_breaks(session, block_tokens)).collect();
+        told.iter().filter(identified).map(|session| session_breaks(session, block_tokens)).collect();
     let mut ledger = Ledger::default();
     found.iter().for_each(|session| ledger.add(&session.ledger));
     Breaks {
         block_tokens,
         ledger,
         by_cause: by_cause(&found, ledger.prompt_tokens),
-        sessionless: (sessions.len() - found.len()) as u64,
+        sessionless: sessionless.len() as u64,
+        unidentified: (told.len() - found.len()) as u64,
         sessions: found,
     }
 }

@@ -11,8 +11,10 @@ use std::cmp::Reverse;
 pub(super) fn text(found: &Breaks, most: usize, columns: usize) -> String {
     let mut text = String::from("\n");
     if found.ledger.prompt_tokens == 0 {
-        let nothing =
-            "No prefix can break: the source knows single requests only, and nothing precedes them.";
+        let nothing = match found.unidentified {
+            0 => "No prefix can break: the source knows single requests only, and nothing precedes them.",
+            _ => "Prefix breaks cannot be judged: no prompt has an identity.",
+        };
         return text + &lines(nothing, columns).join("\n") + "\n";
     }
     text.push_str(&ledger(&found.ledger, found.block_tokens));
@@ -61,13 +63,19 @@ fn mark(prompts: Prompts) -> &'static str {
 /// What is known of prompts that were not recorded message by message.
 fn footnotes(found: &Breaks, columns: usize) -> String {
     let mut text = String::new();
+    let mut add = |note: &str| {
+        text.push('\n');
+        lines(note, columns).iter().for_each(|line| text.push_str(&format!("{}\n", dim(line))));
+    };
     for kind in Prompts::OTHERS {
         let n = found.sessions.iter().filter(|session| session.prompts == kind).count() as u64;
         if n > 0 {
-            let note = format!("{} {}: {}", mark(kind).trim_start(), count(n, "session"), known(kind, found));
-            text.push('\n');
-            lines(&note, columns).iter().for_each(|line| text.push_str(&format!("{}\n", dim(line))));
+            add(&format!("{} {}: {}", mark(kind).trim_start(), count(n, "session"), known(kind, found)));
         }
+    }
+    if found.unidentified > 0 {
+        let sessions = count(found.unidentified, "more session");
+        add(&format!("{sessions}: cannot be judged and not counted, no prompt has an identity."));
     }
     text
 }
