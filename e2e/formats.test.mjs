@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { stage } from "./lib/browser.mjs";
+import { settled, stage } from "./lib/browser.mjs";
 
 const SEEDS = fileURLToPath(new URL("../fuzz/seeds/", import.meta.url));
 
@@ -145,9 +145,11 @@ async function dropFromDisk(page, files) {
 test("the inspector shows the texts of the reader's own file, long ones cut, and those of no other set", async () => {
   const { page, errors, close } = await set.open();
   const turn = hook(page, "turn");
-  await hook(page, "drop-zone").scrollIntoViewIfNeeded();
-  await page.waitForTimeout(300);
-  await page.waitForLoadState("networkidle");
+  // Sections that the way to the explorer passes bring reports of their own.
+  for (const [section, brought] of [["#shapes", /shapes\.json$/], ["#failures", /failures\.json$/], ["#your-trace", /atr-reader_bg\.wasm$/]]) {
+    await page.locator(section).scrollIntoViewIfNeeded();
+    await settled(set.server, brought);
+  }
   await told(turn, /What call \d+ sends/);
   assert.equal(await turn.locator("pre").count(), 0, "a bundled set shows a text");
   const long = `${"word ".repeat(1_000)}the end`;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { stage } from "./lib/browser.mjs";
+import { settled, stage } from "./lib/browser.mjs";
 
 let set;
 before(async () => { set = await stage(); });
@@ -31,20 +31,7 @@ async function toldBy(place, pattern) {
   let text = "";
   for (let attempt = 0; attempt < 100; attempt += 1) {
     text = (await place.count()) > 0 ? await place.innerText() : "";
-    if (pattern./** How many requests there were once one like `pattern` has come and a second has gone by without another. */
-async function settled(server, pattern) {
-  const end = Date.now() + 30_000;
-  let last = { count: -1, since: Date.now() };
-  while (Date.now() < end) {
-    const count = server.asked.length;
-    if (count !== last.count) last = { count, since: Date.now() };
-    if (server.asked.some((target) => pattern.test(target)) && Date.now() - last.since > 1000) return count;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.fail(`no quiet after a request like ${pattern}`);
-}
-
-test(text)) return text;
+    if (pattern.test(text)) return text;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   assert.fail(`it never said ${pattern}; it said: ${text || "nothing"}`);

@@ -84,3 +84,16 @@ export async function stage() {
   }
   return { server, browser, open, close };
 }
+
+/** How many requests there were once one like `pattern` has come and a second has gone by without another. */
+export async function settled(server, pattern) {
+  const end = Date.now() + 30_000;
+  let last = { count: -1, since: Date.now() };
+  while (Date.now() < end) {
+    const count = server.asked.length;
+    if (count !== last.count) last = { count, since: Date.now() };
+    if (server.asked.some((target) => pattern.test(target)) && Date.now() - last.since > 1000) return count;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`no quiet after a request like ${pattern}`);
+}
