@@ -3,20 +3,22 @@
 /// The accepted name that is nearest to what was found, as an insertion for errors; empty where none is near. A name
 /// ends before what it takes: at `=` or `:`.
 pub fn did_you_mean(found: &str, known: &str) -> String {
-    let name = |text: &str| text.split(['=', ':']).next().unwrap_or("").trim().to_ascii_lowercase();
+    let name = |text| str::split(text, ['=', ':']).next().unwrap_or("").trim();
     let found = name(found);
-    let near = |known: &str| {
-        Some(known).filter(|known| !known.is_empty() && *known != found).map(|known| {
-            // Who leaves out or forgets a part of a name means it, too.
-            let within = found.len() > 2 && (known.starts_with(&found) || found.starts_with(known));
-            (if within { 1 } else { edits(&found, known) }, known.to_owned())
-        })
+    let wanted = found.to_ascii_lowercase();
+    let most = wanted.chars().count().div_ceil(3).min(4);
+    let distance = |known: &str| {
+        // Who leaves out a part of a name, or adds one, means it, too.
+        let within = wanted.len() > 2 && (known.starts_with(&wanted) || wanted.starts_with(known));
+        if within { 1 } else { edits(&wanted, known) }
     };
-    let nearest = known.split(", ").filter_map(|known| near(&name(known))).min_by_key(|(edits, _)| *edits);
-    match nearest {
-        Some((edits, known)) if edits <= found.chars().count().div_ceil(3).min(4) => {
-            format!(" (did you mean `{known}`?)")
-        }
+    let names = known.split(", ").map(name).filter(|known| !known.is_empty());
+    // A name that is right is not what is wrong; and what is longer than any name is none.
+    if wanted.len() > 80 || names.clone().any(|known| known == found) {
+        return String::new();
+    }
+    match names.map(|known| (distance(known), known)).min_by_key(|(edits, _)| *edits) {
+        Some((edits, known)) if edits <= most => format!(" (did you mean `{known}`?)"),
         _ => String::new(),
     }
 }
