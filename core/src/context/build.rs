@@ -32,6 +32,11 @@ pub fn build(sessions: &[Session], strategy: &dyn ContextStrategy, options: &Bui
     builder.work
 }
 
+/// What the client says of a call's priority, lower first: no format of traces says anything of it yet.
+pub fn priority(_call: &Call) -> i32 {
+    0
+}
+
 /// The block size that all block-hashed sources agree on; of several, the largest.
 fn common_block(sessions: &[Session]) -> Option<u32> {
     sessions.iter().filter_map(|session| session.block_tokens).max()
@@ -121,7 +126,7 @@ impl Builder {
                 output_tokens: call.output(),
                 max_tokens: self.options.max_tokens.max(call.output()),
                 start,
-                priority: 0,
+                priority: priority(call),
                 predict_key: self.predict_key(session, &view),
             };
             self.work.calls.push(work);

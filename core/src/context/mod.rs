@@ -5,7 +5,7 @@ mod build;
 mod masking;
 mod raw;
 
-pub use build::{BuildOptions, build};
+pub use build::{BuildOptions, build, priority};
 pub use masking::Masking;
 pub use raw::Raw;
 

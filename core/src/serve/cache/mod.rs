@@ -122,6 +122,11 @@ pub fn own_eviction(choice: &Choice) -> &'static str {
     if choice.name() == "radix" { "leaf-lru" } else { "lru" }
 }
 
+/// The places of a cache that divides its memory.
+pub fn places(choice: &Choice) -> Option<u64> {
+    (choice.name() == "slots").then(|| choice.whole("slots"))
+}
+
 /// Makes a cache, with a tier on the host behind it where there is one.
 pub fn make<'a>(choice: &Choice, eviction: &Choice, memory: &Memory<'a>) -> Box<dyn KvCache + 'a> {
     let device: Box<dyn KvCache + 'a> = match choice.name() {

@@ -151,6 +151,13 @@ pub fn make<'a>(choice: &Choice, cluster: &Cluster<'a>) -> Box<dyn Router + 'a> 
     }
 }
 
+/// How much of the cluster a router looks at.
+pub fn sees(choice: &Choice) -> Sees {
+    let work = Workload::default();
+    let tree = PrefixTree::build(&work, 1);
+    make(choice, &Cluster { replicas: 1, work: &work, tree: &tree, capacity_blocks: 1, seed: 1 }).sees()
+}
+
 /// The accepted names, for help texts and errors.
 pub fn known() -> String {
     choice::known(ROUTERS)
