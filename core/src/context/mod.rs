@@ -36,6 +36,13 @@ pub trait ContextStrategy: Sync {
 /// The accepted names, for help texts and errors.
 pub const KNOWN: &str = "raw, masking:N, masking:N:POLLING";
 
+/// The same, each with a line for help texts.
+pub const STRATEGIES: &[(&str, &str)] = &[
+    ("raw", "everything is sent again"),
+    ("masking:N", "a placeholder stands for all but the newest N observations (by default 10)"),
+    ("masking:N:POLLING", "the same, moved on every POLLING observations, so that prefixes hold in between"),
+];
+
 /// Looks a strategy up by its name with parameters.
 pub fn by_name(name: &str) -> Option<Box<dyn ContextStrategy>> {
     let mut parts = name.split(':');
@@ -50,4 +57,24 @@ pub fn by_name(name: &str) -> Option<Box<dyn ContextStrategy>> {
         _ => return None,
     };
     parts.next().is_none().then_some(strategy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_strategy_is_one() {
+        let names: Vec<&str> = STRATEGIES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names.join(", "), KNOWN);
+        for name in names {
+            let name = name.replace("POLLING", "3").replace('N', "5");
+            assert!(by_name(&name).is_some_and(|strategy| strategy.name().starts_with(&name)), "{name}");
+        }
+        for wrong in
+            ["", "mask", "masking:", "masking:0", "masking:1.5", "masking:5:0", "masking:5:1:1", "raw:1"]
+        {
+            assert!(by_name(wrong).is_none(), "{wrong}");
+        }
+    }
 }
