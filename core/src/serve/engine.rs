@@ -290,7 +290,8 @@ impl<'a> Engine<'a> {
             if forced.ask_oracle {
                 let mut foresight = Foresight::new(self.shared.clone());
                 let first_tokens = foresight.first_tokens(&self.replicas, waiting, &self.shared, true);
-                forced.oracle = Some(route::earliest(&first_tokens));
+                let loads: Vec<_> = self.replicas.iter().map(Replica::calls).collect();
+                forced.oracle = Some(route::earliest(ask.call, &first_tokens, &loads, config.seed));
             }
         }
         self.router.sent(ask, &view, picked);
@@ -309,12 +310,12 @@ impl<'a> Engine<'a> {
     /// Takes the router's view anew, if it is due.
     fn look(&mut self, now: Ps) {
         let sees = self.router.sees();
-        if matches!(sees, Sees::Nothing | Sees::Future) || !self.view.is_due(now) {
+        if sees == Sees::Nothing || (sees != Sees::Future && !self.view.is_due(now)) {
             return;
         }
         self.view.take(now);
         for (number, replica) in (0..).zip(&mut self.replicas) {
-            let load = if sees == Sees::Calls {
+            let load = if matches!(sees, Sees::Calls | Sees::Future) {
                 replica.calls()
             } else {
                 replica.settle(now, &self.shared);

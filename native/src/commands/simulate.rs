@@ -33,7 +33,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "FILE")]
     decisions: Option<PathBuf>,
     /// Try every replica in hindsight for so many decisions of each policy, and say how much later the calls were
-    /// than on the best.
+    /// than on the best. Of one call at a time: no bound on a run.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     regret: Option<u32>,
 }
@@ -199,8 +199,9 @@ fn regrets(rows: &[PolicyMetrics]) -> String {
         return String::new();
     }
     format!(
-        "\n{}\nRegret: how much later a call was than on the best replica, each tried with all that came later. \
-         None: no other was better.\nOracle: the same of the replica that would have been first if nothing had come later.\n",
+        "\n{}\nRegret: how much later a call was than on the replica that was best for it, each tried with all that came \
+         later. None: no other was better.\nOracle: the same of the replica that would have been first if nothing had come \
+         later.\nBoth are of one call at a time. They do not add up to what another router would save on the run.\n",
         table.render()
     )
 }
