@@ -1,6 +1,6 @@
 //! Belady's rule where calls are refused: a bound without time and where calls come one at a time; on other timed runs how
 //! often and by how much it is missed.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
@@ -188,6 +188,9 @@ fn how_often_others_find_more_on_timed_runs() {
         let share = 100.0 * f64::from(count) / f64::from(pressed.max(1));
         let by = sum / f64::from(count.max(1));
         let mean = mean / f64::from(pressed.max(1));
-        println!("{:18} hit rate {mean:5.2} %; more in {share:5.2} %, then by {by:.2} points, {most:.2} at most", eviction.name);
+        println!(
+            "{:18} hit rate {mean:5.2} %; more in {share:5.2} %, then by {by:.2} points, {most:.2} at most",
+            eviction.name
+        );
     }
 }

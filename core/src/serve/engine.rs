@@ -109,12 +109,14 @@ impl<'a> Engine<'a> {
         let predictor = |choice| predict::make(choice, work.predict_keys.len(), work.sessions.len());
         let replicas: Vec<Replica<'a>> = (0..config.replicas).map(replica).collect();
         let foresees = router.sees() == Sees::Future && config.replicas > 1;
-        let foresight = foresees.then(|| Foresight::new(Shared::new(work, tree, config)));
+        let mut shared = Shared::new(work, tree, config);
+        shared.counts_service = replicas.iter().any(Replica::reads_service);
+        let foresight = foresees.then(|| Foresight::new(shared.clone()));
         let mut sessions = Sessions::new(work, arrivals, config.replay, config.speed);
         let mut due = Vec::new();
         sessions.begin(&mut due);
         Engine {
-            shared: Shared::new(work, tree, config),
+            shared,
             sessions,
             watches_sessions: replicas.iter().any(Replica::watches_sessions),
             awaits_calls: replicas.iter().any(|replica| replica.cache().awaits()),
@@ -181,8 +183,12 @@ impl<'a> Engine<'a> {
             }
         }
         self.ended = ended;
-        self.agenda.stir(number);
         self.post_due();
+        if self.agenda.is_quiet() {
+            self.plan(number, now);
+        } else {
+            self.agenda.stir(number);
+        }
     }
 
     fn route(&mut self, call: u32, now: Ps) {

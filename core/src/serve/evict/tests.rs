@@ -73,7 +73,8 @@ fn the_farthest_next_use_goes_first() {
 /// Three blocks, and one use of each to come, of the first two. Who will not come does not count, however that is learned.
 #[test]
 fn only_uses_that_come_count() {
-    let work = workload(&[(0, &[0]), (0, &[1]), (0, &[2]), (1, &[0, 3]), (2, &[1, 4]), (3, &[2, 5]), (4, &[0])]);
+    let work =
+        workload(&[(0, &[0]), (0, &[1]), (0, &[2]), (1, &[0, 3]), (2, &[1, 4]), (3, &[2, 5]), (4, &[0])]);
     let tree = PrefixTree::build(&work, 4);
     let order: Vec<u32> = (0..7).collect();
     let mut evict = make(&chosen(EVICTIONS, "belady"), &memory(&work, &tree, &order));
@@ -155,7 +156,11 @@ fn calls_that_stand_before_the_next_use_are_counted() {
     // It came elsewhere, and session 1 ends before its second: what that would have used is offered anew.
     assert!(later.missed(1, Missed::Elsewhere) && later.missed(4, Missed::Dropped));
     later.offer(&leaf(&tree, 3, 1, 0));
-    assert_eq!(drain(&mut *later, 0), [1, 1, 2], "what it was offered for before holds no more, which the cache knows");
+    assert_eq!(
+        drain(&mut *later, 0),
+        [1, 1, 2],
+        "what it was offered for before holds no more, which the cache knows"
+    );
     // Of session 2, which has not begun here, nothing is known still.
     later.missed(5, Missed::Elsewhere);
     later.offer(&leaf(&tree, 5, 4, 0));

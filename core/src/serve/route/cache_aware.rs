@@ -16,20 +16,35 @@ pub(super) const PARAMS: &[Param] = &[
         key: "threshold",
         about: "share of a prompt that must be known for the prefix to decide",
         default: 0.5,
+        whole: false,
         range: (0.0, 1.0),
     },
     Param {
         key: "abs",
         about: "load is unbalanced when the largest exceeds the smallest by more than this many calls",
         default: 32.0,
+        whole: true,
         range: (0.0, 1e9),
     },
-    Param { key: "rel", about: "and by more than this factor", default: 1.1, range: (1.0, 1e9) },
-    Param { key: "trim_s", about: "time between two trims of the tree", default: 30.0, range: (1e-3, 1e9) },
+    Param {
+        key: "rel",
+        about: "and by more than this factor",
+        default: 1.1,
+        whole: false,
+        range: (1.0, 1e9),
+    },
+    Param {
+        key: "trim_s",
+        about: "time between two trims of the tree",
+        default: 30.0,
+        whole: false,
+        range: (1e-3, 1e9),
+    },
     Param {
         key: "max_tokens",
         about: "tokens of a replica that a trim leaves in the tree",
         default: 16_777_216.0,
+        whole: true,
         range: (1.0, 1e15),
     },
 ];
@@ -177,7 +192,7 @@ impl Router for CacheAware {
                 scores.set(replica, -(view.load(replica).calls as f64));
             }
         }
-        let mut chance = self.chance.clone();
+        let mut chance = self.chance;
         let picked = random_fewest(loads, &mut chance, |replica| !by_prefix || self.holds(node, replica));
         self.chance = chance;
         picked.unwrap_or(0)

@@ -11,11 +11,41 @@ use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::synth::Chance;
 
 pub(super) const PARAMS: &[Param] = &[
-    Param { key: "temperature", about: "0 takes the least cost", default: 0.0, range: (0.0, 1e6) },
-    Param { key: "device", about: "credit of a block on the device", default: 1.0, range: (0.0, 1e6) },
-    Param { key: "host", about: "credit of a block on the host", default: 0.75, range: (0.0, 1e6) },
-    Param { key: "scale", about: "weight of blocks to compute", default: 1.0, range: (0.0, 1e6) },
-    Param { key: "request", about: "blocks that an active request costs", default: 0.0, range: (0.0, 1e9) },
+    Param {
+        key: "temperature",
+        about: "0 takes the least cost",
+        default: 0.0,
+        whole: false,
+        range: (0.0, 1e6),
+    },
+    Param {
+        key: "device",
+        about: "credit of a block on the device",
+        default: 1.0,
+        whole: false,
+        range: (0.0, 1e6),
+    },
+    Param {
+        key: "host",
+        about: "credit of a block on the host",
+        default: 0.75,
+        whole: false,
+        range: (0.0, 1e6),
+    },
+    Param {
+        key: "scale",
+        about: "weight of blocks to compute",
+        default: 1.0,
+        whole: false,
+        range: (0.0, 1e6),
+    },
+    Param {
+        key: "request",
+        about: "blocks that an active request costs",
+        default: 0.0,
+        whole: false,
+        range: (0.0, 1e9),
+    },
 ];
 
 pub(super) const PRESETS: &[Preset] = &[

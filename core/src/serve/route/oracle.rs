@@ -70,8 +70,8 @@ mod tests {
     /// Of equal times the fewest tokens; of these by chance, and for one call always the same.
     #[test]
     fn equal_times_go_by_load_then_by_chance() {
-        let prompts: Vec<&[(u64, u32)]> = vec![&[(1, 32)]; 60];
-        let mut stage = Stage::new(3, &prompts);
+        let prompt: &[(u64, u32)] = &[(1, 32)];
+        let mut stage = Stage::new(3, &[prompt; 60]);
         stage.first_tokens = vec![Some(5); 3];
         (stage.loads[0].tokens, stage.loads[1].tokens, stage.loads[2].tokens) = (8, 9, 8);
         let picked = |seed| -> Vec<u32> {

@@ -42,9 +42,10 @@ pub(super) fn lightest_highest(values: &[f64], loads: &[Load], chance: &mut Chan
 
 /// Of some replicas the one with the fewest calls; one of equal ones at random.
 pub(super) fn random_fewest(loads: &[Load], chance: &mut Chance, some: impl Fn(u32) -> bool) -> Option<u32> {
-    let among = || (0..).zip(loads).filter(|&(replica, _)| some(replica));
+    let some = &some;
+    let among = move || (0..).zip(loads).filter(move |&(replica, _)| some(replica));
     let fewest = among().map(|(_, load)| load.calls).min()?;
-    let equal = || among().filter(|(_, load)| load.calls == fewest);
+    let equal = move || among().filter(move |(_, load)| load.calls == fewest);
     let count = equal().count();
     let drawn = if count > 1 { below(chance, count) } else { 0 };
     equal().nth(drawn).map(|(replica, _)| replica)
@@ -78,7 +79,11 @@ mod tests {
     }
 
     fn loads(calls: [u64; 4], tokens: [u64; 4]) -> Vec<Load> {
-        calls.into_iter().zip(tokens).map(|(calls, tokens)| Load { calls, tokens, ..Load::default() }).collect()
+        calls
+            .into_iter()
+            .zip(tokens)
+            .map(|(calls, tokens)| Load { calls, tokens, ..Load::default() })
+            .collect()
     }
 
     fn counts(mut pick: impl FnMut(&mut Chance) -> u32) -> [u32; 4] {
@@ -93,7 +98,10 @@ mod tests {
         let found = counts(|chance| lightest_highest(&[3.0, 3.0, 3.0, 2.0], &light, chance));
         assert_eq!((found[1], found[3]), (0, 0), "heavier, and lower");
         assert!((1_300..1_700).contains(&found[0]), "{found:?}");
-        assert_eq!(counts(|chance| lightest_highest(&[3.0, 3.0, 4.0, 2.0], &light, chance)), [0, 0, 3_000, 0]);
+        assert_eq!(
+            counts(|chance| lightest_highest(&[3.0, 3.0, 4.0, 2.0], &light, chance)),
+            [0, 0, 3_000, 0]
+        );
         let some = loads([2, 5, 2, 1], [0, 1, 9, 0]);
         let found = counts(|chance| random_fewest(&some, chance, |replica| replica < 3).unwrap());
         assert_eq!((found[1], found[3]), (0, 0), "more calls, and not asked");

@@ -12,11 +12,18 @@ use crate::serve::latency::{PS_PER_US, Ps};
 use std::collections::VecDeque;
 
 pub(super) const PARAMS: &[Param] = &[
-    Param { key: "beta", about: "weight of the load above the mean", default: 1.0, range: (0.0, 1e6) },
+    Param {
+        key: "beta",
+        about: "weight of the load above the mean",
+        default: 1.0,
+        whole: false,
+        range: (0.0, 1e6),
+    },
     Param {
         key: "window_s",
         about: "how long what was sent counts where nobody holds any of the prompt",
         default: 60.0,
+        whole: true,
         range: (0.0, 1e9),
     },
 ];
@@ -49,7 +56,9 @@ impl ProductionStack {
 
     /// Requests within the window; one less than none where there never was any.
     fn requests(&mut self, now: Ps) -> Vec<f64> {
-        while let Some(&(_, replica)) = self.sent.front().filter(|(at, _)| at.saturating_add(self.window) < now) {
+        while let Some(&(_, replica)) =
+            self.sent.front().filter(|(at, _)| at.saturating_add(self.window) < now)
+        {
             self.sent.pop_front();
             let count = &mut self.counts[replica as usize];
             *count = count.map(|count| count - 1);
