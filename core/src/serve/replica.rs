@@ -240,6 +240,7 @@ impl<'a> Replica<'a> {
         while !self.running.is_empty() && self.running.growth(1) > self.cache.available() {
             let calls: Vec<u32> = self.running.calls().collect();
             let victim = self.running.remove(self.queue.victim(&calls).min(calls.len() - 1));
+            self.cache.expect_again(victim.call);
             self.cache.release(victim.lease, Use { call: victim.call, at: now });
             self.queue.take_back(victim.call);
             self.waiting += 1;

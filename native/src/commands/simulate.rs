@@ -34,7 +34,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "FILE")]
     decisions: Option<PathBuf>,
     /// Try every replica in hindsight for so many decisions of each policy, and say how much later the calls were
-    /// than on the best.
+    /// than on the best. Of one call at a time: no bound on a run.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     regret: Option<u32>,
 }
@@ -213,8 +213,16 @@ fn regrets(rows: &[PolicyMetrics]) -> String {
         return String::new();
     }
     format!(
-        "\n{}\nRegret: how much later a call was than on the best replica, each tried with all that came later.\n\
-         Best TTFT: on no other would the first token have been earlier; the last one may have been.\nOracle: the same of the replica that would have been first if nothing had come later.\n",
+        "
+{}
+Regret: how much later a call was than on the replica that was best for it, each tried with all that came \
+         later.
+Best TTFT: on no other would the first token have been earlier; the last one may have been.
+Oracle: \
+         the same of the replica that would have been first if nothing had come later.
+Both are of one call at a \
+         time. They do not add up to what another router would save on the run.
+",
         table.render()
     )
 }

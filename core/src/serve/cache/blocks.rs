@@ -204,7 +204,7 @@ impl<'a> BlockCache<'a> {
     }
 
     /// Puts a node on the list of candidates if it is one.
-    fn offer(&mut self, node: NodeId) {
+    pub(super) fn offer(&mut self, node: NodeId) {
         let slot = self.slots[node as usize];
         if slot.resident > 0 && slot.kids == 0 && slot.held == 0 {
             let Facts { born, hits, last } = self.facts.get(node as usize).copied().unwrap_or_default();

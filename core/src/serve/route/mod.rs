@@ -1,4 +1,5 @@
-//! Routers: which replica answers a call. One file each; the registry lists them.
+//! Routers: which replica answers a call. One file each; the registry lists them. Among equals each does what its source does, and
+//! says it at the head of its file; where there is none to follow, load decides, then chance.
 
 mod aibrix;
 mod cache_aware;
@@ -126,7 +127,10 @@ pub const ROUTERS: &[About] = &[
         preble::PRESETS,
     ),
     About::plain("mooncake-conductor", "Mooncake's conductor: the least estimated time to first token"),
-    About::plain("oracle", "the least true time to first token, which no router can know; slow"),
+    About::plain(
+        "oracle",
+        "the least true time to first token of each call alone, which no router can know: greedy, no bound on a run; slow",
+    ),
 ];
 
 /// Makes a router.
@@ -134,7 +138,7 @@ pub fn make<'a>(choice: &Choice, cluster: &Cluster<'a>) -> Box<dyn Router + 'a> 
     match choice.name() {
         "random" => Box::new(random::Random::new(cluster)),
         "session-affinity" => Box::new(session_affinity::SessionAffinity),
-        "least-load" => Box::new(least_load::LeastLoad),
+        "least-load" => Box::new(least_load::LeastLoad::default()),
         "power-of-two" => Box::new(power_of_two::PowerOfTwo::new(cluster)),
         "cache-aware" => Box::new(cache_aware::CacheAware::new(choice, cluster)),
         "prefix-hash" => Box::new(prefix_hash::PrefixHash::new(choice, cluster)),
@@ -142,11 +146,11 @@ pub fn make<'a>(choice: &Choice, cluster: &Cluster<'a>) -> Box<dyn Router + 'a> 
         "dynamo-kv" => Box::new(dynamo_kv::DynamoKv::new(choice, cluster)),
         "llm-d" => Box::new(llm_d::LlmD::new(choice, cluster)),
         "aibrix" => Box::new(aibrix::Aibrix::new(choice, cluster)),
-        "production-stack" => Box::new(production_stack::ProductionStack::new(choice)),
+        "production-stack" => Box::new(production_stack::ProductionStack::new(choice, cluster)),
         "vllm-dp" => Box::new(vllm_dp::VllmDp::new(choice)),
         "preble-e2" => Box::new(preble::PrebleE2::new(choice, cluster)),
-        "mooncake-conductor" => Box::new(mooncake::Mooncake),
-        "oracle" => Box::new(oracle::Oracle),
+        "mooncake-conductor" => Box::new(mooncake::Mooncake::new(cluster)),
+        "oracle" => Box::new(oracle::Oracle::new(cluster)),
         _ => Box::new(round_robin::RoundRobin::default()),
     }
 }
