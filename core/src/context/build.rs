@@ -2,7 +2,7 @@
 
 use super::{ContextStrategy, Fate};
 use crate::trace::{
-    Call, Message, MessageKind, Run, Scope, Segment, Session, Start, WorkCall, WorkSession, Workload,
+    Call, Message, MessageKind, MessageRole, Run, Scope, Segment, Session, Start, WorkCall, WorkSession, Workload,
 };
 use rustc_hash::FxHashMap;
 
@@ -123,6 +123,7 @@ impl Builder {
                 start,
                 priority: 0,
                 predict_key: self.predict_key(session, &view),
+                new_tokens: new_tokens(session, &view, prompt_tokens),
             };
             self.work.calls.push(work);
         }
@@ -222,6 +223,18 @@ impl Builder {
         };
         intern(&mut self.keys, &mut self.work.predict_keys, name)
     }
+}
+
+/// Tokens behind the model's own last message, of a prompt of so many.
+fn new_tokens(session: &Session, view: &[u32], prompt_tokens: u32) -> u32 {
+    let mut told = 0u32;
+    for message in view.iter().rev().map(|&message| &session.messages[message as usize]) {
+        if message.role == MessageRole::Assistant {
+            return told.min(prompt_tokens);
+        }
+        told = told.saturating_add(message.tokens);
+    }
+    prompt_tokens
 }
 
 fn intern(numbers: &mut FxHashMap<String, u32>, names: &mut Vec<String>, name: &str) -> u32 {

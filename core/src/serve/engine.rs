@@ -109,7 +109,10 @@ impl<'a> Engine<'a> {
         let mut due = Vec::new();
         sessions.begin(&mut due);
         Engine {
-            shared: Shared::new(work, tree, config),
+            shared: Shared {
+                started: router.watches_starts().then(Vec::new),
+                ..Shared::new(work, tree, config)
+            },
             sessions,
             watches_sessions: replicas.iter().any(Replica::watches_sessions),
             replicas,
@@ -161,6 +164,9 @@ impl<'a> Engine<'a> {
     fn complete(&mut self, number: u32, now: Ps) {
         let mut ended = std::mem::take(&mut self.ended);
         self.replicas[number as usize].complete(now, &mut self.shared, &mut ended);
+        if let Some(started) = &mut self.shared.started {
+            started.drain(..).for_each(|call| self.router.started(call, number));
+        }
         for call in ended.drain(..) {
             if let Some(predictor) = &mut self.predictor {
                 let output_tokens = self.shared.work.calls[call as usize].output_tokens;
@@ -351,6 +357,7 @@ fn kind(work: &Workload, call: u32) -> Kind {
         key: call.predict_key,
         session: call.session,
         prompt_tokens: call.prompt_tokens,
+        new_tokens: call.new_tokens,
         max_tokens: call.max_tokens,
     }
 }
