@@ -21,8 +21,8 @@ pub fn build(sessions: &[Session], strategy: &dyn ContextStrategy, options: &Bui
         options: *options,
         work: Workload { scope: Scope::Set, block_tokens: common_block(sessions), ..Workload::default() },
         ids: Ids::default(),
-        models: FxHashMap::default(),
-        keys: FxHashMap::default(),
+        models: Names::default(),
+        keys: Names::default(),
         scratch: Scratch::default(),
     };
     builder.reserve(sessions);
@@ -65,8 +65,8 @@ struct Builder {
     options: BuildOptions,
     work: Workload,
     ids: Ids,
-    models: FxHashMap<String, u32>,
-    keys: FxHashMap<String, u32>,
+    models: Names,
+    keys: Names,
     scratch: Scratch,
 }
 
@@ -80,10 +80,16 @@ struct Scratch {
 
 impl Builder {
     fn reserve(&mut self, sessions: &[Session]) {
-        let sum = |of: fn(&Session) -> usize| sessions.iter().map(of).sum::<usize>();
+        let (mut calls, mut segments, mut of_set) = (0, 0, 0);
+        for session in sessions {
+            calls += session.calls.len();
+            segments += session.segments.len();
+            of_set += if session.scope == Scope::Set { session.segments.len() } else { 0 };
+        }
         self.work.sessions.reserve(sessions.len());
-        self.work.calls.reserve(sum(|session| session.calls.len()));
-        self.work.segments.reserve(sum(|session| session.segments.len()));
+        self.work.calls.reserve(calls);
+        self.work.segments.reserve(segments);
+        self.ids.set.reserve(of_set);
     }
 
     fn session(&mut self, session: &Session, strategy: &dyn ContextStrategy) {
@@ -92,15 +98,15 @@ impl Builder {
         let first = self.work.calls.len() as u32;
         let start_us = session.calls.iter().filter_map(|call| call.at_us).min().unwrap_or(0);
         let number = self.work.sessions.len() as u32;
-        let applies = strategy.applies(session);
+        let asks = !strategy.keeps_all() && strategy.applies(session);
         let mut placeholders = FxHashMap::default();
         let Scratch { mut view, mut fates, mut at } = std::mem::take(&mut self.scratch);
         at.clear();
         for call in &session.calls {
-            view.clear();
-            view.extend(call.view.iter().flat_map(|run| run.indices()));
             fates.clear();
-            if applies {
+            if asks {
+                view.clear();
+                view.extend(call.view.iter().flat_map(|run| run.indices()));
                 strategy.fates(session, call, &view, &mut fates);
             }
             let (prompt, prompt_tokens) = if fates.is_empty() {
@@ -122,8 +128,8 @@ impl Builder {
                 max_tokens: self.options.max_tokens.max(call.output()),
                 start,
                 priority: 0,
-                predict_key: self.predict_key(session, &view),
-                new_tokens: new_tokens(session, &view, prompt_tokens),
+                predict_key: self.predict_key(session, call),
+                new_tokens: new_tokens(session, call, prompt_tokens),
             };
             self.work.calls.push(work);
         }
@@ -207,28 +213,26 @@ impl Builder {
 
     fn model(&mut self, session: &Session, call: &Call) -> u32 {
         let name = session.models.get(call.model as usize).map_or("", String::as_str);
-        intern(&mut self.models, &mut self.work.models, name)
+        self.models.number(&mut self.work.models, name)
     }
 
     /// Lengths are predicted from what the model was just told: a tool's answer, else the kind.
-    fn predict_key(&mut self, session: &Session, view: &[u32]) -> u32 {
-        let kind;
-        let name = match view.last().map(|&last| &session.messages[last as usize]) {
+    fn predict_key(&mut self, session: &Session, call: &Call) -> u32 {
+        let last = call.view.iter().rev().find_map(|run| run.indices().next_back());
+        let name = match last.map(|last| &session.messages[last as usize]) {
             Some(Message { tool: Some(tool), .. }) => tool,
-            Some(message) => {
-                kind = format!("{:?}", message.kind);
-                &kind
-            }
+            Some(message) => kind_name(message.kind),
             None => "unknown",
         };
-        intern(&mut self.keys, &mut self.work.predict_keys, name)
+        self.keys.number(&mut self.work.predict_keys, name)
     }
 }
 
 /// Tokens behind the model's own last message, of a prompt of so many.
-fn new_tokens(session: &Session, view: &[u32], prompt_tokens: u32) -> u32 {
+fn new_tokens(session: &Session, call: &Call, prompt_tokens: u32) -> u32 {
     let mut told = 0u32;
-    for message in view.iter().rev().map(|&message| &session.messages[message as usize]) {
+    for message in call.view.iter().rev().flat_map(|run| run.indices().rev()) {
+        let message = &session.messages[message as usize];
         if message.role == MessageRole::Assistant {
             return told.min(prompt_tokens);
         }
@@ -237,14 +241,37 @@ fn new_tokens(session: &Session, view: &[u32], prompt_tokens: u32) -> u32 {
     prompt_tokens
 }
 
-fn intern(numbers: &mut FxHashMap<String, u32>, names: &mut Vec<String>, name: &str) -> u32 {
-    if let Some(&number) = numbers.get(name) {
-        return number;
+/// What length predictors call a message that no tool wrote.
+fn kind_name(kind: MessageKind) -> &'static str {
+    match kind {
+        MessageKind::SystemPrompt => "SystemPrompt",
+        MessageKind::Tools => "Tools",
+        MessageKind::Task => "Task",
+        MessageKind::Action => "Action",
+        MessageKind::Observation => "Observation",
+        MessageKind::Summary => "Summary",
+        MessageKind::Other => "Other",
     }
-    let number = names.len() as u32;
-    names.push(name.to_owned());
-    numbers.insert(name.to_owned(), number);
-    number
+}
+
+/// Numbers of names. Calls side by side mostly have the same.
+#[derive(Default)]
+struct Names {
+    numbers: FxHashMap<String, u32>,
+    last: u32,
+}
+
+impl Names {
+    fn number(&mut self, names: &mut Vec<String>, name: &str) -> u32 {
+        if names.get(self.last as usize).is_none_or(|last| last != name) {
+            self.last = self.numbers.get(name).copied().unwrap_or(names.len() as u32);
+            if self.last as usize == names.len() {
+                names.push(name.to_owned());
+                self.numbers.insert(name.to_owned(), self.last);
+            }
+        }
+        self.last
+    }
 }
 
 fn shift(runs: &[Run], base: u32) -> Vec<Run> {

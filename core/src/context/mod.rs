@@ -27,6 +27,10 @@ pub trait ContextStrategy: Sync {
     /// Decides for every message of `view` (message indices, in order) whether `call` sends it.
     /// Leaves `fates` empty when everything is kept.
     fn fates(&self, session: &Session, call: &Call, view: &[u32], fates: &mut Vec<Fate>);
+    /// Whether every message of every session is sent as it is, so that nothing need be asked.
+    fn keeps_all(&self) -> bool {
+        false
+    }
     /// Whether the strategy can say anything about this session; `raw` always can.
     fn applies(&self, session: &Session) -> bool {
         !session.has(Mark::Sessionless) && !session.messages.is_empty()

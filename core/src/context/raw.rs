@@ -16,6 +16,10 @@ impl ContextStrategy for Raw {
         fates.clear();
     }
 
+    fn keeps_all(&self) -> bool {
+        true
+    }
+
     fn applies(&self, _session: &Session) -> bool {
         true
     }

@@ -1,7 +1,7 @@
 //! A complete simulated set-up: what is asked of which cluster, and how it arrives.
 
 use super::Arrivals;
-use crate::choice::ChoiceError;
+use crate::choice::{ChoiceError, did_you_mean};
 pub use crate::serve::Replay;
 use crate::serve::latency::Profile;
 use serde::{Deserialize, Serialize};
@@ -129,7 +129,7 @@ impl Default for Scenario {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScenarioError {
     /// A name that no registry knows.
-    #[error("unknown {what} `{found}`, expected one of: {known}")]
+    #[error("unknown {what} `{found}`{}, expected one of: {known}", did_you_mean(found, known))]
     Unknown {
         /// What kind of name.
         what: &'static str,
@@ -139,7 +139,7 @@ pub enum ScenarioError {
         known: String,
     },
     /// A member of a family, or a parameter of it, that the family does not know.
-    #[error("unknown {what} {error}")]
+    #[error("{}{what} {error}", if matches!(error, ChoiceError::Name { .. }) { "unknown " } else { "" })]
     Part {
         /// Which family.
         what: &'static str,

@@ -6,7 +6,7 @@ use crate::choice::{About, Choice, Param};
 pub(super) const ABOUT: About = About {
     name: "constant",
     about: "the same length for every call",
-    params: &[Param { key: "tokens", about: "the length", default: 512.0, range: (1.0, 1e9) }],
+    params: &[Param { key: "tokens", about: "the length", default: 512.0, whole: true, range: (1.0, 1e9) }],
     presets: &[],
 };
 

@@ -13,9 +13,10 @@ pub(super) const ABOUT: About = About {
             key: "rate",
             about: "how far one call moves the weights at first",
             default: 0.02,
+            whole: false,
             range: (1e-6, 1.0),
         },
-        Param { key: "seed", about: "of the first weights", default: 1.0, range: (0.0, 9e15) },
+        Param { key: "seed", about: "of the first weights", default: 1.0, whole: true, range: (0.0, 9e15) },
     ],
     presets: &[],
 };

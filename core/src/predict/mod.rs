@@ -41,6 +41,7 @@ const COVERED: Param = Param {
     key: "percent",
     about: "share of calls whose prediction shall not be exceeded",
     default: 90.0,
+    whole: true,
     range: (1.0, 100.0),
 };
 

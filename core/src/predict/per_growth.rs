@@ -16,6 +16,7 @@ pub(super) const ABOUT: About = About {
             key: "recent",
             about: "replies of a session that its length is the mean of",
             default: 5.0,
+            whole: true,
             range: (1.0, 4_096.0),
         },
     ],

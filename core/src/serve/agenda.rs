@@ -29,9 +29,12 @@ pub(super) struct Agenda {
     at: usize,
     /// Calls that became due since.
     later: BinaryHeap<Reverse<(Ps, u32)>>,
+    /// The first of both.
+    due: Option<(Ps, u32)>,
     ends: Ends,
-    /// A bit per replica that may begin a step now.
+    /// A bit per replica that may begin a step now, and how many there are.
     stirred: Vec<u64>,
+    stirring: u32,
     now: Ps,
 }
 
@@ -40,11 +43,13 @@ impl Agenda {
     pub(super) fn new(replicas: u32, mut due: Vec<(Ps, u32)>) -> Self {
         due.sort();
         Agenda {
-            given: due,
             at: 0,
             later: BinaryHeap::new(),
+            due: due.first().copied(),
+            given: due,
             ends: Ends::new(replicas as usize),
             stirred: vec![0; (replicas as usize).div_ceil(64)],
+            stirring: 0,
             now: 0,
         }
     }
@@ -52,6 +57,7 @@ impl Agenda {
     /// A call is due.
     pub(super) fn due(&mut self, time: Ps, call: u32) {
         self.later.push(Reverse((time, call)));
+        self.due = Some(self.due.map_or((time, call), |first| first.min((time, call))));
     }
 
     /// When a replica's step ends, from now on.
@@ -61,27 +67,32 @@ impl Agenda {
 
     /// A replica may begin a step now.
     pub(super) fn stir(&mut self, replica: u32) {
-        self.stirred[replica as usize / 64] |= 1 << (replica % 64);
+        let (word, bit) = (replica as usize / 64, 1 << (replica % 64));
+        self.stirring += u32::from(self.stirred[word] & bit == 0);
+        self.stirred[word] |= bit;
+    }
+
+    /// Whether nothing happens any more at this instant.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.stirring == 0 && self.until() > self.now
+    }
+
+    /// When the next step ends or the next call is due.
+    fn until(&self) -> Ps {
+        self.ends.first().min(self.due.map_or(NEVER, |(time, _)| time))
     }
 
     /// What happens next, and when.
     pub(super) fn peek(&self) -> Option<(Ps, Event)> {
-        let (end, replica) = self.ends.first();
-        let given = self.given.get(self.at).copied();
-        let due = match (given, self.later.peek()) {
-            (Some(given), Some(&Reverse(later))) => Some(given.min(later)),
-            (given, later) => given.or(later.map(|&Reverse(due)| due)),
-        };
-        let sent = due.map_or(NEVER, |(time, _)| time);
-        if end.min(sent) > self.now
-            && let Some(replica) = self.first_stirred()
-        {
-            return Some((self.now, Event::Plan(replica)));
+        if self.stirring > 0 && self.until() > self.now {
+            return self.first_stirred().map(|replica| (self.now, Event::Plan(replica)));
         }
-        if end != NEVER && end <= sent {
-            return Some((end, Event::Complete(replica)));
+        let end = self.ends.first();
+        match self.due {
+            Some((time, call)) if time < end => Some((time, Event::Due(call))),
+            None if end == NEVER => None,
+            _ => Some((end, Event::Complete(self.ends.whose()))),
         }
-        due.map(|(time, call)| (time, Event::Due(call)))
     }
 
     /// Takes out what happens next, and when.
@@ -89,14 +100,28 @@ impl Agenda {
         let (time, event) = self.peek()?;
         match event {
             Event::Complete(replica) => self.ends.set(replica as usize, NEVER),
-            Event::Due(call) if self.given.get(self.at) == Some(&(time, call)) => self.at += 1,
-            Event::Due(_) => {
-                self.later.pop();
+            Event::Due(call) => self.send((time, call)),
+            Event::Plan(replica) => {
+                self.stirred[replica as usize / 64] &= !(1 << (replica % 64));
+                self.stirring -= 1;
             }
-            Event::Plan(replica) => self.stirred[replica as usize / 64] &= !(1 << (replica % 64)),
         }
         self.now = time;
         Some((time, event))
+    }
+
+    fn send(&mut self, call: (Ps, u32)) {
+        if self.given.get(self.at) == Some(&call) {
+            self.at += 1;
+        } else {
+            self.later.pop();
+        }
+        let given = self.given.get(self.at).copied();
+        let later = self.later.peek().map(|&Reverse(later)| later);
+        self.due = match (given, later) {
+            (Some(given), Some(later)) => Some(given.min(later)),
+            (given, later) => given.or(later),
+        };
     }
 
     fn first_stirred(&self) -> Option<u32> {
@@ -108,37 +133,38 @@ impl Agenda {
 /// When each replica's step ends, and which ends first: a tournament, of which one path is played anew at a change.
 #[derive(Clone, Debug)]
 struct Ends {
-    times: Vec<Ps>,
-    /// Who wins below each place; the first is the final.
-    winners: Vec<u32>,
+    /// The earliest below each place: of all at 1, the replicas' own in the second half.
+    earliest: Vec<Ps>,
 }
 
 impl Ends {
     fn new(replicas: usize) -> Self {
-        let leaves = replicas.next_power_of_two().max(2);
-        let mut ends = Ends { times: vec![NEVER; leaves], winners: vec![0; leaves] };
-        (0..leaves).step_by(2).for_each(|leaf| ends.set(leaf, NEVER));
-        ends
+        Ends { earliest: vec![NEVER; 2 * replicas.next_power_of_two()] }
     }
 
-    fn first(&self) -> (Ps, u32) {
-        let winner = self.winners[1];
-        (self.times[winner as usize], winner)
+    /// When the first step ends.
+    fn first(&self) -> Ps {
+        self.earliest[1]
+    }
+
+    /// Whose step ends first; of several, the lowest number.
+    fn whose(&self) -> u32 {
+        let leaves = self.earliest.len() / 2;
+        let mut place = 1;
+        while place < leaves {
+            place *= 2;
+            place += usize::from(self.earliest[place] > self.first());
+        }
+        (place - leaves) as u32
     }
 
     fn set(&mut self, replica: usize, end: Ps) {
-        self.times[replica] = end;
-        let leaves = self.times.len();
-        let mut place = (leaves + replica) / 2;
-        let (mut left, mut right) = (replica & !1, replica | 1);
-        loop {
-            let winner = if self.times[left] <= self.times[right] { left } else { right };
-            self.winners[place] = winner as u32;
-            if place == 1 {
-                return;
-            }
-            (left, right) = (self.winners[place & !1] as usize, self.winners[place | 1] as usize);
+        let mut place = self.earliest.len() / 2 + replica;
+        self.earliest[place] = end;
+        while place > 1 {
+            let first = self.earliest[place].min(self.earliest[place ^ 1]);
             place /= 2;
+            self.earliest[place] = first;
         }
     }
 }
@@ -180,7 +206,7 @@ mod tests {
                 ends.set(replica % replicas, end);
                 plain[replica % replicas] = end;
                 let first = plain.iter().zip(0..).min().map(|(&time, number)| (time, number));
-                prop_assert_eq!(Some(ends.first()), first);
+                prop_assert_eq!(Some((ends.first(), ends.whose())), first);
             }
         }
     }

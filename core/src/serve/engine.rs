@@ -181,8 +181,12 @@ impl<'a> Engine<'a> {
             }
         }
         self.ended = ended;
-        self.agenda.stir(number);
         self.post_due();
+        if self.agenda.is_quiet() {
+            self.plan(number, now);
+        } else {
+            self.agenda.stir(number);
+        }
     }
 
     fn route(&mut self, call: u32, now: Ps) {

@@ -14,12 +14,15 @@ pub type NodeId = u32;
 /// The empty prefix: no blocks, always cached.
 pub const ROOT: NodeId = 0;
 
+/// One node.
 #[derive(Clone, Copy, Debug)]
-struct Node {
+pub(super) struct Node {
     /// Nearest ancestor with blocks of its own, or [`ROOT`].
-    parent: NodeId,
-    /// Blocks up to the node's end; its own begin where the parent's end.
-    end_block: u32,
+    pub(super) parent: NodeId,
+    /// Blocks up to its begin, where the parent ends.
+    pub(super) start_block: u32,
+    /// Blocks up to its end.
+    pub(super) end_block: u32,
     /// A node further up, so chosen that any node above is a logarithm of steps away.
     jump: NodeId,
 }
@@ -39,6 +42,14 @@ struct Place {
     /// The node that holds the last full block.
     node: NodeId,
     tokens: u64,
+    /// The first segment that went on from here, and where to: most places have no second.
+    first: Option<(u64, u32)>,
+}
+
+impl Place {
+    fn new(node: NodeId, tokens: u64) -> Self {
+        Place { node, tokens, first: None }
+    }
 }
 
 struct Grower<'a> {
@@ -47,7 +58,8 @@ struct Grower<'a> {
     /// Nodes above each node.
     depths: Vec<u32>,
     places: Vec<Place>,
-    children: FxHashMap<(u32, u64), u32>,
+    /// Where further segments go on to from a place.
+    others: FxHashMap<(u32, u64), u32>,
     block: u64,
 }
 
@@ -60,24 +72,30 @@ impl Grower<'_> {
         let equal = depth(above) - depth(up) == depth(up) - depth(further);
         let jump = if equal { further } else { above };
         self.depths.push(depth(above) + 1);
-        self.nodes.push(Node { parent, end_block, jump });
+        let start_block = self.nodes[parent as usize].end_block;
+        self.nodes.push(Node { parent, start_block, end_block, jump });
         self.nodes.len() as u32 - 1
     }
 
     fn step(&mut self, from: u32, segment: u32) -> u32 {
         let segment = self.work.segments[segment as usize];
         let next = self.places.len() as u32;
-        let place = *self.children.entry((from, segment.id)).or_insert(next);
+        let above = &mut self.places[from as usize];
+        let place = match above.first {
+            Some((id, place)) if id == segment.id => place,
+            Some(_) => *self.others.entry((from, segment.id)).or_insert(next),
+            None => above.first.insert((segment.id, next)).1,
+        };
         if place == next {
-            let above = self.places[from as usize];
-            let tokens = above.tokens + u64::from(segment.tokens);
+            let Place { node: above, tokens, .. } = *above;
+            let tokens = tokens + u64::from(segment.tokens);
             let end_block = (tokens / self.block) as u32;
-            let node = if end_block > self.nodes[above.node as usize].end_block {
-                self.node(above.node, end_block)
+            let node = if end_block > self.nodes[above as usize].end_block {
+                self.node(above, end_block)
             } else {
-                above.node
+                above
             };
-            self.places.push(Place { node, tokens });
+            self.places.push(Place::new(node, tokens));
         }
         place
     }
@@ -86,19 +104,18 @@ impl Grower<'_> {
 impl PrefixTree {
     /// Cuts the workload's prompts and replies into blocks of `block_tokens`.
     pub fn build(work: &Workload, block_tokens: u32) -> Self {
-        let root = Node { parent: ROOT, end_block: 0, jump: ROOT };
+        let root = Node { parent: ROOT, start_block: 0, end_block: 0, jump: ROOT };
         let mut grower = Grower {
             work,
             nodes: vec![root],
             depths: vec![0],
             places: Vec::with_capacity(work.segments.len()),
-            children: FxHashMap::default(),
+            others: FxHashMap::default(),
             block: u64::from(block_tokens.max(1)),
         };
-        grower.children.reserve(work.segments.len());
         // Models share nothing: each has a tree of its own under the root.
         for _model in 0..work.models.len().max(1) {
-            grower.places.push(Place { node: ROOT, tokens: 0 });
+            grower.places.push(Place::new(ROOT, 0));
         }
         let count = work.calls.len();
         let (mut prompts, mut replies) = (Vec::with_capacity(count), Vec::with_capacity(count));
@@ -152,6 +169,10 @@ impl PrefixTree {
         self.replies[call as usize]
     }
 
+    pub(super) fn node(&self, node: NodeId) -> Node {
+        self.nodes[node as usize]
+    }
+
     /// The node above.
     pub fn parent(&self, node: NodeId) -> NodeId {
         self.nodes[node as usize].parent
@@ -175,7 +196,7 @@ impl PrefixTree {
 
     /// Blocks before the node's own.
     pub fn start_block(&self, node: NodeId) -> u32 {
-        self.end_block(self.parent(node))
+        self.nodes[node as usize].start_block
     }
 }
 

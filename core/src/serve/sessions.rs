@@ -12,6 +12,18 @@ enum State {
     Resolved,
 }
 
+/// What is known of a call.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    /// When the calls that it waits for, as far as they have ended, had ended.
+    ready: Ps,
+    /// Calls that it waits for.
+    waits: u32,
+    /// Where the calls that wait for it begin among all that wait.
+    waiters: u32,
+    state: State,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
     /// Calls not yet resolved.
@@ -27,11 +39,9 @@ pub(super) struct Sessions<'a> {
     replay: Replay,
     speed: f64,
     plan: &'a ArrivalPlan,
-    state: Vec<State>,
-    waits: Vec<u32>,
-    ready: Vec<Ps>,
-    /// Calls that wait for a call: those of `waiting[waiters[call]..waiters[call + 1]]`.
-    waiters: Vec<u32>,
+    /// One more than there are calls, for where the last one's waiters end.
+    calls: Vec<Call>,
+    /// Calls that wait for a call, side by side.
     waiting: Vec<u32>,
     progress: Vec<Progress>,
     began: Vec<Ps>,
@@ -46,17 +56,13 @@ pub(super) type Due = Vec<(Ps, u32)>;
 
 impl<'a> Sessions<'a> {
     pub(super) fn new(work: &'a Workload, plan: &'a ArrivalPlan, replay: Replay, speed: f64) -> Self {
-        let count = work.calls.len();
-        let (waiters, waiting) = if replay == Replay::Delays { waiters(work) } else { Default::default() };
+        let (calls, waiting) = calls(work, replay == Replay::Delays);
         Sessions {
             work,
             replay,
             speed,
             plan,
-            state: vec![State::Unsent; count],
-            waits: work.calls.iter().map(|call| call.start.after.len() as u32).collect(),
-            ready: vec![0; count],
-            waiters,
+            calls,
             waiting,
             progress: work.sessions.iter().map(|s| Progress { open: s.calls.count, ended: false }).collect(),
             began: vec![0; work.sessions.len()],
@@ -131,9 +137,10 @@ impl<'a> Sessions<'a> {
 
     /// A call's time has come. Returns whether it is to be sent.
     pub(super) fn send(&mut self, call: u32) -> bool {
-        let unsent = self.state[call as usize] == State::Unsent;
+        let state = &mut self.calls[call as usize].state;
+        let unsent = *state == State::Unsent;
         if unsent {
-            self.state[call as usize] = State::Sent;
+            *state = State::Sent;
         }
         unsent
     }
@@ -141,12 +148,15 @@ impl<'a> Sessions<'a> {
     /// A call is done: what waited for it may become due. Returns whether its session is over.
     pub(super) fn finish(&mut self, call: u32, now: Ps, due: &mut Due) -> bool {
         if self.replay == Replay::Delays {
-            for place in self.waiters[call as usize]..self.waiters[call as usize + 1] {
-                let waiter = self.waiting[place as usize];
-                self.waits[waiter as usize] -= 1;
-                self.ready[waiter as usize] = self.ready[waiter as usize].max(now);
-                if self.waits[waiter as usize] == 0 {
-                    due.push((self.due_at(waiter, self.ready[waiter as usize]), waiter));
+            let of = self.calls[call as usize].waiters..self.calls[call as usize + 1].waiters;
+            for place in of {
+                let number = self.waiting[place as usize];
+                let waiter = &mut self.calls[number as usize];
+                waiter.waits -= 1;
+                waiter.ready = waiter.ready.max(now);
+                let Call { waits, ready, .. } = *waiter;
+                if waits == 0 {
+                    due.push((self.due_at(number, ready), number));
                 }
             }
         }
@@ -159,8 +169,9 @@ impl<'a> Sessions<'a> {
         let session = self.work.calls[call as usize].session;
         self.progress[session as usize].ended = true;
         for other in self.work.sessions[session as usize].calls.indices() {
-            if self.state[other as usize] == State::Unsent {
-                self.state[other as usize] = State::Resolved;
+            let state = &mut self.calls[other as usize].state;
+            if *state == State::Unsent {
+                *state = State::Resolved;
                 self.progress[session as usize].open -= 1;
                 skip(other);
             }
@@ -169,7 +180,7 @@ impl<'a> Sessions<'a> {
     }
 
     fn resolve(&mut self, call: u32, now: Ps, due: &mut Due) -> bool {
-        self.state[call as usize] = State::Resolved;
+        self.calls[call as usize].state = State::Resolved;
         let session = self.work.calls[call as usize].session as usize;
         let progress = &mut self.progress[session];
         progress.open -= 1;
@@ -182,20 +193,30 @@ impl<'a> Sessions<'a> {
     }
 }
 
-/// Who waits for each call: where its waiters begin, and all waiters.
-fn waiters(work: &Workload) -> (Vec<u32>, Vec<u32>) {
-    let edges = || {
-        work.calls.iter().flat_map(|call| call.start.after.iter().map(|&earlier| (earlier as usize, call.id)))
-    };
-    let mut begins = vec![0; work.calls.len() + 2];
-    edges().for_each(|(earlier, _)| begins[earlier + 2] += 1);
-    for call in 2..begins.len() {
-        begins[call] += begins[call - 1];
+/// All calls, and those that wait for each, side by side, where that is `wanted`.
+fn calls(work: &Workload, wanted: bool) -> (Vec<Call>, Vec<u32>) {
+    let call = |waits| Call { ready: 0, waits, waiters: 0, state: State::Unsent };
+    let mut calls: Vec<Call> = work.calls.iter().map(|work| call(work.start.after.len() as u32)).collect();
+    calls.push(call(0));
+    if !wanted {
+        return (calls, Vec::new());
     }
-    let mut all = vec![0; begins.last().map_or(0, |&count| count as usize)];
-    for (earlier, waiter) in edges() {
-        all[begins[earlier + 1] as usize] = waiter;
-        begins[earlier + 1] += 1;
+    for &earlier in work.calls.iter().flat_map(|call| &call.start.after) {
+        calls[earlier as usize].waiters += 1;
     }
-    (begins, all)
+    // From how many there are to where they end, and, as each finds its place, to where they begin.
+    let mut all = 0;
+    for call in &mut calls {
+        all += call.waiters;
+        call.waiters = all;
+    }
+    let mut waiting = vec![0; all as usize];
+    for waiter in work.calls.iter().rev() {
+        for &earlier in &waiter.start.after {
+            let place = &mut calls[earlier as usize].waiters;
+            *place -= 1;
+            waiting[*place as usize] = waiter.id;
+        }
+    }
+    (calls, waiting)
 }

@@ -7,7 +7,7 @@
 
 use crate::serve::evict::{Eviction, Leaf, Use};
 use crate::serve::latency::Ps;
-use crate::serve::prefix::{NodeId, PrefixTree, ROOT};
+use crate::serve::prefix::{Node, NodeId, PrefixTree, ROOT};
 
 /// What a cache knows of one node.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct Slot {
     /// Calls that pin this node or one below it.
     held: u32,
     /// When it was last let go, in the cache's own count.
-    touch: u64,
+    touch: u32,
 }
 
 /// What an eviction may want to know of a node, beside its stamp.
@@ -38,6 +38,8 @@ struct Facts {
 pub struct BlockCache<'a> {
     pub(super) tree: &'a PrefixTree,
     pub(super) slots: Vec<Slot>,
+    /// Which nodes hold blocks: a walk over many touches little memory.
+    present: Bits,
     /// One a node, where the eviction reads them; else none.
     facts: Vec<Facts>,
     /// Whether calls look for what is held; if not, nothing is.
@@ -49,13 +51,72 @@ pub struct BlockCache<'a> {
     pub(super) held: u64,
     /// Blocks that running calls have to themselves.
     pub(super) private: u64,
-    clock: u64,
+    clock: u32,
     pub(super) evict: Box<dyn Eviction + 'a>,
     pub(super) evicted: u64,
     pub(super) peak: u64,
-    scratch: Vec<NodeId>,
+    /// The way of the call whose prompt was computed last.
+    trail: Trail,
     /// Nodes whose blocks changed, where somebody watches.
     pub(super) changed: Option<Vec<NodeId>>,
+}
+
+/// The nodes below one down to another, which a prompt takes step by step.
+#[derive(Clone, Debug, Default)]
+struct Trail {
+    from: NodeId,
+    to: NodeId,
+    /// The next one last.
+    nodes: Vec<NodeId>,
+}
+
+impl Trail {
+    /// The way from `from` to `to`, which lies below it.
+    fn lead(&mut self, tree: &PrefixTree, from: NodeId, to: NodeId) {
+        if (self.from, self.to) == (from, to) {
+            return;
+        }
+        (self.from, self.to) = (from, to);
+        self.nodes.clear();
+        let mut at = to;
+        while at != from && at != ROOT {
+            self.nodes.push(at);
+            at = tree.parent(at);
+        }
+    }
+
+    /// The next node, if it begins before block `until`.
+    fn next(&mut self, tree: &PrefixTree, until: u32) -> Option<NodeId> {
+        let &next = self.nodes.last()?;
+        if tree.start_block(next) >= until {
+            return None;
+        }
+        self.nodes.pop();
+        self.from = next;
+        Some(next)
+    }
+}
+
+/// A bit a node.
+#[derive(Clone, Debug)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(count: usize) -> Self {
+        Bits(vec![0; count.div_ceil(64)])
+    }
+
+    fn has(&self, node: NodeId) -> bool {
+        self.0[node as usize / 64] >> (node % 64) & 1 != 0
+    }
+
+    fn set(&mut self, node: NodeId) {
+        self.0[node as usize / 64] |= 1 << (node % 64);
+    }
+
+    fn clear(&mut self, node: NodeId) {
+        self.0[node as usize / 64] &= !(1 << (node % 64));
+    }
 }
 
 impl<'a> BlockCache<'a> {
@@ -64,6 +125,7 @@ impl<'a> BlockCache<'a> {
         BlockCache {
             tree,
             slots: vec![Slot::default(); tree.len()],
+            present: Bits::new(tree.len()),
             facts: if evict.reads_facts() { vec![Facts::default(); tree.len()] } else { Vec::new() },
             reuse: true,
             capacity,
@@ -74,7 +136,7 @@ impl<'a> BlockCache<'a> {
             evict,
             evicted: 0,
             peak: 0,
-            scratch: Vec::new(),
+            trail: Trail::default(),
             changed: None,
         }
     }
@@ -95,7 +157,7 @@ impl<'a> BlockCache<'a> {
 
     /// The deepest cached node on the way to `node`, and the blocks cached up to there.
     pub fn longest(&self, node: NodeId) -> (NodeId, u32) {
-        let at = self.tree.deepest(node, |at| self.slots[at as usize].resident > 0);
+        let at = self.tree.deepest(node, |at| self.present.has(at));
         let before = if at == ROOT { 0 } else { self.tree.start_block(at) };
         (at, before + self.slots[at as usize].resident)
     }
@@ -146,7 +208,14 @@ impl<'a> BlockCache<'a> {
         let slot = self.slots[node as usize];
         if slot.resident > 0 && slot.kids == 0 && slot.held == 0 {
             let Facts { born, hits, last } = self.facts.get(node as usize).copied().unwrap_or_default();
-            self.evict.offer(&Leaf { node, stamp: slot.touch, born, blocks: slot.resident, hits, last });
+            self.evict.offer(&Leaf {
+                node,
+                stamp: slot.touch.into(),
+                born,
+                blocks: slot.resident,
+                hits,
+                last,
+            });
         }
     }
 
@@ -180,7 +249,7 @@ impl<'a> BlockCache<'a> {
         while blocks > 0 {
             let Some((node, touch)) = self.evict.next(now) else { return };
             let slot = &mut self.slots[node as usize];
-            if slot.resident == 0 || slot.kids > 0 || slot.held > 0 || slot.touch != touch {
+            if slot.resident == 0 || slot.kids > 0 || slot.held > 0 || u64::from(slot.touch) != touch {
                 continue;
             }
             let all = u64::from(slot.resident);
@@ -192,7 +261,8 @@ impl<'a> BlockCache<'a> {
             self.evicted += gone;
             self.note(node);
             if empty {
-                self.inherit(node, touch);
+                self.present.clear(node);
+                self.inherit(node);
             } else {
                 self.offer(node);
             }
@@ -200,7 +270,8 @@ impl<'a> BlockCache<'a> {
     }
 
     /// A node is gone: its parent may be a leaf now, and was used when the node was.
-    fn inherit(&mut self, node: NodeId, touch: u64) {
+    fn inherit(&mut self, node: NodeId) {
+        let touch = self.slots[node as usize].touch;
         let parent = self.tree.parent(node);
         let gone = self.facts.get_mut(node as usize).map(std::mem::take);
         if parent == ROOT {
@@ -238,52 +309,47 @@ impl<'a> BlockCache<'a> {
     /// `until`. `pinned` is what the call pins now. Returns what it pins then, and how many of its own blocks
     /// moved; blocks that another call put there before stay its own.
     pub fn insert(&mut self, pinned: NodeId, node: NodeId, until: u32) -> (NodeId, u64) {
-        let mut path = std::mem::take(&mut self.scratch);
-        path.clear();
-        // What is pinned may begin where less than its first block was computed: no further up than there.
-        let reach = if pinned == ROOT { until } else { until.max(self.tree.start_block(pinned) + 1) };
-        let mut at = self.tree.deepest(node, |at| self.tree.start_block(at) < reach);
-        while at != ROOT && at != pinned {
-            path.push(at);
-            at = self.tree.parent(at);
+        let mut moved = if pinned == ROOT { 0 } else { self.fill(pinned, until) };
+        self.trail.lead(self.tree, pinned, node);
+        while let Some(next) = self.trail.next(self.tree, until) {
+            moved += self.fill(next, until);
         }
-        if pinned != ROOT {
-            path.push(pinned);
-        }
-        let (mut deepest, mut moved) = (pinned, 0);
-        for &at in path.iter().rev() {
-            let start = self.tree.start_block(at);
-            let want = self.tree.end_block(at).min(until).saturating_sub(start);
-            let slot = &mut self.slots[at as usize];
-            if want > slot.resident {
-                let fresh = want - slot.resident;
-                let first = slot.resident == 0;
-                slot.resident = want;
-                if let Some(facts) = self.facts.get_mut(at as usize).filter(|_| first) {
-                    facts.born = self.clock;
-                }
-                moved += u64::from(fresh);
-                if let Some(changed) = &mut self.changed {
-                    changed.push(at);
-                }
-                if slot.held > 0 {
-                    self.held += u64::from(fresh);
-                }
-                let parent = self.tree.parent(at);
-                if first && parent != ROOT {
-                    self.slots[parent as usize].kids += 1;
-                }
-            }
-            deepest = at;
-        }
-        self.scratch = path;
+        let deepest = self.trail.from;
         self.resident += moved;
         self.private -= moved;
         if deepest != pinned {
-            self.pin(deepest);
+            self.slots[deepest as usize].held += 1;
             self.unpin(pinned, None);
         }
         (deepest, moved)
+    }
+
+    /// Moves a call's own blocks into a node, up to block `until`, and keeps it for those below, which must follow.
+    /// Returns how many moved.
+    fn fill(&mut self, node: NodeId, until: u32) -> u64 {
+        let Node { parent, start_block, end_block, .. } = self.tree.node(node);
+        let slot = &mut self.slots[node as usize];
+        let (before, idle) = (slot.resident, slot.held == 0);
+        let after = end_block.min(until).saturating_sub(start_block).max(before);
+        slot.resident = after;
+        let moved = u64::from(after - before);
+        self.held += if idle { u64::from(after) } else { moved };
+        let first = before == 0 && after > 0;
+        if first {
+            self.present.set(node);
+            if let Some(facts) = self.facts.get_mut(node as usize) {
+                facts.born = self.clock.into();
+            }
+        }
+        if parent != ROOT && (first || idle) {
+            let above = &mut self.slots[parent as usize];
+            above.kids += u32::from(first);
+            above.held += u32::from(idle);
+        }
+        if moved > 0 {
+            self.note(node);
+        }
+        moved
     }
 
     /// One call without time: finds what there is on the way to `node`, then holds that way up to block `until` as

@@ -14,11 +14,12 @@ use crate::serve::prefix::{NodeId, PrefixTree, ROOT};
 use std::collections::BTreeMap;
 
 pub(super) const PARAMS: &[Param] = &[
-    Param { key: "slots", about: "places", default: 4.0, range: (1.0, 4_096.0) },
+    Param { key: "slots", about: "places", default: 4.0, whole: true, range: (1.0, 4_096.0) },
     Param {
         key: "similarity",
         about: "a place must hold more than this share of a prompt to be taken for it",
         default: 0.1,
+        whole: false,
         range: (0.0, 1.0),
     },
 ];

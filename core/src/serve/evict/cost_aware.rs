@@ -17,12 +17,14 @@ pub(super) const PARAMS: &[Param] = &[
         key: "alpha",
         about: "weight of FLOPs saved per byte against recency",
         default: 1.0,
+        whole: false,
         range: (0.0, 1e6),
     },
     Param {
         key: "window",
         about: "uses of the cache that make one unit of recency",
         default: 256.0,
+        whole: true,
         range: (1.0, 1e9),
     },
 ];

@@ -24,12 +24,14 @@ pub(super) const PARAMS: &[Param] = &[
         key: "fixed_s",
         about: "keep this long where the tool's mean is not above it; 0: as long as pays",
         default: 0.0,
+        whole: false,
         range: (0.0, 1e6),
     },
     Param {
         key: "cold_s",
         about: "keep this long before enough durations are known",
         default: 2.0,
+        whole: false,
         range: (0.0, 1e6),
     },
 ];

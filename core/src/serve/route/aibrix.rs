@@ -19,18 +19,21 @@ pub(super) const PARAMS: &[Param] = &[
         key: "gap",
         about: "requests are unbalanced when the most exceed the fewest by more",
         default: 8.0,
+        whole: true,
         range: (0.0, 1e9),
     },
     Param {
         key: "sigmas",
         about: "standard deviations above the mean that a match may have",
         default: 2.0,
+        whole: false,
         range: (0.0, 1e6),
     },
     Param {
         key: "blocks",
         about: "blocks of 32 tokens remembered of a replica",
         default: 200_000.0,
+        whole: true,
         range: (1.0, 1e12),
     },
 ];

@@ -16,15 +16,46 @@ use crate::serve::prefix::PrefixTree;
 use crate::synth::Chance;
 
 pub(super) const PARAMS: &[Param] = &[
-    Param { key: "temperature", about: "0 takes the least cost", default: 0.0, range: (0.0, 1e6) },
-    Param { key: "device", about: "credit of a block on the device", default: 1.0, range: (0.0, 1e6) },
-    Param { key: "host", about: "credit of a block on the host", default: 0.75, range: (0.0, 1e6) },
-    Param { key: "scale", about: "weight of blocks to compute", default: 1.0, range: (0.0, 1e6) },
-    Param { key: "request", about: "blocks that an active request costs", default: 0.0, range: (0.0, 1e9) },
+    Param {
+        key: "temperature",
+        about: "0 takes the least cost",
+        default: 0.0,
+        whole: false,
+        range: (0.0, 1e6),
+    },
+    Param {
+        key: "device",
+        about: "credit of a block on the device",
+        default: 1.0,
+        whole: false,
+        range: (0.0, 1e6),
+    },
+    Param {
+        key: "host",
+        about: "credit of a block on the host",
+        default: 0.75,
+        whole: false,
+        range: (0.0, 1e6),
+    },
+    Param {
+        key: "scale",
+        about: "weight of blocks to compute",
+        default: 1.0,
+        whole: false,
+        range: (0.0, 1e6),
+    },
+    Param {
+        key: "request",
+        about: "blocks that an active request costs",
+        default: 0.0,
+        whole: false,
+        range: (0.0, 1e9),
+    },
     Param {
         key: "books",
         about: "1: what is active is what the router sent, not what engines report",
         default: 0.0,
+        whole: true,
         range: (0.0, 1.0),
     },
 ];
@@ -60,7 +91,7 @@ impl<'a> DynamoKv<'a> {
         let books = || Books::new(cluster.tree, cluster.replicas, cluster.work.calls.len());
         DynamoKv {
             tree: cluster.tree,
-            books: (choice.get("books") >= 0.5).then(books),
+            books: (choice.whole("books") == 1).then(books),
             temperature: choice.get("temperature"),
             device: choice.get("device"),
             host: choice.get("host"),

@@ -14,19 +14,27 @@ use crate::synth::Chance;
 const BLOCK_TOKENS: u64 = 16;
 
 pub(super) const PARAMS: &[Param] = &[
-    Param { key: "prefix", about: "weight of the share known", default: 2.0, range: (0.0, 1e6) },
-    Param { key: "queue", about: "weight of a short queue", default: 1.0, range: (0.0, 1e6) },
-    Param { key: "kv", about: "weight of empty KV memory", default: 1.0, range: (0.0, 1e6) },
+    Param {
+        key: "prefix",
+        about: "weight of the share known",
+        default: 2.0,
+        whole: false,
+        range: (0.0, 1e6),
+    },
+    Param { key: "queue", about: "weight of a short queue", default: 1.0, whole: false, range: (0.0, 1e6) },
+    Param { key: "kv", about: "weight of empty KV memory", default: 1.0, whole: false, range: (0.0, 1e6) },
     Param {
         key: "blocks",
         about: "blocks of 16 tokens remembered of a replica",
         default: 31_250.0,
+        whole: true,
         range: (1.0, 1e12),
     },
     Param {
         key: "deepest",
         about: "blocks of a prompt that are looked at",
         default: 256.0,
+        whole: true,
         range: (1.0, 1e9),
     },
 ];

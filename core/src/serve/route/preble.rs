@@ -19,12 +19,14 @@ pub(super) const PARAMS: &[Param] = &[
         key: "window_s",
         about: "how long what was sent counts as load",
         default: 180.0,
+        whole: true,
         range: (0.0, 1e9),
     },
     Param {
         key: "balance",
         about: "load of a holder, as a multiple of the least, above which another gets a copy",
         default: 15.0,
+        whole: false,
         range: (1.0, 1e9),
     },
 ];

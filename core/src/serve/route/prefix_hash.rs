@@ -10,14 +10,21 @@ use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::serve::prefix::{PrefixTree, ROOT};
 
 pub(super) const PARAMS: &[Param] = &[
-    Param { key: "tokens", about: "tokens that are hashed", default: 256.0, range: (1.0, 1e9) },
+    Param { key: "tokens", about: "tokens that are hashed", default: 256.0, whole: true, range: (1.0, 1e9) },
     Param {
         key: "factor",
         about: "most load of a replica, as a multiple of the mean",
         default: 1.25,
+        whole: false,
         range: (0.0, 1e9),
     },
-    Param { key: "points", about: "points of a replica on the ring", default: 150.0, range: (1.0, 1e4) },
+    Param {
+        key: "points",
+        about: "points of a replica on the ring",
+        default: 150.0,
+        whole: true,
+        range: (1.0, 1e4),
+    },
 ];
 
 pub(super) const PRESETS: &[Preset] = &[Preset { name: "smg", source: "smg, `prefix_hash`", values: &[] }];

@@ -4,8 +4,13 @@
 use super::pick::{first_highest, keep};
 use super::{Ask, Choice, Param, Preset, Router, Scores, Sees, View};
 
-pub(super) const PARAMS: &[Param] =
-    &[Param { key: "beta", about: "weight of the load above the mean", default: 1.0, range: (0.0, 1e6) }];
+pub(super) const PARAMS: &[Param] = &[Param {
+    key: "beta",
+    about: "weight of the load above the mean",
+    default: 1.0,
+    whole: false,
+    range: (0.0, 1e6),
+}];
 
 pub(super) const PRESETS: &[Preset] = &[Preset {
     name: "loadaware",

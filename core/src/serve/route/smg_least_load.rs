@@ -14,15 +14,23 @@ pub(super) const PARAMS: &[Param] = &[
         key: "kv_weight_s",
         about: "seconds that half-full KV memory costs",
         default: 0.15,
+        whole: false,
         range: (0.0, 1e6),
     },
     Param {
         key: "tokens_per_s",
         about: "throughput that is assumed of a replica",
         default: 2_000.0,
+        whole: false,
         range: (1e-3, 1e12),
     },
-    Param { key: "poll_ms", about: "time between two reports", default: 10_000.0, range: (0.0, 1e9) },
+    Param {
+        key: "poll_ms",
+        about: "time between two reports",
+        default: 10_000.0,
+        whole: true,
+        range: (0.0, 1e9),
+    },
 ];
 
 pub(super) const PRESETS: &[Preset] = &[

@@ -11,9 +11,16 @@ pub(super) const PARAMS: &[Param] = &[
         key: "waiting",
         about: "running calls that a waiting one weighs",
         default: 4.0,
+        whole: true,
         range: (0.0, 1e6),
     },
-    Param { key: "stale_ms", about: "time between two reports", default: 100.0, range: (0.0, 1e9) },
+    Param {
+        key: "stale_ms",
+        about: "time between two reports",
+        default: 100.0,
+        whole: true,
+        range: (0.0, 1e9),
+    },
 ];
 
 pub(super) const PRESETS: &[Preset] =

@@ -31,6 +31,7 @@ pub(super) const fn overtaken(default: f64) -> Param {
         key: "overtaken",
         about: "later calls that may be admitted before a waiting one",
         default,
+        whole: true,
         range: (1.0, 1e15),
     }
 }

@@ -13,15 +13,17 @@ pub(super) const ABOUT: About = About {
             key: "quantum",
             about: "tokens that a program is served before it leaves the first queue",
             default: 4_096.0,
+            whole: true,
             range: (1.0, 1e12),
         },
         Param {
             key: "growth",
             about: "how many times longer each quantum is than the one before",
             default: 2.0,
+            whole: false,
             range: (1.0, 1_000.0),
         },
-        Param { key: "queues", about: "queues", default: 8.0, range: (1.0, 64.0) },
+        Param { key: "queues", about: "queues", default: 8.0, whole: true, range: (1.0, 64.0) },
     ],
     presets: &[],
 };

@@ -16,6 +16,7 @@ pub(super) const ABOUT: About = About {
             key: "share",
             about: "share of a replica's memory that the contexts of active programs may fill",
             default: 1.0,
+            whole: false,
             range: (0.01, 100.0),
         },
     ],
