@@ -2,7 +2,8 @@
 
 use super::{ContextStrategy, Fate};
 use crate::trace::{
-    Call, Message, MessageKind, MessageRole, Run, Scope, Segment, Session, Start, WorkCall, WorkSession, Workload,
+    Call, Message, MessageKind, MessageRole, Run, Scope, Segment, Session, Start, WorkCall, WorkSession,
+    Workload,
 };
 use rustc_hash::FxHashMap;
 

@@ -69,8 +69,13 @@ fn the_parts_of_the_job_are_those_of_the_hand() {
     let ends: Vec<_> = runs[0].outcome.calls.iter().map(|call| call.finished_us.unwrap()).collect();
     assert_eq!(ends, [81_000, 1_118_500, 1_156_000, 2_257_000]);
     let parts = JobParts::of(&runs[0].workload, &runs[0].workload.sessions[0], &runs[0].outcome).unwrap();
-    let expected =
-        JobParts { routing: 0, queue: 37_500, prefill: 65_000 + 37_500 + 85_000, decode: 32_000, tool: 2_000_000 };
+    let expected = JobParts {
+        routing: 0,
+        queue: 37_500,
+        prefill: 65_000 + 37_500 + 85_000,
+        decode: 32_000,
+        tool: 2_000_000,
+    };
     assert_eq!(parts, expected);
     assert_eq!(parts.total(), 2_257_000);
 }

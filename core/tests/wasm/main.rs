@@ -3,13 +3,13 @@
 //! which the native run writes when `ATR_BLESS` is set.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../reference/apart.rs"]
+mod apart;
 #[path = "../common.rs"]
 mod common;
 #[path = "../import/bits.rs"]
 mod import_bits;
 mod members;
-#[path = "../reference/apart.rs"]
-mod apart;
 #[path = "../synth/bits.rs"]
 mod synth_bits;
 

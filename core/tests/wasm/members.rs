@@ -119,7 +119,8 @@ fn every_member_is_equal_to_the_bit() {
         return;
     }
     let expected = include_str!("../expected/members.txt");
-    let differing: Vec<_> = found.lines().filter(|line| !expected.lines().any(|known| known == *line)).collect();
+    let differing: Vec<_> =
+        found.lines().filter(|line| !expected.lines().any(|known| known == *line)).collect();
     assert!(
         differing.is_empty() && found.lines().count() == expected.lines().count(),
         "not as committed: {differing:#?}; if they were meant to change, or a member is new, run \

@@ -289,7 +289,10 @@ fn readable(answer: &Answer<'_>) -> String {
     }
     text.push_str(&table.render());
     text.push_str(&job_split(&answer.policies));
-    text.push_str(&predictions(&answer.policies, scenario.predictor.as_deref().unwrap_or(policy::DEFAULT_PREDICTOR)));
+    text.push_str(&predictions(
+        &answer.policies,
+        scenario.predictor.as_deref().unwrap_or(policy::DEFAULT_PREDICTOR),
+    ));
     for left_out in &answer.scenario.not_applicable {
         text.push_str(&format!("{}: not applicable, {}\n", left_out.name, left_out.why));
     }

@@ -10,6 +10,7 @@ mod evictions;
 mod export;
 mod harness;
 mod inspect;
+mod peer;
 mod reports;
 mod sweep;
 mod sweep_calls;

@@ -103,7 +103,8 @@ mod tests {
         let stage = Stage::new(2, &[&[(1, 64), (2, 32)], &[(1, 64), (3, 48)], &[(4, 80)], &[(1, 64)]]);
         let tree = stage.tree;
         let mut books = Books::new(tree, 2, 4);
-        let with = |books: &Books, call| [0, 1].map(|replica| books.blocks_with(tree, replica, tree.prompt(call)));
+        let with =
+            |books: &Books, call| [0, 1].map(|replica| books.blocks_with(tree, replica, tree.prompt(call)));
         assert_eq!(with(&books, 0), [6, 6]);
         books.sent(tree, 1, 0, 96);
         assert_eq!((with(&books, 0), with(&books, 1), with(&books, 2)), ([6, 6], [7, 9], [5, 11]));
@@ -116,7 +117,11 @@ mod tests {
         books.ended(tree, 1, 0);
         assert_eq!((with(&books, 0), books.calls(1), books.prefill_tokens(1)), ([6, 9], 2, 64));
         books.ended(tree, 1, 1);
-        assert_eq!((with(&books, 2), books.prefill_tokens(1)), ([5, 9], 16), "the four are still used by the last");
+        assert_eq!(
+            (with(&books, 2), books.prefill_tokens(1)),
+            ([5, 9], 16),
+            "the four are still used by the last"
+        );
         books.ended(tree, 1, 3);
         assert_eq!((with(&books, 2), books.prefill_tokens(1), books.calls(1)), ([5, 5], 0, 0));
     }
