@@ -2,7 +2,8 @@
 
 use super::{ContextStrategy, Fate};
 use crate::trace::{
-    Call, Message, MessageKind, Run, Scope, Segment, Session, Start, WorkCall, WorkSession, Workload,
+    Call, Message, MessageKind, MessageRole, Run, Scope, Segment, Session, Start, WorkCall, WorkSession,
+    Workload,
 };
 use rustc_hash::FxHashMap;
 
@@ -134,6 +135,7 @@ impl Builder {
                 start,
                 priority: priority(call),
                 predict_key: self.predict_key(session, call),
+                new_tokens: new_tokens(session, call, prompt_tokens),
             };
             self.work.calls.push(work);
         }
@@ -230,6 +232,19 @@ impl Builder {
         };
         self.keys.number(&mut self.work.predict_keys, name)
     }
+}
+
+/// Tokens behind the model's own last message, of a prompt of so many.
+fn new_tokens(session: &Session, call: &Call, prompt_tokens: u32) -> u32 {
+    let mut told = 0u32;
+    for message in call.view.iter().rev().flat_map(|run| run.indices().rev()) {
+        let message = &session.messages[message as usize];
+        if message.role == MessageRole::Assistant {
+            return told.min(prompt_tokens);
+        }
+        told = told.saturating_add(message.tokens);
+    }
+    prompt_tokens
 }
 
 /// What length predictors call a message that no tool wrote.

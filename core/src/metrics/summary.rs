@@ -252,6 +252,7 @@ mod tests {
             start: Start::default(),
             priority: 0,
             predict_key: 0,
+            new_tokens: 0,
         };
         let session = |first| WorkSession {
             id: format!("s{first}"),

@@ -15,7 +15,8 @@ pub use options::Idle;
 pub use prompts::{KeepAll, Prompts, PromptsKey, Shelf};
 pub use scenario::{Replay, Scenario, ScenarioError};
 pub use simulate::{
-    NotApplicable, PolicyRun, Resolved, block_tokens, simulate, simulate_from, simulate_policies,
+    DEFAULT_PREDICTOR, NotApplicable, PolicyRun, Resolved, block_tokens, simulate, simulate_from,
+    simulate_policies,
 };
 
 /// A named choice at every layer of the serving side.

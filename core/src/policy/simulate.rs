@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// Block size of sources that are exact to the token.
 const DEFAULT_BLOCK: u32 = 16;
 /// Where a policy predicts lengths and nothing else is said.
-const DEFAULT_PREDICTOR: &str = "per-tool";
+pub const DEFAULT_PREDICTOR: &str = "per-tool";
 /// Sessions at a time, where nothing else is said.
 const DEFAULT_CONCURRENCY: u32 = 16;
 

@@ -111,6 +111,7 @@ impl<'a> Engine<'a> {
         let foresees = router.sees() == Sees::Future && config.replicas > 1;
         let mut shared = Shared::new(work, tree, config);
         shared.counts_service = replicas.iter().any(Replica::reads_service);
+        shared.started = router.watches_starts().then(Vec::new);
         let foresight = foresees.then(|| Foresight::new(shared.clone()));
         let mut sessions = Sessions::new(work, arrivals, config.replay, config.speed);
         let mut due = Vec::new();
@@ -169,6 +170,9 @@ impl<'a> Engine<'a> {
     fn complete(&mut self, number: u32, now: Ps) {
         let mut ended = std::mem::take(&mut self.ended);
         self.replicas[number as usize].complete(now, &mut self.shared, &mut ended);
+        if let Some(started) = &mut self.shared.started {
+            started.drain(..).for_each(|call| self.router.started(call, number));
+        }
         for call in ended.drain(..) {
             if let Some(predictor) = &mut self.predictor {
                 let output_tokens = self.shared.work.calls[call as usize].output_tokens;
@@ -384,6 +388,7 @@ fn kind(work: &Workload, call: u32) -> Kind {
         key: call.predict_key,
         session: call.session,
         prompt_tokens: call.prompt_tokens,
+        new_tokens: call.new_tokens,
         max_tokens: call.max_tokens,
     }
 }

@@ -182,6 +182,41 @@ fn job_split(policies: &[PolicyMetrics]) -> String {
     format!("\n{}{note}\n", table.render())
 }
 
+/// How lengths were predicted; nothing where no policy predicts.
+fn predictions(rows: &[PolicyMetrics], predictor: &str) -> String {
+    let mut table = Table::new(&[
+        "predicted lengths",
+        "calls",
+        "covered",
+        "too short",
+        "tokens cut",
+        "tokens wasted",
+        "Kendall's tau",
+    ]);
+    let mut any = false;
+    for row in rows {
+        let Some(found) = row.predictions else { continue };
+        any = true;
+        table.row(vec![
+            row.name.clone(),
+            units::grouped(found.covered + found.under),
+            units::percent(found.coverage),
+            units::grouped(found.under),
+            units::grouped(found.truncated_tokens.unwrap_or(0)),
+            units::grouped(found.wasted_tokens),
+            found.kendall_tau.map_or_else(|| "–".to_owned(), |tau| format!("{tau:.3}")),
+        ]);
+    }
+    if !any {
+        return String::new();
+    }
+    format!(
+        "\n{}By `{predictor}`, from metadata only, as calls came. Cut: what a hard cap at the prediction would have lost; wasted: \
+         reserved beyond what was made.\n",
+        table.render()
+    )
+}
+
 /// What routing cost in hindsight, where that was tried.
 fn regrets(rows: &[PolicyMetrics]) -> String {
     let mut table = Table::new(&[
@@ -276,6 +311,10 @@ fn readable(answer: &Answer<'_>) -> String {
     }
     text.push_str(&table.render());
     text.push_str(&job_split(&answer.policies));
+    text.push_str(&predictions(
+        &answer.policies,
+        scenario.predictor.as_deref().unwrap_or(policy::DEFAULT_PREDICTOR),
+    ));
     for left_out in &answer.scenario.not_applicable {
         text.push_str(&format!("{}: not applicable, {}\n", left_out.name, left_out.why));
     }

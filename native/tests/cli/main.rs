@@ -11,6 +11,7 @@ mod export;
 mod harness;
 mod inspect;
 mod options;
+mod peer;
 mod reports;
 mod sweep;
 mod sweep_calls;

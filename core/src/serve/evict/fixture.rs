@@ -31,6 +31,7 @@ pub(in crate::serve) fn workload(calls: &[(u32, &[u32])]) -> Workload {
             start: Start { after: before.into_iter().collect(), delay_us: 0, at_us: id.into() },
             priority: 0,
             predict_key: 0,
+            new_tokens: 0,
         }
     };
     let session = |number: u32| {

@@ -2,6 +2,7 @@
 //! says it at the head of its file; where there is none to follow, load decides, then chance.
 
 mod aibrix;
+mod books;
 mod cache_aware;
 mod dynamo_kv;
 mod index;
@@ -39,6 +40,12 @@ pub trait Router: DynClone {
     fn sent(&mut self, _ask: &Ask, _view: &View<'_>, _replica: u32) {}
     /// How much of the cluster it looks at.
     fn sees(&self) -> Sees;
+    /// Whether it must be told of first tokens.
+    fn watches_starts(&self) -> bool {
+        false
+    }
+    /// A call that it had sent made its first token; again, where the call was thrown out and is computed again.
+    fn started(&mut self, _call: u32, _replica: u32) {}
     /// A call that it had sent ended, or was thrown out for good.
     fn ended(&mut self, _call: u32, _replica: u32) {}
 }
