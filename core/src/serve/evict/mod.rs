@@ -74,6 +74,11 @@ pub trait Eviction: DynClone {
     fn whole_leaves(&self) -> bool {
         false
     }
+    /// Whether what a leaf hung from goes after it before all others, where it was used no later: so it is where
+    /// stamps alone decide. The cache need not offer it then.
+    fn goes_upwards(&self) -> bool {
+        false
+    }
     /// A call was admitted: its session is back.
     fn admitted(&mut self, _call: u32, _now: Ps) {}
     /// A call let go of the first `blocks` of what it held; offers that name it as the last come later.
