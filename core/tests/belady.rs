@@ -16,13 +16,16 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 const BLOCK: u32 = 8;
 
+/// What is drawn for a call: the segment that it adds, tokens behind it, delay, how far back what it waits for is, size.
+type Turn = (u64, u32, u64, u32, u32);
+
 /// Agents that share beginnings, grow, go back and now and then ask for more than fits. No prompt is of whole blocks: of such
 /// a one the last block is computed though it is held, and finding more is then no gain.
 fn sessions() -> impl Strategy<Value = Vec<Session>> {
     let turn = (1u64..12, 1u32..BLOCK, 0u64..40_000, prop::sample::select(vec![1u32, 1, 1, 2]), 0u32..30);
     let set = prop::collection::vec(prop::collection::vec(turn, 1..9), 2..9);
     set.prop_map(|all| {
-        let one = |(number, turns): (u64, Vec<(u64, u32, u64, u32, u32)>)| {
+        let one = |(number, turns): (u64, Vec<Turn>)| {
             let mut prompt = vec![number % 3];
             let mut calls = Vec::new();
             for &(id, tail, delay, _, size) in &turns {
