@@ -26,21 +26,30 @@ fn says(scenario: &Scenario) -> String {
 
 const CACHING: &str = "exact-prefix-cache, prefix-aware-routing, prompt-compaction, max-token-prediction";
 
-/// Each with the scenario that it does nothing in, what is said, and one change with which it does something.
-#[test]
-fn what_nothing_reads_is_refused_by_key_value_and_reason() {
-    let naive = || of(&["naive"]);
-    let epc = || of(&["exact-prefix-cache"]);
-    let both = |scenario: &Scenario| Scenario {
-        policies: vec!["naive".to_owned(), "max-token-prediction".to_owned(), "prompt-compaction".to_owned()],
-        ..scenario.clone()
-    };
+/// A scenario with an option that does nothing there, what is said of it, and one change with which it does something:
+/// where there is none, other policies.
+type Idle = (Scenario, String, Option<Scenario>);
+
+fn naive() -> Scenario {
+    of(&["naive"])
+}
+
+fn epc() -> Scenario {
+    of(&["exact-prefix-cache"])
+}
+
+/// The same under other policies.
+fn both(scenario: &Scenario) -> Scenario {
+    let policies = ["naive", "max-token-prediction", "prompt-compaction"].map(str::to_owned).to_vec();
+    Scenario { policies, ..scenario.clone() }
+}
+
+/// What no policy of the scenario reads.
+fn idle_for_the_policies() -> Vec<Idle> {
     let too = format!("expected one of these policies, too: {CACHING}");
     let predicting =
         "no policy here predicts lengths, expected one of these policies, too: max-token-prediction";
-    let users = Some(Arrivals::Users { users: 4, per_s: 2.0 });
-    let own = latency::find("h200-qwen3-8b").unwrap();
-    let cases: Vec<(Scenario, String, Scenario)> = [
+    vec![
         (Scenario { router: text("cache-aware"), ..naive() }, format!("`router` is `cache-aware` and does nothing here: naive keeps its own, {too}"), None),
         (Scenario { cache: text("radix"), ..naive() }, format!("`cache` is `radix` and does nothing here: no policy here keeps prefixes, {too}"), None),
         (Scenario { eviction: text("lfu"), ..naive() }, format!("`eviction` is `lfu` and does nothing here: no policy here keeps prefixes, {too}"), None),
@@ -48,6 +57,14 @@ fn what_nothing_reads_is_refused_by_key_value_and_reason() {
         (Scenario { predictor: text("mlp"), ..epc() }, format!("`predictor` is `mlp` and does nothing here: {predicting}"), None),
         (Scenario { scheduler: text("shortest"), ..epc() }, format!("`scheduler` is `shortest` and does nothing here: {predicting}"), None),
         (Scenario { context: text("masking:5"), ..epc() }, "`context` is `masking:5` and does nothing here: no policy here changes prompts, expected one of these policies, too: prompt-compaction".to_owned(), None),
+    ]
+}
+
+/// What another option leaves without effect.
+fn idle_beside_others() -> Vec<Idle> {
+    let users = Some(Arrivals::Users { users: 4, per_s: 2.0 });
+    let own = latency::find("h200-qwen3-8b").unwrap();
+    vec![
         (
             Scenario { eviction: text("lfu"), cache: text("slots"), ..epc() },
             "`eviction` is `lfu` and does nothing here: a place of `slots` evicts what it held and nothing else, expected another cache".to_owned(),
@@ -104,13 +121,12 @@ fn what_nothing_reads_is_refused_by_key_value_and_reason() {
             Some(Scenario { eviction: text("ttl:cold_s=1"), ..epc() }),
         ),
     ]
-    .into_iter()
-    .map(|(wrong, said, right): (Scenario, String, Option<Scenario>)| {
+}
+
+#[test]
+fn what_nothing_reads_is_refused_by_key_value_and_reason() {
+    for (wrong, said, right) in idle_for_the_policies().into_iter().chain(idle_beside_others()) {
         let right = right.unwrap_or_else(|| both(&wrong));
-        (wrong, said, right)
-    })
-    .collect();
-    for (wrong, said, right) in cases {
         assert_eq!(says(&wrong), said);
         assert_eq!(right.validate(), Ok(()), "{said}");
         let (pruned, idle) = wrong.pruned();
