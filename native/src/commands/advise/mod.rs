@@ -68,7 +68,8 @@ pub(crate) fn run(args: &AdviseArgs, json: bool) -> anyhow::Result<ExitCode> {
         sample_calls: args.sample_calls,
     };
     let imported = args.input.read()?;
-    let mut tell = |what: &str| output::progress(what);
+    let mut tell =
+        |what: &str, done: u64| output::progress(&format!("{done} simulations done, next: {what}"));
     let advice = advise::run(&imported.sessions, &options, &mut tell)?;
     if json {
         output::emit_json(&advice)?;
