@@ -62,10 +62,11 @@ test("it can be stopped, asked again with the keyboard, and a wrong objective is
   await page.locator("#advice").scrollIntoViewIfNeeded();
   await hook(page, "advise").focus();
   await page.keyboard.press("Enter");
-  await hook(page, "advice-stop").waitFor();
+  await page.waitForFunction(() => document.querySelector('[data-testid="advise"]').textContent === "Stop");
   await page.waitForFunction(() => /simulations? done, now/.test(document.querySelector('[data-testid="advice-status"]').textContent), null, { timeout: 60_000 });
-  await hook(page, "advice-stop").click();
-  await hook(page, "advise").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), "advise", "the focus is lost");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelector('[data-testid="advise"]').textContent === "Advise");
   assert.equal(await hook(page, "advice-status").innerText(), "");
   await page.waitForTimeout(500);
   assert.equal(await hook(page, "advice").count() + await hook(page, "advice-error").count(), 0, "a stopped worker answered");

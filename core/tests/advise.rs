@@ -57,7 +57,10 @@ fn the_least_number_is_found_and_contradictions_are_said() {
     assert_eq!(plain.replicas, Some(5));
     assert!(plain.not_monotone.is_empty());
     let text = &plain.says[0].text;
-    assert!(text.starts_with("5 replicas meet `ttft_ms.p99<=100`: `ttft_ms.p99` is 90.0 ms. 4 replicas do not: "), "{text}");
+    assert!(
+        text.starts_with("5 replicas meet `ttft_ms.p99<=100`: `ttft_ms.p99` is 90.0 ms. 4 replicas do not: "),
+        "{text}"
+    );
     // One draw of three is above at 5 replicas.
     let noisy = found(&[900.0, 500.0, 300.0, 150.0, 90.0, 80.0, 70.0, 60.0], 6.0, 3);
     assert_eq!(noisy.replicas, Some(6));
@@ -163,7 +166,8 @@ fn everything_said(advice: &Advice) -> Vec<&Sentence> {
 
 #[test]
 fn every_sentence_rests_on_figures_of_a_named_origin() {
-    let advice = advise::run(&agents(8), &options("ttft_ms.p95<=60,job_ms.p95<=60000"), &mut |_, _| {}).unwrap();
+    let advice =
+        advise::run(&agents(8), &options("ttft_ms.p95<=60,job_ms.p95<=60000"), &mut |_, _| {}).unwrap();
     assert_eq!((advice.origin, advice.profile.origin.as_str()), (Origin::Simulated, "estimated"));
     for said in everything_said(&advice) {
         assert!(!said.because.is_empty(), "{}", said.text);
@@ -251,8 +255,7 @@ fn memory_is_read_from_the_curve() {
     assert!((advice.rows[0].replicas_worth - 154.0 / 57.0).abs() < 1e-12);
     assert_eq!(advice.ceiling_hit_rate, Some(0.5));
     let here = &advice.says[1].text;
-    let expected =
-        "All replicas together hold 114 tokens (0.00 GiB): as one such cache 50.0 % of what an infinite cache finds.";
+    let expected = "All replicas together hold 114 tokens (0.00 GiB): as one such cache 50.0 % of what an infinite cache finds.";
     assert_eq!(here, expected);
     assert!(advice.says[2].text.contains("up to 1,234 tokens at once"), "{}", advice.says[2].text);
     let none = Curve { knots: vec![Knot { kv_tokens: 0, hit_tokens: 0 }], ..curve };
@@ -290,7 +293,11 @@ fn flags_are_those_that_were_checked() {
     let on = |setup: Setup, lever: &Lever| if lever.fits(&setup) { lever.on(&setup) } else { setup };
     let all = levers.iter().fold(Setup::default(), on);
     let text = |setup: &Setup| {
-        flags(setup, &scenario, Some(1_073_741.824)).iter().map(|flag| flag.flag.clone()).collect::<Vec<_>>().join("\n")
+        flags(setup, &scenario, Some(1_073_741.824))
+            .iter()
+            .map(|flag| flag.flag.clone())
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     for expected in [
         "--enable-prefix-caching",

@@ -28,7 +28,7 @@ fn written(title: &str, block: &Block) -> String {
                 format!("<dt><code>{}</code></dt><dd>{}</dd>", escape(flag), coded(sets))
             };
             let flags: String = flags.iter().map(each).collect();
-            format!("<h4>{}</h4><dl class=\"policies\">{flags}</dl>", escape(title))
+            format!("<h4>{}</h4><dl class=\"flags\">{flags}</dl>", escape(title))
         }
     }
 }
@@ -56,7 +56,13 @@ fn because(part: &Part) -> String {
         .collect();
     let count = words::plural(part.because.len() as u64, "figure");
     let label = format!("Figures behind: {}", part.title);
-    let table = boxed(&label, "", "advice-because", &["Run", "Figure", "Value", "Origin"], &format!("<tbody>{rows}</tbody>"));
+    let table = boxed(
+        &label,
+        "",
+        "advice-because",
+        &["Run", "Figure", "Value", "Origin"],
+        &format!("<tbody>{rows}</tbody>"),
+    );
     format!("<details><summary>{count} that this rests on</summary>{table}</details>")
 }
 
@@ -96,7 +102,7 @@ mod tests {
         for expected in [
             "<h3>How?</h3><p class=\"notice\"><code>a&lt;b</code> &amp; more</p>",
             "<th scope=\"row\">&lt;i&gt;</th><td>1</td>",
-            "<h4>vLLM</h4><dl class=\"policies\"><dt><code>--x</code></dt><dd><code>y</code></dd></dl>",
+            "<h4>vLLM</h4><dl class=\"flags\"><dt><code>--x</code></dt><dd><code>y</code></dd></dl>",
             "1 figure that this rests on",
             "<th scope=\"row\">a&lt;b</th><td>ttft_ms.mean</td><td>1.250</td><td>published</td>",
         ] {

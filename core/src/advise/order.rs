@@ -214,7 +214,7 @@ pub fn greedy(
     advice.research = gains(try_all(&levers.research, &advice.setup, current, ranking, run)?);
     advice.lossy = gains(try_all(&levers.lossy, &advice.setup, current, ranking, run)?);
     advice.total = latest.as_ref().map(|last| {
-        let names = ("all steps", "", base.name(), advice.setup.name());
+        let names = ("all steps".to_owned(), "", base.name(), advice.setup.name());
         gain(names, None, ranking, &first, last)
     });
     advice.evicted_blocks = advice.setup.cache.then_some(current.outcome.counters.evicted_blocks);
@@ -256,7 +256,7 @@ fn try_all(
 }
 
 fn gain(
-    (lever, kind, to, gives): (&str, &str, String, String),
+    (lever, kind, to, gives): (String, &str, String, String),
     context: Option<&str>,
     ranking: Ranking,
     without: &PolicyRun,
@@ -268,7 +268,7 @@ fn gain(
     let row = |run: &PolicyRun| summarise(&run.name, &run.workload, &run.outcome, &common);
     let (before, after) = (row(without), row(with));
     let mut gain = Gain {
-        lever: lever.to_owned(),
+        lever,
         kind: kind.to_owned(),
         to,
         gives,

@@ -126,7 +126,7 @@ fn admits(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
 fn named(gain: &Gain) -> String {
     match gain.kind.as_str() {
         "cache" => "the prefix cache".to_owned(),
-        "memory" => "a tier in the host's memory (`host-memory`)".to_owned(),
+        "memory" => format!("a tier of so many tokens in each host's memory, `{}`", gain.lever),
         kind => format!("the {kind} `{}`", gain.lever),
     }
 }

@@ -124,7 +124,7 @@ fn ceiling(advice: &Advice) -> Vec<Vec<String>> {
 fn order(order: &OrderAdvice) -> Part {
     let ranked = order.ranked_by.as_str();
     let by_mean = ranked == super::order::MEAN_TTFT;
-    let mut heads = vec!["", ranked, "gain"];
+    let mut heads = vec!["set-up", ranked, "gain"];
     heads.extend((!by_mean).then_some("TTFT mean"));
     heads.extend(["job mean", "hit rate", "prefill tokens"]);
     let cells = |name: String, gain: String, at: &Glance| {

@@ -7,13 +7,13 @@ use super::floor::{in_reach, tools_alone};
 use super::order::{Levers, OrderAdvice, Ranking, greedy};
 use super::replicas::{ReplicaAdvice, Search, search};
 use super::resample::resample;
-use super::sample::{shuffled, take};
+use super::sample::{Sample, shuffled, take};
 use super::setting::{SettingFigures, Strain, setting};
 use super::{Advice, Lever, ProfileNote, Sentence, Setup};
 use crate::figure::units::grouped;
 use crate::metrics::breaks::{Breaks, breaks};
 use crate::metrics::objective::{Condition, METRICS, Quantity, Statistic};
-use crate::metrics::{Curve, InspectOptions, PolicyMetrics, compare, curve_over, miss_ratio_curve};
+use crate::metrics::{Curve, InspectOptions, PolicyMetrics, Spread, compare, curve_over, miss_ratio_curve};
 use crate::policy::{
     Arrivals, KeepAll, PolicyRun, Resolved, Scenario, ScenarioError, block_tokens, by_name, simulate_from,
     simulate_policies,
@@ -85,13 +85,7 @@ pub fn run(
     tell: &mut Progress<'_>,
 ) -> Result<Advice, ScenarioError> {
     let mut teller = Teller { tell, simulations: 0 };
-    let single_requests = sessions.iter().all(|session| session.turns().is_none());
-    let arrivals = options.scenario.arrivals;
-    let recorded = arrivals == Some(Arrivals::Recorded) || (arrivals.is_none() && single_requests);
-    let (taken, sample) = match take(sessions, options.sample_calls, recorded) {
-        Some((taken, sample)) => (taken, Some(sample)),
-        None => (sessions.to_vec(), None),
-    };
+    let (taken, sample) = sampled(sessions, options);
     let mut bench = Bench::new(taken);
     teller.next("the policies that were given");
     let (resolved, runs) = simulate_from(&bench.sessions, &options.scenario, &mut bench.shelf)?;
@@ -104,9 +98,7 @@ pub fn run(
     let (order, last) = ordered(&mut bench, &given, &objectives, &mut teller)?;
     (teller.tell)("the hit rate at every capacity", teller.simulations);
     let one_by_one = miss_ratio_curve(sessions, &inspect_options(block));
-    let row = last.as_ref().and_then(|last| compare(std::slice::from_ref(last)).pop());
-    let strain = last.as_ref().zip(row.as_ref()).map(|(last, row)| Strain::of(last, row, block));
-    let admitted = last.as_ref().map_or_else(|| one_by_one.clone(), |last| admitted(last, block));
+    let Read { row, strain, admitted, floor } = read(last, &one_by_one, &given, block);
     let memory = memory(&given, strain.as_ref());
     let found = breaks(sessions, block);
     let shared_kv_tokens = memory.kv_tokens.saturating_mul(memory.replicas.into());
@@ -119,8 +111,6 @@ pub fn run(
     });
     let capacity = capacity(&admitted, &one_by_one, memory);
     let setup = wanted(&order, &given);
-    let floor = last.as_ref().and_then(|last| tools_alone(last, &given));
-    drop(last);
     let reach = match &row {
         Some(row) => in_reach(&objectives, row, floor),
         None => (objectives, Vec::new()),
@@ -153,6 +143,36 @@ pub fn run(
         cannot_say,
         scenario: resolved,
     })
+}
+
+/// What is simulated: the whole set, or a part of it.
+fn sampled(sessions: &[Session], options: &Options) -> (Vec<Session>, Option<Sample>) {
+    let single_requests = sessions.iter().all(|session| session.turns().is_none());
+    let arrivals = options.scenario.arrivals;
+    let recorded = arrivals == Some(Arrivals::Recorded) || (arrivals.is_none() && single_requests);
+    match take(sessions, options.sample_calls, recorded) {
+        Some((taken, sample)) => (taken, Some(sample)),
+        None => (sessions.to_vec(), None),
+    }
+}
+
+/// What is read of the run of all steps.
+struct Read {
+    row: Option<PolicyMetrics>,
+    strain: Option<Strain>,
+    /// The hit rate at every capacity, in its order of calls.
+    admitted: Curve,
+    /// Times of jobs if servers took none.
+    floor: Option<Spread>,
+}
+
+fn read(last: Option<PolicyRun>, one_by_one: &Curve, given: &Scenario, block: u32) -> Read {
+    let Some(last) = last else {
+        return Read { row: None, strain: None, admitted: one_by_one.clone(), floor: None };
+    };
+    let row = compare(std::slice::from_ref(&last)).pop();
+    let strain = row.as_ref().map(|row| Strain::of(&last, row, block));
+    Read { row, strain, admitted: admitted(&last, block), floor: tools_alone(&last, given) }
 }
 
 fn inspect_options(block: u32) -> InspectOptions {

@@ -49,7 +49,7 @@ impl Setup {
         }
         parts.extend(self.router.clone());
         parts.extend(self.eviction.clone());
-        parts.extend(self.host_kv_tokens.map(|_| HOST.to_owned()));
+        parts.extend(self.host_kv_tokens.map(host));
         if self.predict {
             parts.push(SHORTEST.to_owned());
         }
@@ -93,7 +93,11 @@ impl Setup {
 const ROUND_ROBIN: &str = "round-robin";
 const RAW: &str = "raw";
 const SHORTEST: &str = "shortest-predicted-first";
-const HOST: &str = "host-memory";
+
+/// A tier of so many tokens in the host's memory of a replica.
+fn host(kv_tokens: u64) -> String {
+    format!("host-memory:{kv_tokens}")
+}
 
 /// One thing that can be turned on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,13 +185,13 @@ impl Lever {
     }
 
     /// Name in results.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> String {
         match self {
-            Lever::Cache => "prefix-cache",
-            Lever::Predict => SHORTEST,
-            Lever::Host(_) => HOST,
+            Lever::Cache => "prefix-cache".to_owned(),
+            Lever::Predict => SHORTEST.to_owned(),
+            Lever::Host(kv_tokens) => host(*kv_tokens),
             Lever::Router(name) | Lever::Eviction(name) | Lever::Scheduler(name) | Lever::Context(name) => {
-                name
+                name.clone()
             }
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn gib(bytes: f64) -> String {
 }
 
 /// A figure with its unit: `444 ms`, `12.5 min`, `41.6 %`, `3,120`.
-pub fn value(quantity: Quantity, value: f64) -> String {
+pub(super) fn value(quantity: Quantity, value: f64) -> String {
     match quantity.metric.name {
         name if name.ends_with("_ms") => time(value),
         "hit_rate" | "ceiling_hit_rate" | "utilisation" => percent(Some(value)),

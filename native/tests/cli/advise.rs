@@ -79,12 +79,35 @@ fn the_json_follows_its_schema() {
     for args in [
         &[TWO, "--slo", "ttft_ms.mean<=200", "--max-replicas", "2"] as &[&'static str],
         &[TWO, "--kv-tokens", "16", "--slo", "ttft_ms.mean<=200"],
-        &[BROKEN, "--policy", "naive", "--arrivals", "recorded", "--slo", "ttft_ms.p99<=1", "--max-replicas", "2"],
-        &[sample, "--sample-calls", "300", "--replicas", "2", "--kv-tokens", "60000", "--slo", slo, "--max-replicas", "2"],
+        &[
+            BROKEN,
+            "--policy",
+            "naive",
+            "--arrivals",
+            "recorded",
+            "--slo",
+            "ttft_ms.p99<=1",
+            "--max-replicas",
+            "2",
+        ],
+        &[
+            sample,
+            "--sample-calls",
+            "300",
+            "--replicas",
+            "2",
+            "--kv-tokens",
+            "60000",
+            "--slo",
+            slo,
+            "--max-replicas",
+            "2",
+        ],
         &["data/mooncake-conversation.ndjson.gz", "--limit", "100"],
     ] {
         let answer = advise(args);
-        let errors: Vec<String> = validator.iter_errors(&answer).map(|error| format!("{}: {error}", error.instance_path)).collect();
+        let errors: Vec<String> =
+            validator.iter_errors(&answer).map(|error| format!("{}: {error}", error.instance_path)).collect();
         assert!(errors.is_empty(), "{args:?}: {errors:?}");
     }
     let mut wrong = advise(&[TWO]);

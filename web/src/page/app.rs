@@ -14,7 +14,7 @@
 //! - Agent Shapes: `shapes-chips`, `shapes-summary`, `shapes-words`, `select-growth`, `shapes-fit` (where there are synthetic sessions).
 //! - Failures: `figure-failures`, `select-failure`, `failure-words`.
 //! - Your Trace: `drop-zone`, `file-input`, `own-error`, `own-summary`, `own-explore`, `own-advise`.
-//! - Advice: `advice-set`, `advice-profile`, `advice-replicas`, `advice-slo`, `advise`, `advice-stop`, `advice-status` (live region), `advice`,
+//! - Advice: `advice-set`, `advice-profile`, `advice-replicas`, `advice-slo`, `advise` (stops, too), `advice-status` (live region), `advice`,
 //!   `advice-error`; in it `advice-table`, `advice-because`.
 //! - `theme-toggle`, `notice`, `worker-trouble`, `worker-restart`.
 

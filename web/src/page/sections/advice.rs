@@ -33,43 +33,46 @@ pub(crate) fn Advice() -> impl IntoView {
     let objectives = RwSignal::new(SLO.to_owned());
     let running = RwSignal::new(None::<String>);
     let answer = RwSignal::new(None::<Result<String, String>>);
-    let set = Signal::derive(move || context.advised.get().or_else(|| context.first_set()).unwrap_or_default());
-    let ask = move |_| {
+    let set =
+        Signal::derive(move || context.advised.get().or_else(|| context.first_set()).unwrap_or_default());
+    let busy = Memo::new(move |_| running.with(Option::is_some));
+    let turns = StoredValue::new(0_u32);
+    let press = move |_| {
+        let turn = turns.get_value() + 1;
+        turns.set_value(turn);
+        if busy.get_untracked() {
+            running.set(None);
+            return context.adviser.stop();
+        }
         let ask = Ask {
-            set: set.get(),
-            profile: profile.get(),
-            replicas: replicas.with(|number| number.parse().unwrap_or(1)),
-            objectives: objectives.get(),
+            set: set.get_untracked(),
+            profile: profile.get_untracked(),
+            replicas: replicas.with_untracked(|number| number.parse().unwrap_or(1)),
+            objectives: objectives.get_untracked(),
         };
         running.set(Some("starting".to_owned()));
         answer.set(None);
         spawn_local(async move {
             let found = advise(context, ask, running).await;
-            // A stopped worker answers nobody.
-            if running.with_untracked(Option::is_some) {
+            // What was stopped answers nobody.
+            if turns.get_value() == turn {
                 answer.set(Some(found));
                 running.set(None);
             }
         });
     };
-    let stop = move |_| {
-        running.set(None);
-        context.adviser.stop();
-    };
     let profiles = Signal::derive(|| {
         let all = latency::LISTED.iter();
-        all.map(|profile| (profile.name.to_owned(), format!("{} ({})", profile.title, profile.origin))).collect()
+        all.map(|profile| (profile.name.to_owned(), format!("{} ({})", profile.title, profile.origin)))
+            .collect()
     });
     let numbers = Signal::derive(|| {
-        REPLICAS.iter().map(|number| (number.to_string(), words::plural((*number).into(), "replica"))).collect()
+        REPLICAS
+            .iter()
+            .map(|number| (number.to_string(), words::plural((*number).into(), "replica")))
+            .collect()
     });
     let choose = Callback::new(move |name| context.advised.set(Some(name)));
-    let told = move || match answer.get()? {
-        Ok(html) => Some(view! { <div class="told advice" data-testid="advice" inner_html=html></div> }.into_any()),
-        Err(why) => {
-            Some(view! { <p class="notice" role="alert" data-testid="advice-error">{format!("No advice: {why}.")}</p> }.into_any())
-        }
-    };
     view! {
         <section class="part" id="advice" aria-labelledby="advice-title">
             <h2 id="advice-title">"Advice"</h2>
@@ -85,14 +88,22 @@ pub(crate) fn Advice() -> impl IntoView {
                     <input type="text" id="advice-slo" data-testid="advice-slo" spellcheck="false" prop:value=move || objectives.get()
                         on:input=move |event| objectives.set(event_target_value(&event)) />
                 </div>
-                {move || match running.get() {
-                    None => view! { <button class="primary" data-testid="advise" on:click=ask>"Advise"</button> }.into_any(),
-                    Some(_) => view! { <button data-testid="advice-stop" on:click=stop>"Stop"</button> }.into_any(),
-                }}
+                <button class="primary" data-testid="advise" on:click=press>{move || if busy.get() { "Stop" } else { "Advise" }}</button>
             </div>
             <p class="status" role="status" data-testid="advice-status">{move || running.get()}</p>
-            {told}
+            {move || answer.get().map(told)}
         </section>
+    }
+}
+
+/// The answer, or why there is none.
+fn told(answer: Result<String, String>) -> AnyView {
+    match answer {
+        Ok(html) => view! { <div class="told advice" data-testid="advice" inner_html=html></div> }.into_any(),
+        Err(why) => {
+            view! { <p class="notice" role="alert" data-testid="advice-error">{format!("No advice: {why}.")}</p> }
+                .into_any()
+        }
     }
 }
 
