@@ -78,7 +78,8 @@ impl Statistic {
         }
     }
 
-    fn of(self, spread: &Spread) -> f64 {
+    /// This number of a spread.
+    pub fn of(self, spread: &Spread) -> f64 {
         match self {
             Statistic::Mean => spread.mean,
             Statistic::P50 => spread.p50,
