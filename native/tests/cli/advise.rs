@@ -133,7 +133,7 @@ fn samples_and_single_requests_are_said() {
 #[test]
 fn wrong_calls_are_named() {
     for (slo, expected) in [
-        ("ttft.p99<=1", "unknown metric `ttft`, expected one of: ttft_ms"),
+        ("ttft.p99<=1", "unknown metric `ttft` (did you mean `ttft_ms`?), expected one of: ttft_ms"),
         ("ttft_ms<=1", "expected one of: mean, p50, p90, p95, p99"),
         ("ttft_ms.p99", "compares nothing"),
         ("ttft_ms.p99<=+10%", "is a change, expected a number"),

@@ -134,13 +134,13 @@ fn flags_reach_the_scenario() {
         "--limit",
         "1",
         "--policy",
-        "naive",
+        "exact-prefix-cache,prompt-compaction",
     ];
     let scenario = json(&simulate(&flags))["scenario"].clone();
     let expected = serde_json::json!({
         "replicas": 3, "kv_tokens": 640, "max_tokens": 77, "replay": "times", "speed": 2.5, "seed": 9, "reserve": true,
         "router": "least-load", "context": "masking:5", "step_tokens": 512, "share_system": true, "sessions": 1,
-        "policies": ["naive"], "arrivals": {"concurrency": {"sessions": 1}}, "max_batch": 1, "block_tokens": 16,
+        "policies": ["exact-prefix-cache", "prompt-compaction"], "arrivals": {"concurrency": {"sessions": 1}}, "max_batch": 1, "block_tokens": 16,
         "profile": "linear:100,1,10",
     });
     for (key, value) in expected.as_object().unwrap() {

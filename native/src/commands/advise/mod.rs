@@ -72,8 +72,7 @@ pub(crate) fn run(args: &AdviseArgs, json: bool) -> anyhow::Result<ExitCode> {
     };
     let imported = args.input.read()?;
     options.scenario.validate_on(&imported.sessions)?;
-    let mut tell =
-        |what: &str, done: u64| output::progress(&format!("{done} simulations done, next: {what}"));
+    let mut tell = |what: &str, done: u64| output::progress(format!("{done} simulations done, next: {what}"));
     let advice = advise::run(&imported.sessions, &options, &mut tell)?;
     if json {
         output::emit_json(&advice)?;
