@@ -5,7 +5,7 @@
 //! that of a block behind it, so the rule keeps to leaves by itself). On a timed run it is no bound. Which uses come is known
 //! as it is: calls that are refused, left out or sent to another replica do not count, and one that is thrown out comes again.
 //! Their order is that of the recorded times of calls on the schedule of sessions, without what servers add; and were it exact,
-//! what is found would change when the next call comes, and with it the order.
+//! what is found would change when the next call comes, and with it the order. `tests/belady.rs` measures how often others find more.
 
 use super::keyed::{Keyed, Offered};
 use super::uses::{Uses, way};
