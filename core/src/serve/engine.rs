@@ -104,15 +104,15 @@ impl<'a> Engine<'a> {
         let predictor = |choice| predict::make(choice, work.predict_keys.len(), work.sessions.len());
         let replicas: Vec<Replica<'a>> = (0..config.replicas).map(replica).collect();
         let foresees = router.sees() == Sees::Future && config.replicas > 1;
-        let foresight = foresees.then(|| Foresight::new(Shared::new(work, tree, config)));
+        let mut shared = Shared::new(work, tree, config);
+        shared.counts_service = replicas.iter().any(Replica::reads_service);
+        let foresight = foresees.then(|| Foresight::new(shared.clone()));
+        shared.started = router.watches_starts().then(Vec::new);
         let mut sessions = Sessions::new(work, arrivals, config.replay, config.speed);
         let mut due = Vec::new();
         sessions.begin(&mut due);
         Engine {
-            shared: Shared {
-                started: router.watches_starts().then(Vec::new),
-                ..Shared::new(work, tree, config)
-            },
+            shared,
             sessions,
             watches_sessions: replicas.iter().any(Replica::watches_sessions),
             replicas,

@@ -128,6 +128,11 @@ impl<'a> Replica<'a> {
         self.queue.watches_sessions()
     }
 
+    /// Whether its queue asks what sessions and chains of calls were served.
+    pub(super) fn reads_service(&self) -> bool {
+        self.queue.reads_service()
+    }
+
     /// Brings a stretch of decode steps up to date: what is done by `now` is done, the rest is a stretch of its
     /// own. Changes nothing that happens, only lets others look.
     pub(super) fn settle(&mut self, now: Ps, shared: &Shared<'_>) {

@@ -72,6 +72,8 @@ pub(super) struct Shared<'a> {
     pub(super) predicted: Vec<u64>,
     pub(super) out: Vec<CallOutcome>,
     pub(super) ceiling: Ceiling<'a>,
+    /// Whether a scheduler asks for the two below.
+    pub(super) counts_service: bool,
     /// Tokens computed and made by session, for its ended calls.
     pub(super) served: Vec<u64>,
     /// The same by ended call, along the chain of calls up to it that was served most.
@@ -96,6 +98,7 @@ impl<'a> Shared<'a> {
             predicted: vec![0; work.calls.len()],
             out: work.calls.iter().map(out).collect(),
             ceiling: Ceiling::new(tree),
+            counts_service: true,
             served: vec![0; work.sessions.len()],
             chains: vec![0; work.calls.len()],
             started: None,
@@ -161,13 +164,18 @@ impl<'a> Shared<'a> {
         let out = &mut self.out[call as usize];
         out.finished_us = Some(us(now));
         out.output_tokens = generated;
-        let service = out.computed_tokens + generated;
-        self.served[self.work.calls[call as usize].session as usize] += service;
-        self.chains[call as usize] = self.chain(call) + service;
+        if self.counts_service {
+            let service = out.computed_tokens + generated;
+            self.served[self.work.calls[call as usize].session as usize] += service;
+            self.chains[call as usize] = self.chain(call) + service;
+        }
     }
 
     /// What was served along the chain that leads to a call: of several, the one that was served most.
     pub(super) fn chain(&self, call: u32) -> u64 {
+        if !self.counts_service {
+            return 0;
+        }
         let before = self.work.calls[call as usize].start.after.iter();
         before.map(|&earlier| self.chains[earlier as usize]).max().unwrap_or(0)
     }

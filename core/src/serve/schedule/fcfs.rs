@@ -29,4 +29,8 @@ impl Queue for Fcfs {
     fn keeps_head(&self) -> bool {
         true
     }
+
+    fn reads_service(&self) -> bool {
+        false
+    }
 }

@@ -63,6 +63,10 @@ pub trait Queue: DynClone {
     }
     /// A call that had been admitted ended.
     fn ended(&mut self, _call: u32) {}
+    /// Whether it asks what sessions and chains of calls were served ([`Waiting::served`], [`Waiting::chain`]).
+    fn reads_service(&self) -> bool {
+        true
+    }
     /// Whether it must be told when sessions are over.
     fn watches_sessions(&self) -> bool {
         false
