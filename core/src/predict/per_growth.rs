@@ -73,7 +73,8 @@ impl PerGrowth {
 
 impl Predictor for PerGrowth {
     fn predict(&self, kind: &Kind) -> Option<u64> {
-        let of = |class: Class| self.classes.get(&class).and_then(|window| window.quantile(self.percent, ENOUGH));
+        let of =
+            |class: Class| self.classes.get(&class).and_then(|window| window.quantile(self.percent, ENOUGH));
         self.classes(kind).into_iter().find_map(of).or_else(|| self.tools.predict(kind))
     }
 

@@ -42,7 +42,9 @@ fn turn(tape: &mut Tape) -> Turn {
 pub(crate) fn work(tape: &mut Tape) -> Workload {
     let models = tape.within(1, 3) as u32;
     let mut work = Workload {
-        segments: (0..u64::from(SEGMENTS)).map(|id| Segment { id, tokens: tape.within(1, 80) as u32 }).collect(),
+        segments: (0..u64::from(SEGMENTS))
+            .map(|id| Segment { id, tokens: tape.within(1, 80) as u32 })
+            .collect(),
         models: (0..models).map(|number| number.to_string()).collect(),
         predict_keys: vec!["unknown".to_owned()],
         scope: Scope::Set,
