@@ -113,6 +113,7 @@ impl<'a> Engine<'a> {
         shared.counts_service = replicas.iter().any(Replica::reads_service);
         shared.started = router.watches_starts().then(Vec::new);
         let foresight = foresees.then(|| Foresight::new(shared.clone()));
+        shared.started = router.watches_starts().then(Vec::new);
         let mut sessions = Sessions::new(work, arrivals, config.replay, config.speed);
         let mut due = Vec::new();
         sessions.begin(&mut due);
