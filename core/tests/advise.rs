@@ -246,8 +246,7 @@ fn a_trace_of_single_requests_says_what_it_cannot() {
 fn memory_is_read_from_the_curve() {
     let knots = [(0, 0), (64, 0), (164, 100)].map(|(kv_tokens, hit_tokens)| Knot { kv_tokens, hit_tokens });
     let curve = Curve { block_tokens: 1, prompt_tokens: 200, knots: knots.to_vec() };
-    let memory =
-        Memory { replicas: 2, kv_tokens: 57, kv_bytes_per_token: Some(1024.0), held_kv_tokens: Some(1_234) };
+    let memory = Memory { replicas: 2, kv_tokens: 57, kv_bytes_per_token: Some(1024.0) };
     let advice = capacity(&curve, &curve, memory);
     let rows: Vec<_> = advice.rows.iter().map(|row| (row.kv_tokens, row.one_by_one_kv_tokens)).collect();
     assert_eq!(rows, [(154, 154), (159, 159), (163, 163)]);
@@ -257,7 +256,6 @@ fn memory_is_read_from_the_curve() {
     let here = &advice.says[1].text;
     let expected = "All replicas together hold 114 tokens (0.00 GiB): as one such cache 50.0 % of what an infinite cache finds.";
     assert_eq!(here, expected);
-    assert!(advice.says[2].text.contains("up to 1,234 tokens at once"), "{}", advice.says[2].text);
     let none = Curve { knots: vec![Knot { kv_tokens: 0, hit_tokens: 0 }], ..curve };
     assert!(capacity(&none, &none, memory).says[0].text.contains("more KV memory adds no hits"));
 }

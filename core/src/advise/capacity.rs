@@ -20,9 +20,6 @@ pub struct Memory {
     pub kv_tokens: u64,
     /// What a token takes, where the profile knows it.
     pub kv_bytes_per_token: Option<f64>,
-    /// Most that running calls held at once on one replica, where something ran.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub held_kv_tokens: Option<u64>,
 }
 
 /// What one share of the ceiling needs.
@@ -134,20 +131,9 @@ fn says(curve: &Curve, rows: &[CapacityRow], memory: Memory) -> Vec<Sentence> {
         "ceiling_hit_rate",
         curve.hit_rate(u64::MAX),
     );
-    let mut says = vec![needed, here];
-    says.extend(memory.held_kv_tokens.map(|held| {
-        let text = format!(
-            "Running calls held up to {} tokens at once on one replica: that comes on top, as does what being split over \
-             replicas takes.",
-            grouped(held)
-        );
-        Sentence::new(text).on(RUN, "most kv_tokens held by running calls", held as f64)
-    }));
-    says
+    vec![needed, here]
 }
 
-/// The run that the order of calls is from.
-const RUN: &str = "all steps turned on";
 /// What the curve is of.
 const ORDER: &str = "one shared LRU cache, untimed, calls as admitted";
 

@@ -207,5 +207,6 @@ fn components(advice: &Advice) -> Vec<Block> {
 }
 
 fn setup(advice: &Advice) -> String {
-    advice.replicas.as_ref().map_or_else(|| advice.order.setup.name(), |found| found.setup.clone())
+    let several = advice.replicas.as_ref().filter(|found| found.replicas != Some(1));
+    several.map_or_else(|| advice.order.setup.name(), |found| found.setup.clone())
 }

@@ -99,7 +99,7 @@ pub fn run(
     (teller.tell)("the hit rate at every capacity", teller.simulations);
     let one_by_one = miss_ratio_curve(sessions, &inspect_options(block));
     let Read { row, strain, admitted, floor } = read(last, &one_by_one, &given, block);
-    let memory = memory(&given, strain.as_ref());
+    let memory = memory(&given);
     let found = breaks(sessions, block);
     let shared_kv_tokens = memory.kv_tokens.saturating_mul(memory.replicas.into());
     let ceiling = ceiling(&CeilingFigures {
@@ -116,6 +116,9 @@ pub fn run(
         None => (objectives, Vec::new()),
     };
     let replicas = replicas(bench, &setup, &given, reach, options.search, &mut teller)?;
+    // One replica needs no router.
+    let one = replicas.as_ref().is_some_and(|found| found.replicas == Some(1));
+    let flagged = if one { &order.setup } else { &setup };
     let profile = profile(&resolved);
     let setting = setting(SettingFigures {
         given: &options.scenario,
@@ -137,7 +140,7 @@ pub fn run(
         setting,
         ceiling,
         capacity,
-        flags: flags(&setup, &given, memory.kv_bytes_per_token),
+        flags: flags(flagged, &given, memory.kv_bytes_per_token),
         order,
         replicas,
         cannot_say,
@@ -171,7 +174,7 @@ fn read(last: Option<PolicyRun>, one_by_one: &Curve, given: &Scenario, block: u3
         return Read { row: None, strain: None, admitted: one_by_one.clone(), floor: None };
     };
     let row = compare(std::slice::from_ref(&last)).pop();
-    let strain = row.as_ref().map(|row| Strain::of(&last, row, block));
+    let strain = row.as_ref().map(|row| Strain::of(&last, row));
     Read { row, strain, admitted: admitted(&last, block), floor: tools_alone(&last, given) }
 }
 
@@ -236,13 +239,12 @@ fn admitted(run: &PolicyRun, block: u32) -> Curve {
     curve_over(&run.workload, &tree, &order, true)
 }
 
-fn memory(given: &Scenario, strain: Option<&Strain>) -> Memory {
+fn memory(given: &Scenario) -> Memory {
     let profile = full_profile(given);
     Memory {
         replicas: given.replicas,
         kv_tokens: given.kv_tokens.unwrap_or(0),
         kv_bytes_per_token: profile.map(|profile| profile.model.kv_bytes_per_token),
-        held_kv_tokens: strain.filter(|strain| strain.answered() > 0).map(|strain| strain.held_kv_tokens),
     }
 }
 

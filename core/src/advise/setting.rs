@@ -37,15 +37,13 @@ pub struct Strain {
     pub ttft_mean_ms: Option<f64>,
     /// Mean wait of the third of calls that was due first, and of the one that was due last.
     pub queue_thirds_ms: Option<(f64, f64)>,
-    /// Most KV tokens that running calls held on one replica.
-    pub held_kv_tokens: u64,
     /// Cache blocks evicted.
     pub evicted_blocks: u64,
 }
 
 impl Strain {
     /// Of a run and its figures.
-    pub fn of(run: &PolicyRun, row: &PolicyMetrics, block_tokens: u32) -> Self {
+    pub fn of(run: &PolicyRun, row: &PolicyMetrics) -> Self {
         Strain {
             setup: run.name.clone(),
             calls: run.outcome.calls.len() as u64,
@@ -55,7 +53,6 @@ impl Strain {
             queue_mean_ms: row.queue_ms.map(|spread| spread.mean),
             ttft_mean_ms: row.ttft_ms.map(|spread| spread.mean),
             queue_thirds_ms: thirds(run),
-            held_kv_tokens: run.outcome.counters.peak_blocks * u64::from(block_tokens),
             evicted_blocks: run.outcome.counters.evicted_blocks,
         }
     }
