@@ -134,7 +134,7 @@ fn samples_and_single_requests_are_said() {
 fn wrong_calls_are_named() {
     for (slo, expected) in [
         ("ttft.p99<=1", "unknown metric `ttft` (did you mean `ttft_ms`?), expected one of: ttft_ms"),
-        ("ttft_ms<=1", "expected one of: mean, p50, p90, p95, p99"),
+        ("ttft_ms<=1", "expected one of: ttft_ms.mean, ttft_ms.p50, ttft_ms.p90, ttft_ms.p95, ttft_ms.p99"),
         ("ttft_ms.p99", "compares nothing"),
         ("ttft_ms.p99<=+10%", "is a change, expected a number"),
         ("", "empty condition"),
