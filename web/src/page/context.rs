@@ -49,7 +49,7 @@ impl Context {
     pub(crate) fn start(first_race: Result<FirstRace, String>) -> Self {
         let profiles: Vec<String> = latency::LISTED.iter().map(|profile| profile.name.to_owned()).collect();
         let profiles: Vec<&str> = profiles.iter().map(String::as_str).collect();
-        let routers: Vec<&str> = route::ROUTERS.iter().map(|router| router.name).collect();
+        let routers = route::NAMES;
         let (state, notices) =
             ViewState::parse(&dom::query(), Known { routers: &routers, profiles: &profiles });
         theme::apply(state.theme);

@@ -140,6 +140,9 @@ pub const ROUTERS: &[About] = &[
     ),
 ];
 
+/// Their names alone.
+pub const NAMES: [&str; ROUTERS.len()] = choice::names(ROUTERS);
+
 /// Makes a router.
 pub fn make<'a>(choice: &Choice, cluster: &Cluster<'a>) -> Box<dyn Router + 'a> {
     match choice.name() {

@@ -16,7 +16,6 @@ const REPLICAS: [u32; 5] = [1, 2, 4, 8, 16];
 const SLO: &str = "ttft_ms.p95<=1000";
 
 /// What a reader asks.
-#[derive(Clone)]
 struct Ask {
     set: String,
     profile: String,
@@ -28,27 +27,27 @@ struct Ask {
 #[component]
 pub(crate) fn Advice() -> impl IntoView {
     let context = context();
-    let profile = RwSignal::new(Some(Scenario::default().profile));
-    let replicas = RwSignal::new(Some(REPLICAS[1].to_string()));
-    let objectives = RwSignal::new(Some(SLO.to_owned()));
+    let profile = RwSignal::new(Scenario::default().profile);
+    let replicas = RwSignal::new(REPLICAS[1].to_string());
+    let objectives = RwSignal::new(SLO.to_owned());
     let running = RwSignal::new(None::<String>);
     let answer = RwSignal::new(None::<Result<String, String>>);
     let set =
         Signal::derive(move || context.advised.get().or_else(|| context.first_set()).unwrap_or_default());
-    let chosen = |of: RwSignal<Option<String>>| Signal::derive(move || of.get().unwrap_or_default());
+    let busy = Memo::new(move |_| running.with(Option::is_some));
     let turns = RwSignal::new(0_usize);
     let press = move |_| {
         let turn = turns.get_untracked() + 1;
         turns.set(turn);
-        if running.with_untracked(Option::is_some) {
+        if busy.get_untracked() {
             running.set(None);
             return context.adviser.stop();
         }
         let ask = Ask {
             set: set.get_untracked(),
-            profile: profile.get_untracked().unwrap_or_default(),
-            replicas: replicas.get_untracked().and_then(|number| number.parse().ok()).unwrap_or(1),
-            objectives: objectives.get_untracked().unwrap_or_default(),
+            profile: profile.get_untracked(),
+            replicas: replicas.with_untracked(|number| number.parse().unwrap_or(1)),
+            objectives: objectives.get_untracked(),
         };
         running.set(Some("starting".to_owned()));
         answer.set(None);
@@ -81,14 +80,14 @@ pub(crate) fn Advice() -> impl IntoView {
             </div>
             <div class="controls set-up" role="group" aria-label="What advice is asked for">
                 <SetChoice testid="advice-set" value=set on_choose=choose />
-                <Choice testid="advice-profile" label="Hardware and model" options=profiles value=chosen(profile) on_choose=Callback::new(move |name| profile.set(Some(name))) />
-                <Choice testid="advice-replicas" label="Servers today" options=numbers value=chosen(replicas) on_choose=Callback::new(move |number| replicas.set(Some(number))) />
+                <Choice testid="advice-profile" label="Hardware and model" options=profiles value=profile.into() on_choose=Callback::new(move |name| profile.set(name)) />
+                <Choice testid="advice-replicas" label="Servers today" options=numbers value=replicas.into() on_choose=Callback::new(move |number| replicas.set(number)) />
                 <div class="control">
                     <label for="advice-slo">"What must hold, if anything"</label>
-                    <input type="text" id="advice-slo" data-testid="advice-slo" spellcheck="false" prop:value=move || objectives.get()
-                        on:input=move |event| objectives.set(Some(event_target_value(&event))) />
+                    <input type="text" id="advice-slo" data-testid="advice-slo" spellcheck="false" value=SLO
+                        on:input=move |event| objectives.set(event_target_value(&event)) />
                 </div>
-                <button class="primary" data-testid="advise" on:click=press>{move || if running.with(Option::is_some) { "Stop" } else { "Advise" }}</button>
+                <button class="primary" data-testid="advise" on:click=press>{move || if busy.get() { "Stop" } else { "Advise" }}</button>
             </div>
             <p class="status" role="status" data-testid="advice-status">{move || running.get()}</p>
             {move || answer.get().map(told)}
