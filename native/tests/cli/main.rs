@@ -8,6 +8,7 @@ mod calls;
 mod commands;
 mod evictions;
 mod export;
+mod guide;
 mod harness;
 mod inspect;
 mod options;

@@ -5,7 +5,8 @@ use super::harness::json;
 /// DynoSim on Mooncake's conversation trace: 8 replicas of 16,384 blocks of 512 tokens, arrivals as recorded, its default
 /// time model. Round robin, and its KV router with default settings. The figures are the project's design's, run from the
 /// published crates; docs/simulator.md says how to get them.
-const DYNOSIM: [(&str, f64); 2] = [("round-robin", 0.137), ("dynamo-kv:dynosim", 0.303)];
+const DYNOSIM: [(&str, f64); 3] =
+    [("round-robin", 0.137), ("dynamo-kv", 0.303), ("dynamo-kv:dynosim", 0.303)];
 /// What may lie between.
 const POINT: f64 = 0.01;
 
