@@ -81,7 +81,8 @@ pub fn flags(setup: &Setup, scenario: &Scenario, kv_bytes_per_token: Option<f64>
 /// A tier in the host's memory.
 fn tier(host: u64, scenario: &Scenario, kv_bytes_per_token: Option<f64>) -> Vec<Flag> {
     let bytes = kv_bytes_per_token.map(|bytes| bytes * host as f64);
-    let gib = bytes.map_or_else(|| "GIB".to_owned(), |bytes| format!("{:.0}", bytes / f64::from(1 << 30)));
+    let gib = bytes
+        .map_or_else(|| "GIB".to_owned(), |bytes| format!("{:.0}", libm::ceil(bytes / f64::from(1 << 30))));
     let ratio = host as f64 / scenario.kv_tokens.unwrap_or(host).max(1) as f64;
     let why = format!("{host} KV tokens of a replica in its host's memory");
     vec![

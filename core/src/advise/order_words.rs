@@ -87,8 +87,8 @@ fn left(advice: &OrderAdvice, ranking: Ranking) -> Option<Sentence> {
 /// Where no cache ever had to make room.
 fn unpressed(advice: &OrderAdvice) -> Option<Sentence> {
     let evicted = advice.evicted_blocks.filter(|evicted| *evicted == 0)?;
-    let text = "Nothing had to leave a cache: another eviction or a tier in the host's memory changes nothing here, and \
-                neither was tried.";
+    let text = "Nothing had to leave a cache: another eviction or a tier in the host's memory changes nothing on top of \
+                all steps.";
     Some(Sentence::new(text).on(&advice.setup.name(), "evicted_blocks", evicted as f64))
 }
 

@@ -117,7 +117,7 @@ pub fn run(
     };
     let replicas = replicas(bench, &setup, &given, reach, options.search, &mut teller)?;
     // One replica needs no router.
-    let one = replicas.as_ref().is_some_and(|found| found.replicas == Some(1));
+    let one = replicas.as_ref().map_or(given.replicas == 1, |found| found.replicas == Some(1));
     let flagged = if one { &order.setup } else { &setup };
     let profile = profile(&resolved);
     let setting = setting(SettingFigures {
@@ -130,7 +130,7 @@ pub fn run(
         strain,
     });
     let mut cannot_say = untold;
-    cannot_say.extend(cannot(sessions, &resolved, &setup, &found));
+    cannot_say.extend(cannot(sessions, &resolved, flagged, &found));
     Ok(Advice {
         origin: Origin::Simulated,
         profile,

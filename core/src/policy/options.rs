@@ -214,7 +214,7 @@ impl Scenario {
     fn part(&self, key: &str) -> Result<Option<Choice>, ScenarioError> {
         let named = self.parts().into_iter().find(|(what, ..)| *what == key);
         let Some((what, family, Some(text))) = named else { return Ok(None) };
-        choose(family, text).map(Some).map_err(|error| ScenarioError::Part { what, error })
+        super::simulate::part(what, family, text).map(Some)
     }
 
     /// The same by name, where it can be read.
@@ -327,7 +327,8 @@ impl Scenario {
                 "router" => idle.rest.router = text,
                 "cache" => idle.rest.cache = text,
                 "eviction" => idle.rest.eviction = text,
-                _ => idle.rest.scheduler = text,
+                "scheduler" => idle.rest.scheduler = text,
+                _ => idle.rest.predictor = text,
             }
             Some(idle)
         })

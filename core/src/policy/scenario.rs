@@ -189,7 +189,7 @@ impl ScenarioError {
 
     /// No context strategy of that name, or with such numbers.
     pub fn unknown_context(found: &str) -> Self {
-        let known = format!("{} (whole numbers of at least 1)", context::KNOWN);
+        let known = format!("{} (whole numbers of at least 1)", context::known());
         ScenarioError::Unknown { what: "context strategy", found: found.to_owned(), known }
     }
 }

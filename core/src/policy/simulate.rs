@@ -237,7 +237,11 @@ fn choose_cache(scenario: &Scenario) -> Result<Choice, ScenarioError> {
     part("cache", CACHES, scenario.cache.as_deref().unwrap_or("block-hash"))
 }
 
-fn part(what: &'static str, family: &'static [About], text: &str) -> Result<Choice, ScenarioError> {
+pub(super) fn part(
+    what: &'static str,
+    family: &'static [About],
+    text: &str,
+) -> Result<Choice, ScenarioError> {
     choose_part(family, text).map_err(|error| ScenarioError::Part { what, error })
 }
 

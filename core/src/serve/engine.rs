@@ -111,7 +111,6 @@ impl<'a> Engine<'a> {
         let foresees = router.sees() == Sees::Future && config.replicas > 1;
         let mut shared = Shared::new(work, tree, config);
         shared.counts_service = replicas.iter().any(Replica::reads_service);
-        shared.started = router.watches_starts().then(Vec::new);
         let foresight = foresees.then(|| Foresight::new(shared.clone()));
         shared.started = router.watches_starts().then(Vec::new);
         let mut sessions = Sessions::new(work, arrivals, config.replay, config.speed);
@@ -338,11 +337,11 @@ impl<'a> Engine<'a> {
 
     fn reject(&mut self, call: u32, now: Ps) {
         self.shared.refuse(call, CallStatus::Rejected);
-        let (shared, awaited) = (&mut self.shared, self.awaits_calls);
+        let shared = &mut self.shared;
         let mut dropped = Vec::new();
         let skip = |other| {
             shared.refuse(other, CallStatus::Skipped);
-            dropped.extend(awaited.then_some(other));
+            dropped.push(other);
         };
         let over = self.sessions.reject(call, now, &mut self.due, skip);
         dropped.push(call);

@@ -4,7 +4,7 @@
 //!
 //! It knows round robin and least load, whole blocks with the least recently used going first, first come first
 //! served, prompts in chunks, pages on demand and reserved, calls that are thrown out, sessions by concurrency and as
-//! recorded, replay by delays and by times. A few hundred of the same cases run in a browser, with `wasm.rs`.
+//! recorded, replay by delays and by times. A few hundred of the same cases run in a browser, with `tests/wasm`.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used)]
 

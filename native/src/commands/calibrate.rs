@@ -167,8 +167,10 @@ fn from(args: &CalibrateArgs, origin: ProfileOrigin) -> anyhow::Result<FittedFro
 /// What servers were asked under a policy.
 fn workload(sessions: &[Session], policy: &str, context: Option<&str>) -> anyhow::Result<Workload> {
     let policy = policy::by_name(policy)?;
-    let name = context.filter(|_| policy.context != "raw").unwrap_or(policy.context);
-    if let Some(context) = context.filter(|_| policy.context == "raw") {
+    let name = context.unwrap_or(policy.context);
+    if policy.context == "raw"
+        && let Some(context) = context
+    {
         let why = format!(
             "`--context` is `{context}`, but `{}` sends prompts as they are, expected none",
             policy.name

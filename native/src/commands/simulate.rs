@@ -248,16 +248,10 @@ fn regrets(rows: &[PolicyMetrics]) -> String {
         return String::new();
     }
     format!(
-        "
-{}
-Regret: how much later a call was than on the replica that was best for it, each tried with all that came \
-         later.
-Best TTFT: on no other would the first token have been earlier; the last one may have been.
-Oracle: \
-         the same of the replica that would have been first if nothing had come later.
-Both are of one call at a \
-         time. They do not add up to what another router would save on the run.
-",
+        "\n{}\nRegret: how much later a call was than on the replica that was best for it, each tried with all that came later.\n\
+         Best TTFT: on no other would the first token have been earlier; the last one may have been.\n\
+         Oracle: the same of the replica that would have been first if nothing had come later.\n\
+         Both are of one call at a time. They do not add up to what another router would save on the run.\n",
         table.render()
     )
 }

@@ -148,9 +148,9 @@ fn median(values: &mut [f64]) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-/// What a user sees of it: one run in a process of its own, with its tables.
+/// The first simulation in a process of its own, reading and printing not counted: the median of some.
 fn cold_row(speed: f64) -> Row {
-    let what = "simulator, `atr-bench simulate`, elapsed".to_owned();
+    let what = "simulator, first run in a process, median".to_owned();
     Row { what, found: format!("{speed:.0} calls/s"), budget: "-".to_owned(), met: None }
 }
 

@@ -63,8 +63,8 @@ impl<'a> Belady<'a> {
         Belady { tree: memory.tree, to_come, places, leaves: Keyed::default() }
     }
 
-    /// Returns whether the call was to come until now.
-    fn is_past(&mut self, call: u32) -> bool {
+    /// A call came, or will not come. Returns whether it was to come until now.
+    fn pass(&mut self, call: u32) -> bool {
         !std::mem::replace(&mut self.to_come.past[self.places[call as usize] as usize], true)
     }
 }
@@ -81,7 +81,7 @@ impl Eviction for Belady<'_> {
     }
 
     fn admitted(&mut self, call: u32, _now: Ps) {
-        self.is_past(call);
+        self.pass(call);
     }
 
     fn awaits(&self) -> bool {
@@ -89,7 +89,7 @@ impl Eviction for Belady<'_> {
     }
 
     fn missed(&mut self, call: u32, _why: Missed) -> bool {
-        self.is_past(call)
+        self.pass(call)
     }
 
     fn expected_again(&mut self, call: u32) {

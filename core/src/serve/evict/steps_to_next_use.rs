@@ -73,12 +73,15 @@ impl Eviction for StepsToNextUse<'_> {
 
     fn missed(&mut self, call: u32, why: Missed) -> bool {
         match why {
-            Missed::Dropped => self.dropped[call as usize] = true,
+            Missed::Dropped => !std::mem::replace(&mut self.dropped[call as usize], true),
             Missed::Elsewhere => {
                 let reached = &mut self.reached[self.work.calls[call as usize].session as usize];
-                *reached = if *reached > 0 { (*reached).max(call + 1) } else { 0 };
+                let overtakes = *reached > 0 && call >= *reached;
+                if overtakes {
+                    *reached = call + 1;
+                }
+                overtakes
             }
         }
-        true
     }
 }

@@ -18,17 +18,12 @@ pub(super) struct Books {
     accounts: Vec<Account>,
     /// Prompt tokens by call that is still to be computed, as it was thought when it was sent.
     tokens: Vec<u64>,
-    prompts: Vec<NodeId>,
 }
 
 impl Books {
     pub(super) fn new(tree: &PrefixTree, replicas: u32, calls: usize) -> Self {
         let account = Account { uses: vec![0; tree.len()], blocks: 0, calls: 0, tokens: 0 };
-        Books {
-            accounts: vec![account; replicas as usize],
-            tokens: vec![0; calls],
-            prompts: (0..calls as u32).map(|call| tree.prompt(call)).collect(),
-        }
+        Books { accounts: vec![account; replicas as usize], tokens: vec![0; calls] }
     }
 
     /// Prompt tokens that the replica was sent and has not computed.
@@ -57,7 +52,7 @@ impl Books {
         account.calls += 1;
         account.tokens += tokens;
         self.tokens[call as usize] = tokens;
-        let mut at = self.prompts[call as usize];
+        let mut at = tree.prompt(call);
         while at != ROOT {
             let uses = &mut account.uses[at as usize];
             *uses += 1;
@@ -79,7 +74,7 @@ impl Books {
         self.started(replica, call);
         let account = &mut self.accounts[replica as usize];
         account.calls -= 1;
-        let mut at = self.prompts[call as usize];
+        let mut at = tree.prompt(call);
         while at != ROOT {
             let uses = &mut account.uses[at as usize];
             *uses -= 1;

@@ -54,8 +54,8 @@ impl ProductionStack {
         }
     }
 
-    /// Requests within the window; one less than none where there never was any.
-    fn requests(&mut self, now: Ps) -> Vec<f64> {
+    /// Leaves out what was sent before the window.
+    fn forget(&mut self, now: Ps) {
         while let Some(&(_, replica)) =
             self.sent.front().filter(|(at, _)| at.saturating_add(self.window) < now)
         {
@@ -63,22 +63,29 @@ impl ProductionStack {
             let count = &mut self.counts[replica as usize];
             *count = count.map(|count| count - 1);
         }
-        self.counts.iter().map(|count| count.map_or(-1.0, |count| count as f64)).collect()
+    }
+
+    /// Requests within the window; one less than none where there never was any.
+    fn requests(&self) -> impl Iterator<Item = f64> {
+        self.counts.iter().map(|count| count.map_or(-1.0, |count| count as f64))
     }
 }
 
 impl Router for ProductionStack {
     fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
+        self.forget(ask.now);
         let calls: u64 = view.loads.iter().map(|load| load.calls).sum();
         let mean = calls as f64 / view.loads.len().max(1) as f64;
         let score = |replica| {
             let share = view.cached_anywhere(replica, ask) as f64 / f64::from(ask.prompt_tokens.max(1));
             share - self.beta * (view.load(replica).calls as f64 - mean) / mean.max(1.0)
         };
-        let mut values: Vec<f64> = view.replicas().map(score).collect();
-        if view.replicas().all(|replica| view.held.anywhere(replica, ask.prompt) == 0) {
-            values = self.requests(ask.now).into_iter().map(|requests| -requests).collect();
-        }
+        let unknown = view.replicas().all(|replica| view.held.anywhere(replica, ask.prompt) == 0);
+        let values: Vec<f64> = if unknown {
+            self.requests().map(|requests| -requests).collect()
+        } else {
+            view.replicas().map(score).collect()
+        };
         keep(scores, &values);
         first_highest(&values)
     }

@@ -52,10 +52,11 @@ pub(crate) fn Advice() -> impl IntoView {
         running.set(Some("starting".to_owned()));
         answer.set(None);
         spawn_local(async move {
-            let found = advise(context, ask, running).await;
+            let goes_on = move || turns.get_untracked() == turn;
+            let found = advise(context, ask, running, goes_on).await;
             // What was stopped answers nobody.
-            if turns.get_untracked() == turn {
-                answer.set(Some(found));
+            if goes_on() {
+                answer.set(found);
                 running.set(None);
             }
         });
@@ -106,8 +107,19 @@ fn told(answer: Result<String, String>) -> AnyView {
     }
 }
 
-async fn advise(context: Context, ask: Ask, running: RwSignal<Option<String>>) -> Result<String, String> {
-    context.sets.lend(&ask.set, context.adviser).await?;
+/// The answer; none where it was stopped before it was asked for.
+async fn advise(
+    context: Context,
+    ask: Ask,
+    running: RwSignal<Option<String>>,
+    goes_on: impl Fn() -> bool,
+) -> Option<Result<String, String>> {
+    if let Err(why) = context.sets.lend(&ask.set, context.adviser).await {
+        return Some(Err(why));
+    }
+    if !goes_on() {
+        return None;
+    }
     let scenario = Scenario { profile: ask.profile, replicas: ask.replicas, ..Scenario::default() };
     let request =
         Request::Advise { set: ask.set, scenario, objectives: ask.objectives, max_calls: SAMPLE_CALLS };
@@ -118,9 +130,9 @@ async fn advise(context: Context, ask: Ask, running: RwSignal<Option<String>>) -
             }
         });
     };
-    match context.adviser.ask_with(request, Vec::new(), Some(Box::new(progress))).await {
+    Some(match context.adviser.ask_with(request, Vec::new(), Some(Box::new(progress))).await {
         Ok((Response::Text(html), _)) => Ok(html),
         Ok(_) => Err("the worker answered something else".to_owned()),
         Err(error) => Err(error.to_string()),
-    }
+    })
 }
