@@ -111,25 +111,21 @@ impl CacheAware {
     }
 
     /// The deepest node that some replica saw.
-    fn deepest(&self, tree: &PrefixTree, mut node: NodeId) -> NodeId {
-        while node != ROOT && self.row(node).iter().all(|&word| word == 0) {
-            node = tree.parent(node);
-        }
-        node
+    fn deepest(&self, tree: &PrefixTree, node: NodeId) -> NodeId {
+        tree.deepest(node, |at| self.row(at).iter().any(|&word| word != 0))
     }
 
-    fn insert(&mut self, tree: &PrefixTree, mut node: NodeId, replica: u32) {
+    fn insert(&mut self, tree: &PrefixTree, node: NodeId, replica: u32) {
         let (word, bit) = (replica as usize / 64, 1u64 << (replica % 64));
         self.sent += 1;
         self.last[node as usize * self.replicas + replica as usize] = self.sent;
-        while node != ROOT {
+        for node in tree.way(node) {
             let slot = &mut self.seen[node as usize * self.words + word];
             if *slot & bit != 0 {
                 return;
             }
             *slot |= bit;
             self.sizes[replica as usize] += u64::from(tree.end_block(node) - tree.start_block(node));
-            node = tree.parent(node);
         }
     }
 
