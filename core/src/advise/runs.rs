@@ -21,6 +21,7 @@ use crate::policy::{
 use crate::report::Origin;
 use crate::serve::{PrefixTree, latency};
 use crate::trace::{Mark, Scope, Session};
+use std::collections::BTreeMap;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -275,8 +276,11 @@ fn replicas(
             ReplicaAdvice { says: out_of_reach.clone(), out_of_reach, ..ReplicaAdvice::none(&name, how) };
         return Ok((!none.says.is_empty()).then_some(none));
     }
-    let draws = if given.arrivals == Some(Arrivals::Recorded) { 1 } else { how.draws };
+    let one_order = given.arrivals == Some(Arrivals::Recorded);
+    let draws = if one_order { 1 } else { how.draws.max(1) };
     let mut benches = vec![bench];
+    // By number of replicas its one run, where there is one draw.
+    let mut once: BTreeMap<u32, PolicyRun> = BTreeMap::new();
     let mut found = search(&name, &objectives, Search { draws, ..how }, &mut |replicas, draw| {
         teller.next(&format!("{replicas} replicas"));
         while benches.len() <= draw as usize {
@@ -285,18 +289,16 @@ fn replicas(
         }
         let seed = given.seed.wrapping_add(draw.into());
         let scenario = Scenario { replicas, seed, ..given.clone() };
-        let run = benches[draw as usize].run(setup, &scenario)?;
-        let runs: Vec<PolicyRun> = run.into_iter().collect();
-        compare(&runs).pop().ok_or(ScenarioError::NoSessions)
+        let run = benches[draw as usize].run(setup, &scenario)?.ok_or(ScenarioError::NoSessions)?;
+        let row = compare(std::slice::from_ref(&run)).pop().ok_or(ScenarioError::NoSessions);
+        if draws == 1 {
+            once.insert(replicas, run);
+        }
+        row
     })?;
-    let answer = found.replicas.or(found.probes.last().map(|probe| probe.replicas));
-    let mut drawn = Vec::new();
-    if let Some(replicas) = answer.filter(|_| draws == 1) {
-        teller.next("how sure the answer is");
-        let run = benches[0].run(setup, &Scenario { replicas, ..given.clone() })?;
-        drawn = run.map_or_else(Vec::new, |run| resample(&run, &objectives, given.seed));
-    }
-    found = found.with_uncertainty(drawn);
+    let run = found.at().and_then(|at| once.get(&at.replicas));
+    let drawn = run.map_or_else(Vec::new, |run| resample(run, &objectives, given.seed));
+    found = found.with_uncertainty(drawn, one_order);
     found.says.splice(0..0, out_of_reach.iter().cloned());
     found.out_of_reach = out_of_reach;
     Ok(Some(found))

@@ -37,8 +37,6 @@ pub struct Strain {
     pub ttft_mean_ms: Option<f64>,
     /// Mean wait of the third of calls that was due first, and of the one that was due last.
     pub queue_thirds_ms: Option<(f64, f64)>,
-    /// Cache blocks evicted.
-    pub evicted_blocks: u64,
 }
 
 impl Strain {
@@ -53,7 +51,6 @@ impl Strain {
             queue_mean_ms: row.queue_ms.map(|spread| spread.mean),
             ttft_mean_ms: row.ttft_ms.map(|spread| spread.mean),
             queue_thirds_ms: thirds(run),
-            evicted_blocks: run.outcome.counters.evicted_blocks,
         }
     }
 
