@@ -5,8 +5,9 @@
 //! less. So numbers around the answer are tried as well, what is found is the least number from which on
 //! every number tried meets the objectives, and whatever contradicts the assumption is said.
 
-use super::units::{listed, objective, replicas_of, value};
+use super::units::{objective, replicas_of, value};
 use super::{Resampled, Sentence};
+use crate::figure::units::listed;
 use crate::metrics::PolicyMetrics;
 use crate::metrics::objective::Condition;
 use serde::Serialize;

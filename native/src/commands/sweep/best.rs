@@ -51,7 +51,7 @@ impl TableArgs {
 
 /// Whether more of a figure is better.
 fn more_is_better(quantity: &Quantity) -> bool {
-    matches!(quantity.metric.name, "hit_rate" | "ceiling_hit_rate" | "utilisation" | "calls")
+    quantity.metric.share || quantity.metric.name == "calls"
 }
 
 /// Whether a policy leaves out of prompts what the agent would have seen.
