@@ -83,7 +83,7 @@ pub fn parts(advice: &Advice) -> Vec<Part> {
         .table(&["policy", "hit rate", "ceiling", "of it", "TTFT mean", "job mean", "busy"], ceiling(advice))
         .say(&advice.ceiling.says);
     let mut all = vec![setting, ceiling, order(&advice.order)];
-    let heads = ["of the ceiling", "KV tokens", "GiB", "replicas' worth", "sessions one by one"];
+    let heads = ["of the ceiling", "KV tokens", "memory", "replicas' worth", "sessions one by one"];
     all.push(Part::new("How much KV memory?").table(&heads, capacity(advice)).say(&advice.capacity.says));
     if let Some(found) = &advice.replicas {
         let heads = ["replicas", "objective", "least", "median", "most", "draws met"];
