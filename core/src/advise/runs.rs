@@ -117,9 +117,10 @@ pub fn run(
         None => (objectives, Vec::new()),
     };
     let replicas = replicas(bench, &setup, &given, reach, options.search, &mut teller)?;
+    let answer = replicas.as_ref().map_or(Some(given.replicas), |found| found.replicas);
     // One replica needs no router.
-    let one = replicas.as_ref().map_or(given.replicas == 1, |found| found.replicas == Some(1));
-    let flagged = if one { &order.setup } else { &setup };
+    let flagged = if answer == Some(1) { &order.setup } else { &setup };
+    let flag_scenario = Scenario { replicas: answer.unwrap_or(given.replicas), ..given.clone() };
     let profile = profile(&resolved);
     let setting = setting(SettingFigures {
         given: &options.scenario,
@@ -141,7 +142,7 @@ pub fn run(
         setting,
         ceiling,
         capacity,
-        flags: flags(flagged, &given, memory.kv_bytes_per_token),
+        flags: flags(flagged, &flag_scenario, memory.kv_bytes_per_token),
         order,
         replicas,
         cannot_say,
@@ -260,6 +261,23 @@ fn wanted(order: &OrderAdvice, given: &Scenario) -> Setup {
     setup
 }
 
+/// Which router several replicas are tried with where one was given, and why that one.
+fn routed(setup: &Setup, given: &Scenario) -> Sentence {
+    let router = setup.router.as_deref().unwrap_or("round-robin");
+    let policy = given.policies.first().filter(|_| given.policies.len() == 1);
+    let why = match &given.router {
+        Some(named) if named == router => "as given",
+        _ if policy.is_some_and(|name| by_name(name).is_ok_and(|policy| policy.router == router)) => {
+            "as the policy has it"
+        }
+        _ if !setup.cache => "since without a cache there is nothing to look for",
+        _ => "which is assumed: routers are compared where several replicas are given",
+    };
+    let text =
+        format!("The set-up has one replica, which needs no router; more are tried with `{router}`, {why}.");
+    Sentence::new(text).on("set-up", "replicas", f64::from(given.replicas))
+}
+
 /// Searches over draws of arrivals: another seed, and from the second draw on another order of sessions.
 /// What arrives as recorded arrives in one way only. Nothing where nothing must hold.
 fn replicas(
@@ -296,6 +314,9 @@ fn replicas(
         }
         row
     })?;
+    if given.replicas == 1 && found.probes.iter().any(|probe| probe.replicas > 1) {
+        found.says.push(routed(setup, given));
+    }
     let run = found.at().and_then(|at| once.get(&at.replicas));
     let drawn = run.map_or_else(Vec::new, |run| resample(run, &objectives, given.seed));
     found = found.with_uncertainty(drawn, one_order);
@@ -344,7 +365,7 @@ fn cannot(sessions: &[Session], resolved: &Resolved, setup: &Setup, found: &Brea
                     counted, and the ceiling is a lower bound.";
         says.push(Sentence::new(text).on("trace", "sessions with ids of their own", local as f64));
     }
-    if let Some(router) = setup.router.as_deref().filter(|router| routers(router).is_empty()) {
+    if let Some(router) = setup.router.as_deref().filter(|router| routers(router, 1).is_empty()) {
         let text = format!("Which flags set the router `{router}`: none of a public gateway were checked.");
         says.push(Sentence::new(text));
     }
