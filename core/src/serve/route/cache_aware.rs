@@ -184,16 +184,16 @@ impl Router for CacheAware {
         let known = matched as f64 > self.threshold * f64::from(ask.prompt_tokens);
         let by_prefix = known && !unbalanced;
         let mut chance = self.chance;
-        let some = view.replicas().filter(|&replica| !by_prefix || self.holds(node, replica));
+        let passed_over = |replica: u32| by_prefix && !self.holds(node, replica);
         if scores.kept() {
-            for replica in some.clone() {
+            for replica in view.replicas().filter(|&replica| !passed_over(replica)) {
                 scores.set(replica, -(view.load(replica).calls as f64));
             }
         }
-        let calls = |replica: u32| loads[replica as usize].calls;
-        let picked = random_least(some, &mut chance, |one, other| calls(one).cmp(&calls(other)));
+        let key = |replica: u32| (passed_over(replica), loads[replica as usize].calls);
+        let picked = random_least(loads.len() as u32, &mut chance, &|one, other| key(one).cmp(&key(other)));
         self.chance = chance;
-        picked.unwrap_or(0)
+        picked
     }
 
     fn sent(&mut self, ask: &Ask, view: &View<'_>, replica: u32) {
