@@ -7,6 +7,7 @@
 mod imports;
 mod page;
 mod peer;
+mod plot;
 mod simulate;
 mod stream;
 
@@ -52,7 +53,7 @@ struct Row {
 /// `cargo xtask bench`.
 pub(crate) fn run(shell: &Shell, with_browser: bool) -> Result<()> {
     let binary = build(shell)?;
-    let (native, mut rows) = simulated(shell, &binary)?;
+    let (native, mut rows, _) = simulated(shell, &binary)?;
     rows.push(import_row(shell, &binary)?);
     rows.extend(imports::rows(shell)?);
     rows.push(stream::row(shell, &binary, 1)?);
@@ -67,13 +68,13 @@ pub(crate) fn run(shell: &Shell, with_browser: bool) -> Result<()> {
     Ok(())
 }
 
-/// `cargo xtask bench simulate`.
-pub(crate) fn simulator(shell: &Shell) -> Result<()> {
+/// `cargo xtask bench simulate`. The plot of the series goes to `folder`.
+pub(crate) fn simulator(shell: &Shell, folder: Option<&Path>) -> Result<()> {
     let binary = build(shell)?;
-    let (native, rows) = simulated(shell, &binary)?;
+    let (native, rows, series) = simulated(shell, &binary)?;
     print(&rows);
     notes(&native.peer);
-    Ok(())
+    plot::write(shell, folder, &series)
 }
 
 /// What the native simulator reaches on the scenario that the peer is compared on.
@@ -86,13 +87,14 @@ struct Native {
 }
 
 /// The simulator's speed beside the peer's, and its series.
-fn simulated(shell: &Shell, binary: &Path) -> Result<(Native, Vec<Row>)> {
+fn simulated(shell: &Shell, binary: &Path) -> Result<(Native, Vec<Row>, Vec<simulate::Found>)> {
     let cold = simulate(shell, binary)?;
     let peer = peer::figure(shell, binary)?;
     let native = Native { cold, warm: simulate::calls_per_s(shell)?, peer };
+    let series = simulate::series(shell)?;
     let mut rows = vec![native_row(native.warm, native.peer.calls_per_s), cold_row(native.cold)];
-    rows.extend(simulate::rows(shell)?);
-    Ok((native, rows))
+    rows.extend(simulate::judged(&series));
+    Ok((native, rows, series))
 }
 
 fn notes(peer: &peer::Peer) {
