@@ -320,16 +320,16 @@ impl<'a> Engine<'a> {
     /// Takes the router's view anew, if it is due.
     fn look(&mut self, now: Ps) {
         let sees = self.router.sees();
-        if sees == Sees::Nothing || (sees != Sees::Future && !self.view.is_due(now)) {
+        if sees == Sees::Nothing || !self.view.is_due(now) {
             return;
         }
         self.view.take(now);
         for (number, replica) in (0..).zip(&mut self.replicas) {
-            let load = if matches!(sees, Sees::Calls | Sees::Future) {
-                replica.calls()
-            } else {
+            let load = if sees.engines() {
                 replica.settle(now, &self.shared);
                 replica.load()
+            } else {
+                replica.calls()
             };
             self.view.see(number, load, replica.cache_mut());
         }

@@ -3,7 +3,7 @@
 //! one is drawn, as its present version does (older ones took the first); of several that saw the prefix the source takes any
 //! one, here it is the one with the fewest calls.
 
-use super::pick::random_fewest;
+use super::pick::random_least;
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, Ps};
 use crate::serve::prefix::{NodeId, PrefixTree, ROOT};
@@ -111,25 +111,21 @@ impl CacheAware {
     }
 
     /// The deepest node that some replica saw.
-    fn deepest(&self, tree: &PrefixTree, mut node: NodeId) -> NodeId {
-        while node != ROOT && self.row(node).iter().all(|&word| word == 0) {
-            node = tree.parent(node);
-        }
-        node
+    fn deepest(&self, tree: &PrefixTree, node: NodeId) -> NodeId {
+        tree.deepest(node, |at| self.row(at).iter().any(|&word| word != 0))
     }
 
-    fn insert(&mut self, tree: &PrefixTree, mut node: NodeId, replica: u32) {
+    fn insert(&mut self, tree: &PrefixTree, node: NodeId, replica: u32) {
         let (word, bit) = (replica as usize / 64, 1u64 << (replica % 64));
         self.sent += 1;
         self.last[node as usize * self.replicas + replica as usize] = self.sent;
-        while node != ROOT {
+        for node in tree.way(node) {
             let slot = &mut self.seen[node as usize * self.words + word];
             if *slot & bit != 0 {
                 return;
             }
             *slot |= bit;
             self.sizes[replica as usize] += u64::from(tree.end_block(node) - tree.start_block(node));
-            node = tree.parent(node);
         }
     }
 
@@ -187,13 +183,15 @@ impl Router for CacheAware {
         let matched = u64::from(tree.end_block(node)) * u64::from(tree.block_tokens());
         let known = matched as f64 > self.threshold * f64::from(ask.prompt_tokens);
         let by_prefix = known && !unbalanced;
+        let mut chance = self.chance;
+        let some = view.replicas().filter(|&replica| !by_prefix || self.holds(node, replica));
         if scores.kept() {
-            for replica in view.replicas().filter(|&replica| !by_prefix || self.holds(node, replica)) {
+            for replica in some.clone() {
                 scores.set(replica, -(view.load(replica).calls as f64));
             }
         }
-        let mut chance = self.chance;
-        let picked = random_fewest(loads, &mut chance, |replica| !by_prefix || self.holds(node, replica));
+        let calls = |replica: u32| loads[replica as usize].calls;
+        let picked = random_least(some, &mut chance, |one, other| calls(one).cmp(&calls(other)));
         self.chance = chance;
         picked.unwrap_or(0)
     }

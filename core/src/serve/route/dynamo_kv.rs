@@ -7,7 +7,9 @@
 //! that wait in full; decode blocks are those that running calls hold; the call's own, which cost everywhere about the same,
 //! are left out. By the router's own books, as Dynamo and its simulator keep them: active prefill is what was not found
 //! cached of prompts when they were sent, until their first token; decode blocks are those of the prompts that were sent and
-//! have not ended, each counted once, with the call's own that are not among them. There is no disk.
+//! have not ended, each counted once, with the call's own that are not among them. In what the books take off for what was
+//! found cached, a block on the device counts in full, whatever `device` says of credit, and one on the host as its credit says:
+//! by default a quarter of it is still to be computed. There is no disk.
 
 use super::books::Books;
 use super::pick::{first_highest, keep, random_highest};

@@ -8,7 +8,7 @@
 use super::pick::{first_highest, keep};
 use super::ring::Ring;
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
-use crate::serve::prefix::{PrefixTree, ROOT};
+use crate::serve::prefix::PrefixTree;
 
 pub(super) const PARAMS: &[Param] = &[
     Param { key: "tokens", about: "tokens that are hashed", default: 256.0, whole: true, range: (1.0, 1e9) },
@@ -45,11 +45,8 @@ impl PrefixHash {
 
     fn key(&self, ask: &Ask, tree: &PrefixTree) -> u64 {
         let start = |node| u64::from(tree.start_block(node)) * u64::from(tree.block_tokens());
-        let mut node = ask.prompt;
-        while node != ROOT && start(node) >= self.tokens {
-            node = tree.parent(node);
-        }
-        if node == ROOT { (1 << 32) | u64::from(ask.call) } else { node.into() }
+        let node = tree.way(ask.prompt).find(|&at| start(at) < self.tokens);
+        node.map_or((1 << 32) | u64::from(ask.call), u64::from)
     }
 }
 
