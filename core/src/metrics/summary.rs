@@ -201,7 +201,8 @@ pub(crate) fn tpot_ms(call: &CallOutcome) -> Option<f64> {
 /// sessions in would seem slower for it.
 pub(crate) fn jobs<'a>(workload: &'a Workload, common: &'a [bool]) -> impl Iterator<Item = &'a WorkSession> {
     workload.sessions.iter().filter(|session| {
-        !session.sessionless && common.get(place(session)).is_some_and(|calls| calls.iter().all(|common| *common))
+        !session.sessionless
+            && common.get(place(session)).is_some_and(|calls| calls.iter().all(|common| *common))
     })
 }
 

@@ -43,8 +43,7 @@ fn span_us(work: &Workload, plan: &ArrivalPlan, replay: Replay, speed: f64) -> f
     let in_us = |ps: u64| ps as f64 / PS_PER_US as f64;
     match plan {
         ArrivalPlan::At(starts) => {
-            let ends =
-                starts.iter().zip(&work.sessions).map(|(&ps, session)| in_us(ps) + own(session));
+            let ends = starts.iter().zip(&work.sessions).map(|(&ps, session)| in_us(ps) + own(session));
             ends.fold(0.0, f64::max)
         }
         ArrivalPlan::Concurrency(places) => one_after_the_other(*places, &own),
