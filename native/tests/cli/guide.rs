@@ -1,35 +1,25 @@
 //! Figures in the guides are what the commands beside them give, versions what the advice names.
 
-use super::harness::{json, root};
+use super::harness::{json, number, root, table};
 use atr_core::advise::{COMPONENTS, Flag, Setup, flags};
 use atr_core::policy::Scenario;
 use atr_core::serve::route::ROUTERS;
 
-/// Rows of the guide's table of predictors: set, predictor, then covered, Kendall's tau, tokens cut, tokens wasted.
-fn rows(guide: &str) -> Vec<Vec<String>> {
-    let begins = guide.find("| set | predictor |").unwrap();
-    let table = guide[begins..].lines().skip(2).take_while(|line| line.starts_with('|'));
-    let cells =
-        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
-    table.map(cells).collect()
-}
-
 #[test]
 fn the_table_of_predictors_is_what_simulate_says() {
     let guide = std::fs::read_to_string(root().join("docs/simulator.md")).unwrap();
-    let rows = rows(&guide);
+    // Set, predictor, covered, Kendall's tau, tokens cut, tokens wasted.
+    let rows = table(&guide, "| set | predictor |");
     assert_eq!(rows.len(), 8);
     for row in rows {
         let set = format!("data/{}.ndjson.gz", row[0]);
         let args = ["simulate", &set, "--policy", "max-token-prediction", "--predictor", &row[1], "--json"];
         let found = json(&args)["policies"][0]["predictions"].clone();
-        let number = |key: &str| found[key].as_f64().unwrap();
-        let said = |place: usize| -> f64 {
-            row[place].replace([',', '%'], "").replace('−', "-").trim().parse().unwrap()
-        };
-        assert_eq!(format!("{:.1}", number("coverage") * 100.0), format!("{:.1}", said(2)), "{row:?}");
-        assert_eq!(format!("{:.2}", number("kendall_tau")), format!("{:.2}", said(3)), "{row:?}");
-        assert_eq!([number("truncated_tokens"), number("wasted_tokens")], [said(4), said(5)], "{row:?}");
+        let ours = |key: &str| found[key].as_f64().unwrap();
+        let said = |place: usize| number(&row[place]);
+        assert_eq!(format!("{:.1}", ours("coverage") * 100.0), format!("{:.1}", said(2)), "{row:?}");
+        assert_eq!(format!("{:.2}", ours("kendall_tau")), format!("{:.2}", said(3)), "{row:?}");
+        assert_eq!([ours("truncated_tokens"), ours("wasted_tokens")], [said(4), said(5)], "{row:?}");
     }
 }
 
@@ -51,10 +41,8 @@ fn all_flags() -> Vec<Flag> {
 #[test]
 fn the_guide_names_the_versions_that_flags_were_checked_for() {
     let guide = std::fs::read_to_string(root().join("docs/advise.md")).unwrap();
-    let begins = guide.find("| component | checked |").unwrap();
-    let table = guide[begins..].lines().skip(2).take_while(|line| line.starts_with('|'));
-    let said = COMPONENTS.map(|one| format!("| {} | {} |", one.name, one.checked));
-    assert_eq!(table.collect::<Vec<_>>(), said);
+    let said = COMPONENTS.map(|one| vec![one.name.to_owned(), one.checked.to_owned()]);
+    assert_eq!(table(&guide, "| component | checked |"), said);
     let flags = all_flags();
     for flag in &flags {
         assert!(COMPONENTS.contains(&flag.component), "{flag:?}");
