@@ -39,6 +39,10 @@ const AIBRIX: Component = component("AIBrix gateway", "its documentation, 0.5.0:
 /// The agent harness whose history processor masking follows.
 const SWE_AGENT: Component = component("SWE-agent", "source at revision 0f4f3bb");
 
+/// All of them, in the order of the guide (`docs/advise.md`), which has a row for each.
+pub const COMPONENTS: [Component; 9] =
+    [VLLM, SGLANG, SGLANG_ROUTER, SMG, PRODUCTION_STACK, DYNAMO, LLM_D, AIBRIX, SWE_AGENT];
+
 /// What to write, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flag {

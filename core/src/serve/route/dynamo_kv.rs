@@ -12,7 +12,7 @@
 //! by default a quarter of it is still to be computed. There is no disk.
 
 use super::books::Books;
-use super::pick::{first_highest, keep, random_highest};
+use super::pick::{first_highest, random_highest};
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::serve::prefix::PrefixTree;
 use crate::synth::Chance;
@@ -150,9 +150,8 @@ fn held_by(replica: u32, ask: &Ask, view: &View<'_>) -> (f64, f64) {
 
 impl Router for DynamoKv<'_> {
     fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
-        let values: Vec<f64> = view.replicas().map(|replica| -self.cost(ask, view, replica)).collect();
-        keep(scores, &values);
-        if self.temperature > 0.0 { self.draw(&values) } else { random_highest(&values, &mut self.chance) }
+        let values = scores.of(view.replicas().map(|replica| -self.cost(ask, view, replica)));
+        if self.temperature > 0.0 { self.draw(values) } else { random_highest(values, &mut self.chance) }
     }
 
     fn sent(&mut self, ask: &Ask, view: &View<'_>, replica: u32) {

@@ -6,7 +6,7 @@
 //! have the better mean. Of equal times it takes the replica with the fewest prompt tokens, of these one by a chance that hangs
 //! on the seed and the call alone, so that asking it what it would have picked changes nothing.
 
-use super::pick::{keep, random_least};
+use super::pick::random_least;
 use super::{Ask, Cluster, Load, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, Ps};
 use crate::synth::Chance;
@@ -36,8 +36,7 @@ impl Router for Oracle {
             let ms = |time: &Option<Ps>| {
                 time.map_or(f64::NEG_INFINITY, |time| -((time - ask.now) as f64 / PS_PER_US as f64 / 1e3))
             };
-            let values: Vec<f64> = view.first_tokens.iter().map(ms).collect();
-            keep(scores, &values);
+            scores.of(view.first_tokens.iter().map(ms));
         }
         earliest(ask.call, view.first_tokens, view.loads, self.seed)
     }

@@ -1,6 +1,6 @@
 //! How routers choose among replicas that score alike.
 
-use super::{Load, Scores};
+use super::Load;
 use crate::synth::Chance;
 use std::cmp::Ordering;
 
@@ -44,17 +44,6 @@ pub(super) fn lightest_highest(values: &[f64], loads: &[Load], chance: &mut Chan
     random_least(values.len() as u32, chance, &|one, other| {
         value(other).total_cmp(&value(one)).then(tokens(one).cmp(&tokens(other)))
     })
-}
-
-/// Keeps the scores of all replicas that were considered, where they are kept.
-pub(super) fn keep(scores: &mut Scores, values: &[f64]) {
-    if scores.kept() {
-        for (replica, &value) in (0..).zip(values) {
-            if value > f64::NEG_INFINITY {
-                scores.set(replica, value);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! A prefix is known by the block that its 256th token lies in (by its last whole block where it is shorter), and
 //! prompts without a whole block hash by call.
 
-use super::pick::{first_highest, keep};
+use super::pick::first_highest;
 use super::ring::Ring;
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::serve::prefix::PrefixTree;
@@ -63,9 +63,8 @@ impl Router for PrefixHash {
         }
         let score =
             |replica| if fits(replica) { -(view.load(replica).calls as f64) } else { f64::NEG_INFINITY };
-        let values: Vec<f64> = view.replicas().map(score).collect();
-        keep(scores, &values);
-        let picked = first_highest(&values);
+        let values = scores.of(view.replicas().map(score));
+        let picked = first_highest(values);
         if values[picked as usize] > f64::NEG_INFINITY { picked } else { first }
     }
 
