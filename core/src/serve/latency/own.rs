@@ -15,12 +15,12 @@ pub struct OwnProfile {
 }
 
 impl OwnProfile {
-    /// The profile.
+    /// The profile. Whoever takes one from a file checks it there, with [`Profile::from_json`].
     ///
     /// # Errors
     /// When the text holds none.
     pub fn read(&self) -> Result<Profile, ProfileError> {
-        Profile::from_json(&self.text)
+        serde_json::from_str(&self.text).map_err(|error| ProfileError::Json(error.to_string()))
     }
 }
 
