@@ -1,7 +1,7 @@
 //! The command line as types: what may be asked, and what makes a call wrong.
 
 use crate::commands::{
-    advise, calibrate, completions, data, import, inspect, report, simulate, sweep, synth,
+    advise, calibrate, completions, data, doctor, import, inspect, report, simulate, sweep, synth,
 };
 use crate::input::{self, ReadOptions};
 use crate::{output, tokens, words};
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Report(report::ReportArgs),
     /// Derive the bundled sets from their public sources.
     Data(data::DataArgs),
+    /// Say what is on this machine, and what each command would need.
+    Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }

@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod export;
+mod gpu;
 mod input;
 mod outcome;
 mod output;
@@ -54,6 +55,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sweep(args) => commands::sweep::run(&args, cli.json),
         Command::Calibrate(args) => commands::calibrate::run(&args, cli.json),
         Command::Report(args) => commands::report::run(&args, cli.json),
+        Command::Doctor(args) => commands::doctor::run(&args, cli.json),
         Command::Completions(args) => commands::completions::run(&args),
     }
 }

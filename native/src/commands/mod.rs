@@ -4,6 +4,7 @@ pub(crate) mod advise;
 pub(crate) mod calibrate;
 pub(crate) mod completions;
 pub(crate) mod data;
+pub(crate) mod doctor;
 pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod report;

@@ -6,6 +6,7 @@ mod advise;
 mod calibrate;
 mod calls;
 mod commands;
+mod doctor;
 mod evictions;
 mod export;
 mod harness;
