@@ -11,6 +11,7 @@ mod gpu;
 mod input;
 mod outcome;
 mod output;
+mod probe;
 mod profile;
 mod scenario;
 mod stream;
@@ -54,6 +55,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Advise(args) => commands::advise::run(&args, cli.json),
         Command::Sweep(args) => commands::sweep::run(&args, cli.json),
         Command::Calibrate(args) => commands::calibrate::run(&args, cli.json),
+        Command::Probe(args) => commands::probe::run(&args, cli.json),
         Command::Report(args) => commands::report::run(&args, cli.json),
         Command::Doctor(args) => commands::doctor::run(&args, cli.json),
         Command::Completions(args) => commands::completions::run(&args),

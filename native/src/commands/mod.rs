@@ -7,6 +7,7 @@ pub(crate) mod data;
 pub(crate) mod doctor;
 pub(crate) mod import;
 pub(crate) mod inspect;
+pub(crate) mod probe;
 pub(crate) mod report;
 pub(crate) mod simulate;
 pub(crate) mod sweep;

@@ -65,6 +65,12 @@ pub(crate) fn run(_: &DoctorArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What of CUDA is not here.
+pub(crate) fn missing() -> Vec<String> {
+    let libraries: Vec<_> = libraries::Library::ALL.into_iter().map(libraries::Library::look).collect();
+    needs::missing(&gpu::list().unwrap_or_default(), &libraries)
+}
+
 fn machine() -> Machine {
     let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let bytes = |key: &str| {
