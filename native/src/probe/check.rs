@@ -27,6 +27,37 @@ const WIDTH: u64 = 16;
 const KV_HEADS: u64 = 2;
 const BASE: f64 = 1e6;
 const EPS: f64 = 1e-6;
+/// New tokens of a prompt behind cached ones.
+const NEW: u64 = 70;
+const CACHED: u64 = 37;
+
+/// Pages on the device, and what they hold.
+struct Pool {
+    dim: u64,
+    heads: u64,
+    cache: Cache,
+    keys: Vec<f64>,
+    values: Vec<f64>,
+    /// Pages of three sequences, one after the other.
+    tables: Vec<u32>,
+    table: Ptr,
+    q: Ptr,
+    queries: Vec<f64>,
+}
+
+impl Pool {
+    /// What one query should find in the first `seen` tokens of a sequence.
+    fn attention(&self, query: &[f64], head: u64, table: &[u32], seen: u64) -> Vec<f64> {
+        let pages = |numbers| Pages {
+            numbers,
+            table,
+            kv_heads: KV_HEADS as usize,
+            kv_head: (head / (self.heads / KV_HEADS)) as usize,
+            dim: self.dim as usize,
+        };
+        reference::attention(query, pages(&self.keys), pages(&self.values), seen as usize)
+    }
+}
 
 struct Check<'a> {
     device: &'a mut dyn Device,
@@ -125,131 +156,145 @@ impl Check<'_> {
         self.compare("product of packed weights", out, &reference::product(&xs, &weights, inner as usize))
     }
 
-    /// Rotary positions into pages, a prompt behind a prefix, and decoding of sequences of all lengths.
-    fn attention(&mut self) -> anyhow::Result<()> {
-        let (dim, group) = (u64::from(self.build.dim), u64::from(self.build.group));
-        let heads = KV_HEADS * group;
-        let pool = POOL * KV_HEADS * PAGE * dim;
-        let ((keys, mut key_numbers), (values, mut value_numbers)) = (self.random(pool)?, self.random(pool)?);
-        let cache = Cache { keys, values, kv_heads: KV_HEADS };
+    /// A pool of random pages, and what the tables say.
+    fn pool(&mut self) -> anyhow::Result<Pool> {
+        let dim = u64::from(self.build.dim);
+        let count = POOL * KV_HEADS * PAGE * dim;
+        let ((keys, of_keys), (values, of_values)) = (self.random(count)?, self.random(count)?);
         // A step that is coprime to the pool's size visits every page once.
         let tables: Vec<u32> = (0..POOL as u32).map(|page| (page * 29 + 5) % POOL as u32).collect();
-        let table_width = WIDTH;
         let table = self.ints(&tables)?;
-        let (count, cached) = (70_u64, 37_u64);
-        let qkv_width = (heads + 2 * KV_HEADS) * dim;
-        let (qkv, numbers) = self.random(count * qkv_width)?;
+        let cache = Cache { keys, values, kv_heads: KV_HEADS };
+        let heads = KV_HEADS * u64::from(self.build.group);
+        Ok(Pool {
+            dim,
+            heads,
+            cache,
+            keys: of_keys,
+            values: of_values,
+            tables,
+            table,
+            q: 0,
+            queries: Vec::new(),
+        })
+    }
+
+    /// Rotary positions into pages, a prompt behind a prefix, and decoding of sequences of all lengths.
+    fn attention(&mut self) -> anyhow::Result<()> {
+        let mut pool = self.pool()?;
+        self.rotary(&mut pool)?;
+        // From here on with what the device holds, so that each kernel is judged alone.
+        pool.queries = self.read(pool.q, pool.queries.len())?;
+        pool.keys = self.read(pool.cache.keys, pool.keys.len())?;
+        pool.values = self.read(pool.cache.values, pool.values.len())?;
+        self.prefill(&pool)?;
+        self.decode(&pool, 1, "decode attention")?;
+        self.decode(&pool, 3, "decode attention in parts")
+    }
+
+    fn rotary(&mut self, pool: &mut Pool) -> anyhow::Result<()> {
+        let (dim, heads) = (pool.dim, pool.heads);
+        let width = (heads + 2 * KV_HEADS) * dim;
+        let (qkv, numbers) = self.random(NEW * width)?;
         let ((q_weight, q_weights), (k_weight, k_weights)) = (self.random(dim)?, self.random(dim)?);
-        let positions: Vec<u32> = (cached as u32..(cached + count) as u32).collect();
-        let (positions, sequences) = (self.ints(&positions)?, self.ints(&vec![0; count as usize])?);
+        let positions: Vec<u32> = (CACHED as u32..(CACHED + NEW) as u32).collect();
+        let (positions, sequences) = (self.ints(&positions)?, self.ints(&vec![0; NEW as usize])?);
         let half = dim as usize / 2;
         let angle =
             |place: usize| reference::angle((place / half) as u64, place % half, half, BASE).sin_cos();
-        let angles = (0..(count + cached) as usize * half).map(angle);
+        let angles = (0..(NEW + CACHED) as usize * half).map(angle);
         let angles: Vec<u8> = angles
             .flat_map(|(sine, cosine)| [cosine as f32, sine as f32].map(f32::to_le_bytes).concat())
             .collect();
         let angles = uploaded(self.device, &angles)?;
-        let q = self.poisoned(count * heads * dim)?;
-        let out = self.poisoned(count * heads * dim)?;
+        pool.q = self.poisoned(NEW * heads * dim)?;
         self.device.run(&[Op::Rotary(Rotary {
             qkv,
-            q,
-            cache,
+            q: pool.q,
+            cache: pool.cache,
             q_weight,
             k_weight,
             angles,
             positions,
             sequences,
-            tables: table,
-            table_width,
-            tokens: count,
+            tables: pool.table,
+            table_width: WIDTH,
+            tokens: NEW,
         })])?;
-        let mut queries = Vec::new();
-        for (token, row) in numbers.chunks_exact(qkv_width as usize).enumerate() {
-            let position = cached + token as u64;
-            let page = u64::from(tables[(position / PAGE) as usize]);
+        for (token, row) in numbers.chunks_exact(width as usize).enumerate() {
+            let position = CACHED + token as u64;
+            let page = u64::from(pool.tables[(position / PAGE) as usize]);
             for (head, numbers) in row.chunks_exact(dim as usize).enumerate() {
                 let turned = |weights: &[f64]| {
                     reference::rotary(&reference::norm(numbers, weights, EPS), position, BASE)
                 };
                 let head = head as u64;
                 if head < heads {
-                    queries.extend(turned(&q_weights));
+                    pool.queries.extend(turned(&q_weights));
                     continue;
                 }
                 let kv_head = (head - heads) % KV_HEADS;
                 let slot = (((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * dim) as usize;
                 let is_key = head < heads + KV_HEADS;
-                let to = if is_key { &mut key_numbers } else { &mut value_numbers };
                 let made = if is_key { turned(&k_weights) } else { numbers.to_vec() };
+                let to = if is_key { &mut pool.keys } else { &mut pool.values };
                 to[slot..slot + dim as usize].copy_from_slice(&made);
             }
         }
-        self.compare("rotary positions of queries", q, &queries)?;
-        self.compare("keys in their pages", keys, &key_numbers)?;
-        self.compare("values in their pages", values, &value_numbers)?;
-        // From here on with what the device holds, so that each kernel is judged alone.
-        let queries = self.read(q, queries.len())?;
-        let (key_numbers, value_numbers) =
-            (self.read(keys, key_numbers.len())?, self.read(values, value_numbers.len())?);
-        let one = |query: &[f64], head: u64, table: &[u32], seen: u64| {
-            let pages = |numbers| Pages {
-                numbers,
-                table,
-                kv_heads: KV_HEADS as usize,
-                kv_head: (head / group) as usize,
-                dim: dim as usize,
-            };
-            reference::attention(query, pages(&key_numbers), pages(&value_numbers), seen as usize)
-        };
-        let each = queries.chunks_exact(dim as usize).enumerate();
-        let expected: Vec<f64> = each
-            .flat_map(|(place, query)| {
-                let (token, head) = (place as u64 / heads, place as u64 % heads);
-                one(query, head, &tables, cached + token + 1)
-            })
-            .collect();
-        self.device.run(&[Op::Prefill { q, cache, table, out, count, cached }])?;
+        self.compare("rotary positions of queries", pool.q, &pool.queries)?;
+        self.compare("keys in their pages", pool.cache.keys, &pool.keys)?;
+        self.compare("values in their pages", pool.cache.values, &pool.values)
+    }
+
+    fn prefill(&mut self, pool: &Pool) -> anyhow::Result<()> {
+        let Pool { dim, heads, cache, table, q, .. } = *pool;
+        let mut expected = Vec::new();
+        for (place, query) in pool.queries.chunks_exact(dim as usize).enumerate() {
+            let (token, head) = (place as u64 / heads, place as u64 % heads);
+            expected.extend(pool.attention(query, head, &pool.tables, CACHED + token + 1));
+        }
+        let out = self.poisoned(NEW * heads * dim)?;
+        self.device.run(&[Op::Prefill { q, cache, table, out, count: NEW, cached: CACHED }])?;
         self.compare("prefill attention", out, &expected)?;
         // A prefix that lies in pages and the same tokens computed in two pieces come to the same.
         let cut = 33;
-        let pieces = [(0, cut), (cut, count - cut)].map(|(first, count)| {
+        let pieces = [(0, cut), (cut, NEW - cut)].map(|(first, count)| {
             let at = |from: Ptr| from + first * heads * dim * 2;
-            Op::Prefill { q: at(q), cache, table, out: at(out), count, cached: cached + first }
+            Op::Prefill { q: at(q), cache, table, out: at(out), count, cached: CACHED + first }
         });
         self.device.upload(out, &vec![0xff; expected.len() * 2])?;
         self.device.run(&pieces)?;
-        self.compare("prefill attention in two pieces", out, &expected)?;
-        for splits in [1, 3] {
-            let lengths: [u32; 3] = [1, 107, 250];
-            let at = self.ints(&lengths)?;
-            let parts = self.device.alloc(3 * heads * splits * (dim + 2) * 4)?;
-            let out = self.poisoned(3 * heads * dim)?;
-            self.device.run(&[Op::Decode(Decode {
-                q,
-                cache,
-                tables: table,
-                table_width,
-                lengths: at,
-                parts,
-                out,
-                batch: 3,
-                splits,
-                kv_tokens: 358,
-            })])?;
-            let mut expected = Vec::new();
-            for (sequence, &length) in lengths.iter().enumerate() {
-                let table = &tables[sequence * WIDTH as usize..][..WIDTH as usize];
-                for head in 0..heads {
-                    let place = (sequence as u64 * heads + head) * dim;
-                    let query = &queries[place as usize..][..dim as usize];
-                    expected.extend(one(query, head, table, u64::from(length)));
-                }
+        self.compare("prefill attention in two pieces", out, &expected)
+    }
+
+    fn decode(&mut self, pool: &Pool, splits: u64, what: &'static str) -> anyhow::Result<()> {
+        let Pool { dim, heads, cache, table, q, .. } = *pool;
+        let lengths: [u32; 3] = [1, 107, 250];
+        let batch = lengths.len() as u64;
+        let at = self.ints(&lengths)?;
+        let parts = self.device.alloc(batch * heads * splits * (dim + 2) * 4)?;
+        let out = self.poisoned(batch * heads * dim)?;
+        self.device.run(&[Op::Decode(Decode {
+            q,
+            cache,
+            tables: table,
+            table_width: WIDTH,
+            lengths: at,
+            parts,
+            out,
+            batch,
+            splits,
+            kv_tokens: lengths.iter().map(|&length| u64::from(length)).sum(),
+        })])?;
+        let mut expected = Vec::new();
+        for (sequence, &length) in lengths.iter().enumerate() {
+            let table = &pool.tables[sequence * WIDTH as usize..][..WIDTH as usize];
+            for head in 0..heads {
+                let place = (sequence as u64 * heads + head) * dim;
+                let query = &pool.queries[place as usize..][..dim as usize];
+                expected.extend(pool.attention(query, head, table, u64::from(length)));
             }
-            let what = if splits == 1 { "decode attention" } else { "decode attention in parts" };
-            self.compare(what, out, &expected)?;
         }
-        Ok(())
+        self.compare(what, out, &expected)
     }
 }

@@ -1,6 +1,7 @@
 //! The probe's own logic, against a device that only pretends.
 
 use super::measure::{Bench, Plan, Results};
+use super::report::{GpuSeen, LABEL, Peaks, Provenance, Report, SCHEMA};
 use super::shape::Shape;
 use super::step::{Limits, Model, Weights};
 use super::{check, fit};
@@ -8,6 +9,7 @@ use crate::gpu::device::Device;
 use crate::gpu::fake::{Fake, Roofline};
 use crate::gpu::op::Op;
 use crate::gpu::source::{Build, Half};
+use atr_core::report::Origin;
 use atr_core::serve::latency::{FittedFrom, Profile};
 
 const ROOFLINE: Roofline =
@@ -101,4 +103,41 @@ fn packed_weights_are_read_packed_by_few_rows_and_unpacked_for_many() {
     let many = model.decode(&mut fake, 9, 64).unwrap();
     assert_eq!(count(&many, |op| matches!(op, Op::Unpack4 { .. })), 4);
     assert_eq!(count(&many, |op| matches!(op, Op::Product4 { .. })), 0);
+}
+
+/// The report holds what its published schema says, and says which origin and which weights its figures have.
+#[test]
+fn the_report_follows_its_schema() {
+    let (fake, model, results) = probed(Weights::Half);
+    let mut checked = Fake::new(build(Half::Bf16), ROOFLINE, true);
+    let about = fake.about();
+    let report = Report {
+        schema: SCHEMA,
+        origin: Origin::Measured,
+        label: LABEL,
+        provenance: Provenance {
+            command: "atr-bench probe".to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            date: "2026-01-01".to_owned(),
+        },
+        gpu: GpuSeen::new(about, Some("clocks.sm 1980 MHz".to_owned()), None),
+        peaks: Peaks::new(&about.name, &results),
+        fit: fit::fitted(&fit::points(&results)).ok(),
+        no_fit: None,
+        model,
+        dtype: "bf16".to_owned(),
+        checks: check::kernels(&mut checked, build(Half::Bf16)).unwrap(),
+        results,
+    };
+    let schema = include_str!("../../../reports/schema/probe.schema.json");
+    let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    let mut value = serde_json::to_value(&report).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path)).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    value["origin"] = "simulated".into();
+    assert!(!validator.is_valid(&value));
+    let text = report.readable();
+    assert!(text.starts_with("measured (probe, random weights): Qwen3-4B in bf16 on NVIDIA H200"), "{text}");
+    assert!(text.contains("no room for: decoding 128 sequences of 24576") && report.is_good(), "{text}");
 }

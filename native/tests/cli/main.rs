@@ -11,6 +11,7 @@ mod evictions;
 mod export;
 mod harness;
 mod inspect;
+mod probe;
 mod reports;
 mod sweep;
 mod sweep_calls;
