@@ -73,13 +73,13 @@ impl Library {
         let found = self.is_there();
         if found {
             // SAFETY: as above; it was found a moment ago.
-            unsafe {
+            let _loaded = unsafe {
                 match self {
-                    Library::Driver => drop(driver::sys::culib()),
-                    Library::Nvrtc => drop(nvrtc::sys::culib()),
-                    Library::CublasLt => drop(cublaslt::sys::culib()),
+                    Library::Driver => driver::sys::culib(),
+                    Library::Nvrtc => nvrtc::sys::culib(),
+                    Library::CublasLt => cublaslt::sys::culib(),
                 }
-            }
+            };
         }
         let stem = name.trim_start_matches("lib");
         // The names that have a version of CUDA in them are those of Windows and of releases that are too old.

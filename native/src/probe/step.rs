@@ -97,28 +97,12 @@ impl Model {
         limits: &Limits,
     ) -> anyhow::Result<Self> {
         let mut seed = 1;
-        let mut layers = Vec::new();
-        let spread = |inner: u64| (3.0 / inner as f32).sqrt();
-        for _ in 0..shape.layers {
-            let mut products = Vec::new();
-            for (columns, inner) in shape.products() {
-                products.push(matrix(device, weights, columns, inner, spread(inner), &mut seed)?);
-            }
-            let norm = |device: &mut dyn Device, width, seed: &mut u32| filled(device, width, 1.0, 0.1, seed);
-            let norms = [norm(device, shape.hidden, &mut seed)?, norm(device, shape.hidden, &mut seed)?];
-            let head_norms = if shape.head_norms {
-                [norm(device, shape.dim, &mut seed)?, norm(device, shape.dim, &mut seed)?]
-            } else {
-                [0, 0]
-            };
-            let products = products.try_into().map_err(|_| anyhow::anyhow!("a layer has four products"))?;
-            let cache = Cache { keys: 0, values: 0, kv_heads: shape.kv_heads };
-            layers.push(Layer { products, norms, head_norms, cache });
-        }
+        let mut layers = (0..shape.layers)
+            .map(|_| Layer::new(device, shape, weights, &mut seed))
+            .collect::<anyhow::Result<Vec<Layer>>>()?;
         let last_norm = filled(device, shape.hidden, 1.0, 0.1, &mut seed)?;
         // As in AWQ's files, the last matrix is not packed.
-        let vocabulary =
-            matrix(device, Weights::Half, shape.vocabulary, shape.hidden, spread(shape.hidden), &mut seed)?;
+        let vocabulary = matrix(device, Weights::Half, (shape.vocabulary, shape.hidden), &mut seed)?;
         let room = Room::new(device, shape, weights, limits, &mut seed)?;
         let mut angles = Vec::new();
         let half = (shape.dim / 2) as usize;
@@ -135,8 +119,9 @@ impl Model {
         let lengths = ints(device, limits.batch)?;
         let wanted = limits.kv_tokens / PAGE + limits.batch;
         let page_bytes = PAGE * shape.kv_bytes_per_token();
-        let free = device.free_bytes()?.saturating_sub(1 << 30);
-        let pages = wanted.min(free / page_bytes);
+        // Some is left for the copy that is timed, and for what libraries take for themselves.
+        let free = device.free_bytes()?;
+        let pages = wanted.min((free - (9 << 30).min(free / 3)) / page_bytes);
         let tables = ints(device, pages.max(1))?;
         for layer in &mut layers {
             let numbers = pages * PAGE * shape.kv_heads * shape.dim;
@@ -309,6 +294,22 @@ impl Model {
     }
 }
 
+impl Layer {
+    /// Random weights; the pages come later, when it is known how many have room.
+    fn new(device: &mut dyn Device, shape: &Shape, weights: Weights, seed: &mut u32) -> anyhow::Result<Self> {
+        let mut products = Vec::new();
+        for sizes in shape.products() {
+            products.push(matrix(device, weights, sizes, seed)?);
+        }
+        let products = products.try_into().map_err(|_| anyhow::anyhow!("a layer has four products"))?;
+        let mut norm = |width| filled(device, width, 1.0, 0.1, seed);
+        let norms = [norm(shape.hidden)?, norm(shape.hidden)?];
+        let head_norms = if shape.head_norms { [norm(shape.dim)?, norm(shape.dim)?] } else { [0, 0] };
+        let cache = Cache { keys: 0, values: 0, kv_heads: shape.kv_heads };
+        Ok(Layer { products, norms, head_norms, cache })
+    }
+}
+
 impl Room {
     fn new(
         device: &mut dyn Device,
@@ -339,14 +340,14 @@ impl Room {
     }
 }
 
+/// A random matrix; what it is multiplied with keeps its length.
 fn matrix(
     device: &mut dyn Device,
     weights: Weights,
-    columns: u64,
-    inner: u64,
-    scale: f32,
+    (columns, inner): (u64, u64),
     seed: &mut u32,
 ) -> anyhow::Result<Matrix> {
+    let scale = (3.0 / inner as f32).sqrt();
     if weights == Weights::Half {
         let at = filled(device, columns * inner, 0.0, scale, seed)?;
         return Ok(Matrix { at, scales: 0, columns, inner });

@@ -79,7 +79,8 @@ impl Blas {
     fn prepare(&self, [rows, inner, columns]: Sizes) -> anyhow::Result<Prepared> {
         let float = sys::cudaDataType_t::CUDA_R_32F;
         let operation = result::create_matmul_desc(sys::cublasComputeType_t::CUBLAS_COMPUTE_32F, float)?;
-        let turned = sys::cublasOperation_t::CUBLAS_OP_T;
+        // CUBLAS_OP_T, which the bindings do not name.
+        let turned = 1_i32;
         let transpose = sys::cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_TRANSA;
         let layout = |rows: u64, columns: u64| {
             result::create_matrix_layout(self.number, rows, columns, i64::try_from(rows).unwrap_or(i64::MAX))
