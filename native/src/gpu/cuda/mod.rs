@@ -9,7 +9,8 @@ pub(crate) use launch::splits;
 use super::device::{About, Device, Graph};
 use super::libraries::Library;
 use super::op::{Op, Ptr};
-use super::source::{self, Build, SOURCES};
+use super::source::{self, Build, Compiled, SOURCES};
+use crate::output;
 use anyhow::{Context, bail, ensure};
 use blas::Blas;
 use cudarc::driver::{DriverError, result, sys};
@@ -51,7 +52,10 @@ impl Cuda {
         let arch = source::arch(about.capability.0, about.capability.1);
         let mut kernels = BTreeMap::new();
         for source in &SOURCES {
-            let image = source.compile(&build, &arch)?.image;
+            let Compiled { image, log } = source.compile(&build, &arch)?;
+            if !log.is_empty() {
+                output::note(format_args!("{}: {log}", source.file));
+            }
             // SAFETY: the image is what the compiler wrote; modules are never unloaded.
             let module = unsafe { result::module::load_data(image.as_ptr().cast()) }
                 .with_context(|| format!("the driver does not load {}", source.file))?;
