@@ -13,10 +13,11 @@ before(async () => { set = await stage(); });
 after(async () => { await set?.close(); });
 
 test("the programs fit their budgets", () => {
-  const { app, worker, reader } = programs(sizes(DIST).files);
+  const { app, worker, reader, adviser } = programs(sizes(DIST).files);
   assert.ok(app.brotli <= BUDGETS.app, `app: ${app.brotli} bytes of ${BUDGETS.app}`);
   assert.ok(worker.brotli <= BUDGETS.worker, `worker: ${worker.brotli} bytes of ${BUDGETS.worker}`);
   assert.ok(reader.brotli <= BUDGETS.reader, `reader: ${reader.brotli} bytes of ${BUDGETS.reader}`);
+  assert.ok(adviser.brotli <= BUDGETS.adviser, `adviser: ${adviser.brotli} bytes of ${BUDGETS.adviser}`);
 });
 
 test("the first data fits its budget", async () => {

@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { stage } from "./lib/browser.mjs";
 import { PREFIX } from "./lib/server.mjs";
 
-const SECTIONS = ["overview", "results", "explorer", "shapes", "your-trace", "appendix"];
+const SECTIONS = ["overview", "results", "explorer", "shapes", "your-trace", "advice", "appendix"];
 
 let set;
 before(async () => { set = await stage(); });

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { stage } from "./lib/browser.mjs";
 
 const OUT = fileURLToPath(new URL("../target/shots/", import.meta.url));
-const SECTIONS = ["overview", "results", "explorer", "shapes", "your-trace", "appendix"];
+const SECTIONS = ["overview", "results", "explorer", "shapes", "your-trace", "advice", "appendix"];
 
 mkdirSync(OUT, { recursive: true });
 const set = await stage();

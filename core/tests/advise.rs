@@ -57,7 +57,10 @@ fn the_least_number_is_found_and_contradictions_are_said() {
     assert_eq!(plain.replicas, Some(5));
     assert!(plain.not_monotone.is_empty());
     let text = &plain.says[0].text;
-    assert!(text.starts_with("5 replicas meet `ttft_ms.p99<=100` in the one order of arrivals"), "{text}");
+    assert!(
+        text.starts_with("5 replicas meet `ttft_ms.p99<=100`: `ttft_ms.p99` is 90.0 ms. 4 replicas do not: "),
+        "{text}"
+    );
     // One draw of three is above at 5 replicas.
     let noisy = found(&[900.0, 500.0, 300.0, 150.0, 90.0, 80.0, 70.0, 60.0], 6.0, 3);
     assert_eq!(noisy.replicas, Some(6));
@@ -79,7 +82,7 @@ fn an_objective_out_of_reach_is_said_and_no_error() {
     assert_eq!(flat.replicas, None);
     let text = &flat.says[0].text;
     assert!(
-        text.starts_with("No number of replicas up to 4 that was tried meets `ttft_ms.p99<=100`"),
+        text.starts_with("No number of replicas up to 4 that was tried (1, 2, 4) meets `ttft_ms.p99<=100`"),
         "{text}"
     );
     assert!(text.contains("The last doubling changed nothing"), "{text}");
@@ -155,13 +158,16 @@ fn another_order_holds_the_same_sessions() {
 
 fn everything_said(advice: &Advice) -> Vec<&Sentence> {
     let replicas = advice.replicas.iter().flat_map(|found| &found.says);
-    let says = advice.ceiling.says.iter().chain(&advice.order.says).chain(&advice.order.warnings);
-    says.chain(&advice.capacity.says).chain(replicas).collect()
+    let says = advice.setting.says.iter().chain(&advice.setting.warns).chain(&advice.ceiling.says);
+    let order = advice.order.says.iter().chain(&advice.order.warnings);
+    let steps = advice.order.steps.iter().map(|step| &step.says);
+    says.chain(order).chain(steps).chain(&advice.capacity.says).chain(replicas).collect()
 }
 
 #[test]
 fn every_sentence_rests_on_figures_of_a_named_origin() {
-    let advice = advise::run(&agents(8), &options("ttft_ms.p95<=60,job_ms.p95<=60000"), &mut |_| {}).unwrap();
+    let advice =
+        advise::run(&agents(8), &options("ttft_ms.p95<=60,job_ms.p95<=60000"), &mut |_, _| {}).unwrap();
     assert_eq!((advice.origin, advice.profile.origin.as_str()), (Origin::Simulated, "estimated"));
     for said in everything_said(&advice) {
         assert!(!said.because.is_empty(), "{}", said.text);
@@ -185,7 +191,7 @@ fn steps_are_what_simulate_gives() {
     let mut options = options("");
     options.scenario.replicas = 3;
     options.scenario.router = Some("cache-aware".to_owned());
-    let advice = advise::run(&sessions, &options, &mut |_| {}).unwrap();
+    let advice = advise::run(&sessions, &options, &mut |_, _| {}).unwrap();
     let (_, runs) = simulate(&sessions, &options.scenario).unwrap();
     let rows = compare(&runs);
     let of = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
@@ -209,7 +215,7 @@ fn steps_are_what_simulate_gives() {
 /// advised all the same, for what the others gain.
 #[test]
 fn a_percentile_that_does_not_move_hides_no_gain() {
-    let advice = advise::run(&agents(2), &options("ttft_ms.p99<=1"), &mut |_| {}).unwrap();
+    let advice = advise::run(&agents(2), &options("ttft_ms.p99<=1"), &mut |_, _| {}).unwrap();
     let first = &advice.order.steps[0];
     assert_eq!(first.lever, "prefix-cache");
     assert!(first.ttft_gain > 0.01 && first.gain > -0.01, "{first:?}");
@@ -226,13 +232,13 @@ fn a_trace_of_single_requests_says_what_it_cannot() {
         session.calls[0].view.clear();
         session.calls[0].reply = None;
     }
-    let advice = advise::run(&sessions, &options("job_ms.p95<=1"), &mut |_| {}).unwrap();
+    let advice = advise::run(&sessions, &options("job_ms.p95<=1"), &mut |_, _| {}).unwrap();
     let said: Vec<&str> = advice.cannot_say.iter().map(|said| said.text.as_str()).collect();
     assert!(said[0].starts_with("Whether `job_ms.p95<=1` can be met"), "{said:?}");
     assert!(said.iter().any(|text| text.contains("single requests only")), "{said:?}");
     assert!(said.iter().any(|text| text.starts_with("`prompt-compaction` does not apply")), "{said:?}");
     assert!(advice.replicas.is_none() && advice.order.lossy.is_empty());
-    let error = advise::run(&[], &options(""), &mut |_| {}).unwrap_err();
+    let error = advise::run(&[], &options(""), &mut |_, _| {}).unwrap_err();
     assert_eq!(error, ScenarioError::NoSessions);
 }
 
@@ -248,7 +254,8 @@ fn memory_is_read_from_the_curve() {
     assert!((advice.rows[0].replicas_worth - 154.0 / 57.0).abs() < 1e-12);
     assert_eq!(advice.ceiling_hit_rate, Some(0.5));
     let here = &advice.says[1].text;
-    assert_eq!(here, "All replicas together hold 114 tokens: 50.0 % of what an infinite cache finds.");
+    let expected = "All replicas together hold 114 tokens (0.00 GiB): as one such cache 50.0 % of what an infinite cache finds.";
+    assert_eq!(here, expected);
     let none = Curve { knots: vec![Knot { kv_tokens: 0, hit_tokens: 0 }], ..curve };
     assert!(capacity(&none, &none, memory).says[0].text.contains("more KV memory adds no hits"));
 }
@@ -267,7 +274,8 @@ fn the_distance_to_the_ceiling_is_split() {
     };
     let says = ceiling(&figures).says;
     assert!(says[0].text.contains("`any` finds 62.5 %: a hit rate of 50.0 % of 80.0 %"), "{}", says[0].text);
-    assert!(says[1].text.contains("about 10.0 % of prompt tokens are lost to too little memory, and 20.0 %"));
+    let lost = "about 10.0 % of prompt tokens are lost to too little memory, and 20.0 % of prompt tokens are lost to";
+    assert!(says[1].text.contains(lost), "{}", says[1].text);
     assert_eq!(says[2].text, "No prefix broke: every prompt continues the one before it.");
     let nothing = ceiling(&CeilingFigures { ceiling_hit_rate: None, policies: &[], ..figures });
     assert!(nothing.says[0].text.starts_with("No prompt tokens were sent"));
@@ -279,11 +287,15 @@ fn the_distance_to_the_ceiling_is_split() {
 fn flags_are_those_that_were_checked() {
     let scenario =
         Scenario { block_tokens: Some(16), kv_tokens: Some(1_000), replicas: 2, ..Scenario::default() };
-    let levers = [Lever::lossless(&scenario), Lever::lossy(&scenario)].concat();
+    let levers = [Lever::lossless(&scenario, false), Lever::lossy(&scenario)].concat();
     let on = |setup: Setup, lever: &Lever| if lever.fits(&setup) { lever.on(&setup) } else { setup };
     let all = levers.iter().fold(Setup::default(), on);
     let text = |setup: &Setup| {
-        flags(setup, &scenario).iter().map(|flag| flag.flag.clone()).collect::<Vec<_>>().join("\n")
+        flags(setup, &scenario, Some(1_073_741.824))
+            .iter()
+            .map(|flag| flag.flag.clone())
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     for expected in [
         "--enable-prefix-caching",
@@ -293,6 +305,10 @@ fn flags_are_those_that_were_checked() {
         "--policy cache_aware --cache-threshold 0.5 --balance-abs-threshold 32 --balance-rel-threshold 1.1",
         "--routing-logic prefixaware",
         "--scheduling-policy priority",
+        "--radix-eviction-policy lfu",
+        // Twice 1,000 tokens of a thousandth of a GiB each.
+        "--kv-offloading-backend native --kv-offloading-size 2",
+        "--enable-hierarchical-cache --hicache-ratio 2.00",
         "type: last_n_observations, n: 10, polling: 10",
     ] {
         assert!(text(&all).contains(expected), "{expected}");

@@ -147,6 +147,6 @@ fn wrong_numbers_are_named() {
     let slow = Scenario { host_kv_tokens: Some(9), host_gb_per_s: Some(0.0), ..linear() };
     assert_eq!(fails(slow), "`host_gb_per_s` is 0, expected a finite rate above 0");
     let places = slots("slots:slots=0", 100);
-    assert_eq!(fails(places), "unknown cache `slots` with `slots=0`, expected 1 to 4096");
-    assert!(fails(slots("radix:page=4", 100)).starts_with("unknown cache `radix` with `page=4`"));
+    assert_eq!(fails(places), "cache `slots`: `slots` is `0`, expected a whole number from 1 to 4096");
+    assert!(fails(slots("radix:page=4", 100)).starts_with("cache `radix` takes no `page=4`, expected"));
 }

@@ -40,7 +40,7 @@ fn at_a_time(sessions: u32) -> Scenario {
 fn a_shared_system_prompt_draws_all_to_one_replica() {
     let sessions = one_system_prompt(24);
     let (calls, row) = run(&sessions, "cache-aware", 4, &at_a_time(24));
-    assert_eq!(calls, [24, 0, 0, 0]);
+    assert_eq!(calls.iter().max(), Some(&24));
     let (spread, even) = run(&sessions, "preble-e2", 4, &at_a_time(24));
     assert!(spread.iter().all(|&calls| calls <= 8), "{spread:?}");
     assert!(even.e2e_ms.unwrap().mean < 0.8 * row.e2e_ms.unwrap().mean);
@@ -49,15 +49,18 @@ fn a_shared_system_prompt_draws_all_to_one_replica() {
     assert!(mended.iter().all(|&calls| calls <= 8), "{mended:?}");
 }
 
-/// One session after the other: whenever one comes all replicas are idle, so load says nothing and ties decide.
+/// One session after the other: whenever one comes all replicas are idle, so load says nothing and ties decide. Most give them to
+/// the first, or to who holds what all share; who takes turns or draws does not mind.
 #[test]
 fn sequential_sessions_make_load_say_nothing() {
     let sessions = one_system_prompt(448);
-    for router in ["least-load", "cache-aware", "production-stack", "vllm-dp"] {
-        let (calls, _) = run(&sessions, router, 2, &at_a_time(1));
+    for router in ["cache-aware", "production-stack", "vllm-dp"] {
+        let (mut calls, _) = run(&sessions, router, 2, &at_a_time(1));
+        calls.sort_unstable_by(|a, b| b.cmp(a));
         // vLLM counts what it sent itself until the next report, which comes before the next session does.
         assert_eq!(calls, [448, 0], "{router}");
     }
+    assert_eq!(run(&sessions, "least-load", 2, &at_a_time(1)).0, [224, 224]);
     let (calls, _) = run(&sessions, "power-of-two", 2, &at_a_time(1));
     assert!(calls.iter().all(|&calls| calls > 190), "{calls:?}");
 }

@@ -134,6 +134,35 @@ fn presets_are_within_the_ranges_of_their_parameters() {
     }
 }
 
+/// What the simulator assumes can be read: every member has its row, with its parameters and presets.
+#[test]
+#[cfg(not(target_arch = "wasm32"))]
+fn every_member_stands_in_the_guide() {
+    let guide = include_str!("../../docs/simulator.md");
+    let families = [
+        ("Routers", ROUTERS),
+        ("Caches", CACHES),
+        ("Evictions", EVICTIONS),
+        ("Schedulers", SCHEDULERS),
+        ("Predictors", PREDICTORS),
+    ];
+    for (head, family) in families {
+        let from = guide.split_once(&format!("\n## {head}\n")).unwrap().1;
+        let section = from.split("\n## ").next().unwrap();
+        let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(rows.len(), family.len(), "{head}: a row for each member and for nothing else");
+        for member in family {
+            let start = format!("| `{}` |", member.name);
+            let row = rows.iter().find(|row| row.starts_with(&start));
+            let row = row.unwrap_or_else(|| panic!("docs/simulator.md, {head}: no row `{start}`"));
+            let keys = member.params.iter().map(|param| param.key);
+            for name in keys.chain(member.presets.iter().map(|preset| preset.name)) {
+                assert!(row.contains(&format!("`{name}`")), "`{}`: no word of `{name}`", member.name);
+            }
+        }
+    }
+}
+
 fn check_laws(run: &PolicyRun) {
     for (asked, call) in run.workload.calls.iter().zip(&run.outcome.calls) {
         if call.status != CallStatus::Ok {

@@ -81,7 +81,14 @@ fn what_is_wrong_is_named_with_what_is_right() {
             "ttft_ms.p99=8",
             "`ttft_ms.p99=8` compares nothing, expected `<=`, `<`, `>=` or `>` as in `ttft_ms.p99<=800`",
         ),
-        ("ttft_ms<=8", "`ttft_ms` with ``, expected one of: mean, p50, p90, p95, p99 as in `ttft_ms.p99`"),
+        (
+            "ttft_ms<=8",
+            "`ttft_ms` has several numbers, expected one of: ttft_ms.mean, ttft_ms.p50, ttft_ms.p90, ttft_ms.p95, ttft_ms.p99",
+        ),
+        (
+            "hit_rate>=80",
+            "`hit_rate>=80` is about a share, expected a number from 0 to 1, such as 0.8 for 80 %",
+        ),
         (
             "ttft_ms.p98<=8",
             "`ttft_ms` with `p98`, expected one of: mean, p50, p90, p95, p99 as in `ttft_ms.p99`",
@@ -95,7 +102,12 @@ fn what_is_wrong_is_named_with_what_is_right() {
         assert_eq!(says(text), expected, "{text}");
     }
     let unknown = says("ttft.p99<=8");
-    assert!(unknown.starts_with("unknown metric `ttft`, expected one of: ttft_ms, tpot_ms"), "{unknown}");
+    assert!(
+        unknown.starts_with(
+            "unknown metric `ttft` (did you mean `ttft_ms`?), expected one of: ttft_ms, tpot_ms"
+        ),
+        "{unknown}"
+    );
     for bad in ["", "x", "-5", "+5", "5%", "nan", "inf", "1e999", "+nan%", "--5%", "= 8", "8 ms", "+%"] {
         let found = says(&format!("ttft_ms.p50<={bad}"));
         assert!(found.contains("is no bound, expected a number that is not negative"), "{bad}: {found}");

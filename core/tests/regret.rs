@@ -118,11 +118,11 @@ fn the_seed_draws_the_decisions_and_one_replica_has_none() {
     assert_eq!(error.to_string(), "`regret` is 5, expected 0 with one replica: there is no choice");
 }
 
-/// Sixteen sessions at once on four replicas: seen at once they spread, seen 50 ms late all go where none was.
+/// Sixteen sessions at once on four replicas: seen at once they spread, seen 50 ms late they do not.
 #[test]
 fn a_late_view_herds_and_a_fresh_one_does_not() {
     let sessions: Vec<Session> = (0..16).map(|n| agent(&n.to_string(), 1, 60, 300)).collect();
-    for router in ["least-load", "production-stack", "dynamo-kv:request=1", "llm-d"] {
+    for router in ["cache-aware", "dynamo-kv:request=1", "llm-d"] {
         let spread = |staleness_us| {
             let all = Scenario {
                 arrivals: Some(Arrivals::Concurrency { sessions: 16 }),
@@ -137,14 +137,20 @@ fn a_late_view_herds_and_a_fresh_one_does_not() {
         };
         let most = |counts: [u32; 4]| counts.into_iter().max().unwrap();
         assert_eq!(most(spread(0)), 4, "{router}: {:?}", spread(0));
-        // Those that draw among equals do not all go one way, but no longer evenly either.
+        // All draw among equals, so they do not all go one way, but no longer evenly either.
         assert!(most(spread(50_000)) > 5, "{router}: {:?}", spread(50_000));
     }
-    // What a router sends it may count itself, as vLLM does: late reports alone do not herd.
-    let own = Scenario { arrivals: Some(Arrivals::Concurrency { sessions: 16 }), ..scenario("vllm-dp", 4) };
-    let mut picked = replicas(&run(&sessions, &own));
-    picked.sort_unstable();
-    assert_eq!(picked, [[0; 4], [1; 4], [2; 4], [3; 4]].concat());
+    // What a router sends it may count itself, as vLLM and production-stack do: late reports alone do not herd. Nor do turns.
+    for router in ["vllm-dp", "production-stack", "least-load"] {
+        let own = Scenario {
+            arrivals: Some(Arrivals::Concurrency { sessions: 16 }),
+            staleness_us: if router == "vllm-dp" { 0 } else { 50_000 },
+            ..scenario(router, 4)
+        };
+        let mut picked = replicas(&run(&sessions, &own));
+        picked.sort_unstable();
+        assert_eq!(picked, [[0; 4], [1; 4], [2; 4], [3; 4]].concat(), "{router}");
+    }
 }
 
 /// One session. By caches as they are, turns go home; where they are a minute late, no turn

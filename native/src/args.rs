@@ -7,6 +7,7 @@ use crate::input::{self, ReadOptions};
 use crate::{output, tokens, words};
 use atr_core::import::{ImportError, Imported};
 use atr_core::policy::ScenarioError;
+use clap::CommandFactory;
 use std::path::PathBuf;
 
 /// Simulate, measure and explain what agents cost to serve.
@@ -27,6 +28,19 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The command line with values that may begin with a minus: a negative number is refused as a number, not as a flag
+/// that nobody knows.
+pub(crate) fn command() -> clap::Command {
+    fn taking_numbers(command: clap::Command) -> clap::Command {
+        let taking = |arg: clap::Arg| {
+            let value = !arg.is_positional() && arg.get_action().takes_values();
+            arg.allow_negative_numbers(value)
+        };
+        command.mut_args(taking).mut_subcommands(taking_numbers)
+    }
+    taking_numbers(Cli::command())
 }
 
 /// The commands.

@@ -1,10 +1,9 @@
 //! The set-up of a simulation on the command line, for every command that simulates.
 
-use crate::args::WrongCall;
 use crate::profile;
-use atr_core::choice::{self, About};
+use atr_core::choice::About;
 use atr_core::context;
-use atr_core::policy::{self, ARRIVALS, Arrivals, POLICIES, Replay, Scenario, ScenarioError};
+use atr_core::policy::{ARRIVALS, Arrivals, POLICIES, Replay, Scenario};
 use atr_core::predict;
 use atr_core::serve::{cache, evict, route, schedule};
 
@@ -30,37 +29,37 @@ pub(crate) struct ScenarioArgs {
     #[arg(long, value_name = "NAME")]
     predictor: Option<String>,
     /// How old the router's view of the cluster may be.
-    #[arg(long, value_name = "MS", default_value_t = 0)]
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = whole::<u64>)]
     staleness_ms: u64,
     /// Replaces the context strategy of prompt-compaction.
     #[arg(long, value_name = "STRATEGY")]
     context: Option<String>,
     /// Engines.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u32>)]
     replicas: u32,
     /// KV capacity of one replica, in tokens; default from the profile.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>)]
     kv_tokens: Option<u64>,
     /// What a replica keeps in its host's memory, in tokens; default: nothing.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>)]
     host_kv_tokens: Option<u64>,
     /// Rate at which that is brought over; default: one direction of the profile's PCIe link.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = number)]
     host_gb_per_s: Option<f64>,
     /// Tokens in a cache block; default: the source's, else 16, or 1 for caches that are exact to the token.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>)]
     block: Option<u32>,
     /// Latency profile: a name, a file as `calibrate` writes it, or `linear:a_ms,b_ms,c_ms`.
     #[arg(long, value_name = "PROFILE", default_value = "h200-qwen3-4b")]
     profile: String,
     /// Most calls in a step.
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = whole::<u32>)]
     max_batch: u32,
     /// Most prompt tokens computed in a step.
-    #[arg(long, value_name = "N", default_value_t = 8_192)]
+    #[arg(long, value_name = "N", default_value_t = 8_192, value_parser = whole::<u32>)]
     step_tokens: u32,
     /// Output cap that clients ask for.
-    #[arg(long, value_name = "N", default_value_t = 16_384)]
+    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = whole::<u32>)]
     max_tokens: u32,
     /// How sessions arrive: `recorded`, `poisson:RATE`, `gamma:RATE,SHAPE` or `constant:RATE` (sessions per
     /// second), `concurrency:N`, or `users:N,RATE` (calls per second of N users together).
@@ -70,10 +69,10 @@ pub(crate) struct ScenarioArgs {
     #[arg(long, value_name = "WHAT", value_parser = replay)]
     replay: Option<Replay>,
     /// Divide recorded times and delays by this.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = number)]
     speed: f64,
     /// Seed of everything random.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>)]
     seed: u64,
     /// Reserve room for a call's output when it is admitted.
     #[arg(long)]
@@ -103,6 +102,9 @@ pub(crate) fn parts_help() -> String {
             family.iter().map(|member| (member.name, described(member))).collect(),
         ));
     }
+    let contexts = context::STRATEGIES.iter().map(|(name, about)| (*name, (*about).to_owned())).collect();
+    text.push_str("\n\n");
+    text.push_str(&section("Context strategies", contexts));
     text.push_str("\n\nA part takes presets and parameters behind a colon: `cache-aware:python`, `cache-aware:threshold=0.3,abs=8`.");
     text
 }
@@ -133,8 +135,20 @@ fn replay(text: &str) -> Result<Replay, String> {
     }
 }
 
+/// Reads a count. Whether so many make sense is checked with the scenario.
+fn whole<T: TryFrom<u128>>(text: &str) -> Result<T, String> {
+    let count: u128 = text.parse().map_err(|_| "expected a whole number that is not negative".to_owned())?;
+    T::try_from(count).map_err(|_| "expected a smaller number".to_owned())
+}
+
+/// Reads a number. Whether it makes sense is checked with the scenario.
+fn number(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "expected a number".to_owned())
+}
+
 impl ScenarioArgs {
-    /// The checked scenario: whatever is wrong with the call is said before a file is read.
+    /// The scenario, each value of which is good on its own: whatever is wrong with the call is said before a file is
+    /// read. Whether they go together depends on what is done with it.
     pub(crate) fn scenario(&self) -> anyhow::Result<Scenario> {
         let policies: Vec<String> = if self.policy == "all" {
             Scenario::default().policies
@@ -172,45 +186,7 @@ impl ScenarioArgs {
             curves: false,
             stepwise: self.stepwise,
         };
-        check(&scenario)?;
+        scenario.check_values()?;
         Ok(scenario)
     }
-}
-
-/// Checks what can be checked without traces: numbers, and names that the simulator looks up.
-///
-/// # Errors
-/// When the scenario names something unknown or impossible.
-pub(crate) fn check(scenario: &Scenario) -> anyhow::Result<()> {
-    for (place, name) in scenario.policies.iter().enumerate() {
-        policy::by_name(name)?;
-        if scenario.policies[..place].contains(name) {
-            return Err(WrongCall(format!("`--policy` names `{name}` twice, expected each once")).into());
-        }
-    }
-    scenario.check()?;
-    check_names(scenario)
-}
-
-/// Looks names up that the simulator would look up only after the traces are read.
-fn check_names(scenario: &Scenario) -> anyhow::Result<()> {
-    let unknown = |what, found: &str, known: String| {
-        Err(ScenarioError::Unknown { what, found: found.to_owned(), known }.into())
-    };
-    let parts = [
-        ("router", route::ROUTERS, &scenario.router),
-        ("cache", cache::CACHES, &scenario.cache),
-        ("eviction", evict::EVICTIONS, &scenario.eviction),
-        ("scheduler", schedule::SCHEDULERS, &scenario.scheduler),
-        ("predictor", predict::PREDICTORS, &scenario.predictor),
-    ];
-    for (what, family, text) in parts {
-        if let Some(text) = text {
-            choice::choose(family, text).map_err(|error| ScenarioError::Part { what, error })?;
-        }
-    }
-    if let Some(name) = scenario.context.as_deref().filter(|name| context::by_name(name).is_none()) {
-        return unknown("context strategy", name, context::KNOWN.to_owned());
-    }
-    Ok(())
 }

@@ -4,14 +4,14 @@ use crate::output;
 
 /// A table that is filled row by row.
 pub(crate) struct Table {
-    heads: Vec<&'static str>,
+    heads: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// With these column heads; the first column is text, the others are numbers.
-    pub(crate) fn new(heads: &[&'static str]) -> Self {
-        Table { heads: heads.to_vec(), rows: Vec::new() }
+    pub(crate) fn new(heads: &[&str]) -> Self {
+        Table { heads: heads.iter().map(|head| (*head).to_owned()).collect(), rows: Vec::new() }
     }
 
     /// Adds a row of as many cells as there are heads.
@@ -38,7 +38,7 @@ impl Table {
             padded.join("  ").trim_end().to_owned()
         };
         let mut text = String::new();
-        let head = line(&mut self.heads.iter().copied());
+        let head = line(&mut self.heads.iter().map(String::as_str));
         if output::emphasis() {
             text.push_str(&format!("\u{1b}[1m{head}\u{1b}[0m\n"));
         } else {

@@ -1,6 +1,7 @@
 //! What the page and its worker agree on, free of any browser: the messages between them, the state
 //! in the address, the catalogue of files, and how numbers are written.
 
+pub mod advice;
 pub mod catalogue;
 pub mod held;
 pub mod listen;

@@ -76,6 +76,17 @@ pub enum Request {
         /// Take whole sessions in file order up to so many calls; the whole set where absent.
         max_calls: Option<u64>,
     },
+    /// What to do about a set.
+    Advise {
+        /// The set.
+        set: String,
+        /// The set-up that there is.
+        scenario: Scenario,
+        /// What must hold, as the command line takes it; may be empty.
+        objectives: String,
+        /// Most calls that are simulated at a time.
+        max_calls: u64,
+    },
 }
 
 /// What the worker answers.
@@ -92,7 +103,7 @@ pub enum Response {
     Session(Box<SessionView>),
     /// To [`Request::Turn`].
     Turn(Box<TurnView>),
-    /// To [`Request::Text`].
+    /// To [`Request::Text`], and as HTML to [`Request::Advise`].
     Text(String),
     /// To [`Request::Inspect`].
     Inspect(Computed<Inspection>),
@@ -104,7 +115,7 @@ pub enum Response {
     Progress {
         /// What is being done.
         stage: String,
-        /// Bytes done.
+        /// Bytes done, or simulations.
         done: u64,
     },
     /// The request cannot be answered; the text is for the reader.

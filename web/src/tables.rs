@@ -46,7 +46,7 @@ pub fn reports(all: &[ReportEntry]) -> String {
 }
 
 /// A table that scrolls for itself. A head that begins with `*` stands over words.
-fn boxed(label: &str, class: &str, testid: &str, heads: &[&str], body: &str) -> String {
+pub(crate) fn boxed(label: &str, class: &str, testid: &str, heads: &[&str], body: &str) -> String {
     let head = |name: &&str| match name.strip_prefix('*') {
         Some(name) => format!("<th scope=\"col\" class=\"text\">{name}</th>"),
         None => format!("<th scope=\"col\">{name}</th>"),
@@ -128,7 +128,7 @@ fn hash(of: &str, sha256: &str) -> String {
 }
 
 /// A text as HTML, inside an element or between double quotes.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

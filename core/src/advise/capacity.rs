@@ -1,6 +1,7 @@
 //! How much KV memory the ceiling needs, read from the hit rate at every capacity.
 
 use super::Sentence;
+use super::units::gib;
 use crate::figure::units::{grouped, percent};
 use crate::metrics::Curve;
 use serde::Serialize;
@@ -93,6 +94,9 @@ fn points(curve: &Curve) -> Vec<Point> {
 }
 
 fn says(curve: &Curve, rows: &[CapacityRow], memory: Memory) -> Vec<Sentence> {
+    if curve.prompt_tokens == 0 {
+        return vec![Sentence::new("No call was admitted: there is no order of calls to read memory from.")];
+    }
     if curve.ceiling_tokens() == 0 {
         let text = "No prompt shares a whole block with an earlier one: more KV memory adds no hits.";
         return vec![Sentence::new(text).on(ORDER, "ceiling_hit_rate", curve.hit_rate(u64::MAX))];
@@ -115,8 +119,10 @@ fn says(curve: &Curve, rows: &[CapacityRow], memory: Memory) -> Vec<Sentence> {
     let all = memory.kv_tokens.saturating_mul(memory.replicas.into());
     let found = curve.hit_tokens(all) as f64 / curve.ceiling_tokens() as f64;
     let replicas = if memory.replicas == 1 { "The replica holds" } else { "All replicas together hold" };
+    let bytes =
+        memory.kv_bytes_per_token.map_or_else(String::new, |one| format!(" ({})", gib(one * all as f64)));
     let here = format!(
-        "{replicas} {} tokens: {} of what an infinite cache finds.",
+        "{replicas} {} tokens{bytes}: as one such cache {} of what an infinite cache finds.",
         grouped(all),
         percent(Some(found))
     );
@@ -133,9 +139,4 @@ const ORDER: &str = "one shared LRU cache, untimed, calls as admitted";
 
 fn whole_percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
-}
-
-fn gib(bytes: f64) -> String {
-    let gib = bytes / f64::from(1 << 30);
-    if gib < 10.0 { format!("{gib:.2} GiB") } else { format!("{gib:.0} GiB") }
 }

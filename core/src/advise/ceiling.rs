@@ -1,9 +1,11 @@
 //! How far traffic is from its ceiling, policy by policy, and what broke its prefixes.
 
 use super::Sentence;
+use super::units::{amount, listed, times};
 use crate::figure::units::{grouped, percent};
 use crate::metrics::PolicyMetrics;
 use crate::metrics::breaks::{Breaks, CauseRow};
+use crate::policy::by_name;
 use serde::Serialize;
 
 /// What the advice is made from.
@@ -130,28 +132,43 @@ fn distance(ceiling: Option<f64>, policies: &[CeilingRow]) -> Sentence {
 
 /// Where the rest went, of the policy that comes closest with prompts as they are.
 fn lost(figures: &CeilingFigures<'_>, policies: &[CeilingRow]) -> Option<Sentence> {
-    let shared = figures.shared_hit_rate?;
     let best = closest(policies)?;
     let (hit, ceiling) = (best.hit_rate?, best.ceiling_hit_rate?);
     if ceiling - hit < LEAST_LOSS {
         return None;
     }
-    let room = (ceiling - shared).max(0.0);
+    let sentence = |text: String| {
+        Sentence::new(text).on(&best.name, "hit_rate", hit).on(&best.name, "ceiling_hit_rate", ceiling)
+    };
+    if by_name(&best.name).is_ok_and(|policy| !policy.cache) {
+        let text = format!(
+            "`{}` keeps nothing from one call to the next: all of the {} are lost to that, whatever the memory.",
+            best.name,
+            percent(Some(ceiling)),
+        );
+        return Some(sentence(text));
+    }
+    let shared = figures.shared_hit_rate?;
+    let memory = (ceiling - shared).max(0.0);
+    let rest = (shared.min(ceiling) - hit).max(0.0);
+    let memory_text =
+        format!("about {} of prompt tokens are lost to too little memory", percent(Some(memory)));
+    let rest_text = format!(
+        "{} of prompt tokens are lost to memory that running calls hold, to being split over replicas, and to calls that \
+         come before what they share is computed",
+        percent(Some(rest))
+    );
+    let parts = match (memory >= LEAST_LOSS, rest >= LEAST_LOSS) {
+        (true, false) => memory_text,
+        (false, true) => format!("memory is not what is missing, and {rest_text}"),
+        _ => format!("{memory_text}, and {rest_text}"),
+    };
     let text = format!(
-        "One LRU cache with the memory of all replicas ({} tokens) would find {}. So about {} of prompt tokens are \
-         lost to too little memory, and {} to memory that running calls hold, to being split over replicas, and to \
-         calls that come before what they share is computed.",
+        "One LRU cache with the memory of all replicas ({} tokens) would find {}: {parts}.",
         grouped(figures.shared_kv_tokens),
         percent(Some(shared)),
-        percent(Some(room)),
-        percent(Some((shared.min(ceiling) - hit).max(0.0))),
     );
-    Some(
-        Sentence::new(text)
-            .on("one shared LRU cache, untimed", "hit_rate", shared)
-            .on(&best.name, "hit_rate", hit)
-            .on(&best.name, "ceiling_hit_rate", ceiling),
-    )
+    Some(sentence(text).on("one shared LRU cache, untimed, calls as admitted", "hit_rate", shared))
 }
 
 /// A smaller difference between two policies is none.
@@ -173,25 +190,18 @@ fn broke(breaks: &Breaks) -> Sentence {
             .on("trace", "breaks", 0.0)
             .on("trace", "prompt_tokens", ledger.prompt_tokens as f64);
     }
-    let causes: Vec<String> = breaks
-        .by_cause
-        .iter()
-        .map(|row| {
-            format!(
-                "{} ({} times, {} tokens)",
-                row.cause.title(),
-                grouped(row.breaks),
-                grouped(row.again_tokens)
-            )
-        })
-        .collect();
+    let cause = |row: &CauseRow| {
+        let (count, again) = (times(row.breaks), amount(row.again_tokens, "token"));
+        format!("{} ({count}, {again})", row.cause.title())
+    };
+    let causes: Vec<String> = breaks.by_cause.iter().map(cause).collect();
     let share = ledger.again_tokens as f64 / ledger.prompt_tokens as f64;
     let text = format!(
-        "Prefixes broke {}, which makes {} tokens ({} of all prompt tokens) computed again whatever the cache: {}.",
+        "Prefixes broke {}, which makes {} ({} of all prompt tokens) computed again whatever the cache: {}.",
         times(breaks.count()),
-        grouped(ledger.again_tokens),
+        amount(ledger.again_tokens, "token"),
         percent(Some(share)),
-        causes.join(", "),
+        listed(&causes),
     );
     let sentence = Sentence::new(text).on("trace", "breaks", breaks.count() as f64).on(
         "trace",
@@ -201,8 +211,4 @@ fn broke(breaks: &Breaks) -> Sentence {
     breaks.by_cause.iter().fold(sentence, |sentence, row| {
         sentence.on("trace", format!("again_tokens: {}", row.cause.title()), row.again_tokens as f64)
     })
-}
-
-fn times(count: u64) -> String {
-    if count == 1 { "once".to_owned() } else { format!("{} times", grouped(count)) }
 }

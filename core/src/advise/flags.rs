@@ -16,21 +16,28 @@ pub struct Component {
     pub checked: &'static str,
 }
 
+const fn component(name: &'static str, checked: &'static str) -> Component {
+    Component { name, checked }
+}
+
 /// The engine whose block cache the simulator follows.
-const VLLM: Component = Component { name: "vLLM", checked: "0.20.0, list of its arguments" };
+const VLLM: Component = component("vLLM", "0.20.0, list of its arguments");
 /// The other engine.
-const SGLANG: Component = Component { name: "SGLang", checked: "0.5.9, arguments of the released package" };
+const SGLANG: Component = component("SGLang", "0.5.9, arguments of the released package");
 /// Its gateway.
-const SGLANG_ROUTER: Component =
-    Component { name: "SGLang router", checked: "0.3.2, arguments of the released package" };
+const SGLANG_ROUTER: Component = component("SGLang router", "0.3.2, arguments of the released package");
+/// What that gateway became.
+const SMG: Component = component("smg", "its documentation, no version named");
 /// vLLM's reference deployment.
-const PRODUCTION_STACK: Component =
-    Component { name: "vLLM production stack router", checked: "source at revision 008a23b" };
+const PRODUCTION_STACK: Component = component("vLLM production stack router", "source at revision 008a23b");
 /// NVIDIA's front end.
-const DYNAMO: Component =
-    Component { name: "Dynamo frontend", checked: "its documentation, no version named" };
+const DYNAMO: Component = component("Dynamo frontend", "its documentation, 1.2.0");
+/// The scheduler of the Kubernetes gateway.
+const LLM_D: Component = component("llm-d", "its documentation, 0.8: scorers of an EndpointPickerConfig");
+/// Another gateway for Kubernetes.
+const AIBRIX: Component = component("AIBrix gateway", "its documentation, 0.5.0: a header of each request");
 /// The agent harness whose history processor masking follows.
-const SWE_AGENT: Component = Component { name: "SWE-agent", checked: "source at revision 0f4f3bb" };
+const SWE_AGENT: Component = component("SWE-agent", "source at revision 0f4f3bb");
 
 /// What to write, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,22 +57,59 @@ fn flag(component: Component, flag: impl Into<String>, sets: impl Into<String>) 
 /// Block sizes that vLLM takes.
 const VLLM_BLOCKS: [u32; 6] = [1, 8, 16, 32, 64, 128];
 
-/// The flags for a set-up in a scenario whose defaults are filled in.
-pub fn flags(setup: &Setup, scenario: &Scenario) -> Vec<Flag> {
+/// The flags for a set-up in a scenario whose defaults are filled in. `kv_bytes_per_token` is known of some profiles.
+pub fn flags(setup: &Setup, scenario: &Scenario, kv_bytes_per_token: Option<f64>) -> Vec<Flag> {
     let mut all = engines(setup, scenario);
+    if setup.eviction.as_deref() == Some("lfu") {
+        let why = "what the fewest calls found goes first; vLLM evicts by recency alone";
+        all.push(flag(SGLANG, "--radix-eviction-policy lfu", why));
+    }
+    if let Some(host) = setup.host_kv_tokens {
+        all.extend(tier(host, scenario, kv_bytes_per_token));
+    }
     if let Some(router) = &setup.router {
         all.extend(routers(router));
     }
-    if setup.predict {
-        let why = "shortest predicted output first: the client sends its prediction as the priority";
-        all.push(flag(VLLM, "--scheduling-policy priority", format!("{why}; lower goes first")));
-        let flags = "--enable-priority-scheduling --schedule-low-priority-values-first";
-        all.push(flag(SGLANG, flags, why));
-    }
+    let order = if setup.predict { Some("shortest") } else { setup.scheduler.as_deref() };
+    all.extend(order.and_then(sent).into_iter().flat_map(priorities));
     if let Some(context) = &setup.context {
         all.extend(contexts(context));
     }
     all
+}
+
+/// A tier in the host's memory.
+fn tier(host: u64, scenario: &Scenario, kv_bytes_per_token: Option<f64>) -> Vec<Flag> {
+    let bytes = kv_bytes_per_token.map(|bytes| bytes * host as f64);
+    let gib = bytes
+        .map_or_else(|| "GIB".to_owned(), |bytes| format!("{:.0}", libm::ceil(bytes / f64::from(1 << 30))));
+    let ratio = host as f64 / scenario.kv_tokens.unwrap_or(host).max(1) as f64;
+    let why = format!("{host} KV tokens of a replica in its host's memory");
+    vec![
+        flag(
+            VLLM,
+            format!("--kv-offloading-backend native --kv-offloading-size {gib}"),
+            format!("{why}; in GiB"),
+        ),
+        flag(SGLANG, format!("--enable-hierarchical-cache --hicache-ratio {ratio:.2}"), why),
+    ]
+}
+
+/// What a client or gateway sends as the priority of a call, so that an engine follows an order of its own.
+fn sent(scheduler: &str) -> Option<&'static str> {
+    match scheduler.split(':').next()? {
+        "shortest" => Some("its predicted output"),
+        "program-fcfs" => Some("when its session began"),
+        "plas" => Some("the tokens that its session was served so far"),
+        "priority" => Some("its own"),
+        _ => None,
+    }
+}
+
+fn priorities(what: &str) -> Vec<Flag> {
+    let why = format!("the client or a gateway sends each call's priority: {what}; lower goes first");
+    let sglang = "--enable-priority-scheduling --schedule-low-priority-values-first";
+    vec![flag(VLLM, "--scheduling-policy priority", why.clone()), flag(SGLANG, sglang, why)]
 }
 
 fn engines(setup: &Setup, scenario: &Scenario) -> Vec<Flag> {
@@ -140,6 +184,35 @@ pub(super) fn routers(router: &str) -> Vec<Flag> {
             vec![flag(DYNAMO, "--router-mode kv", "the fewest blocks to compute and held by running calls")]
         }
         "power-of-two" => vec![flag(SGLANG_ROUTER, "--policy power_of_two", "the less loaded of two")],
+        "least-load" => {
+            vec![flag(AIBRIX, "routing-strategy: least-request", "the replica with the fewest calls")]
+        }
+        "prefix-hash" => {
+            vec![flag(
+                SMG,
+                "--policy prefix_hash",
+                "by a hash of the first tokens, unless load is above the mean",
+            )]
+        }
+        "aibrix" => {
+            vec![flag(
+                AIBRIX,
+                "routing-strategy: prefix-cache",
+                "the best match among replicas that are not overloaded",
+            )]
+        }
+        "llm-d" => {
+            let (prefix, queue, kv) = (choice.get("prefix"), choice.get("queue"), choice.get("kv"));
+            let written = format!(
+                "prefix-cache-scorer (weight {prefix}), queue-scorer (weight {queue}), kv-cache-utilization-scorer \
+                 (weight {kv})"
+            );
+            vec![flag(LLM_D, written, "prefix, queue and memory, scored and weighted")]
+        }
+        "vllm-dp" => {
+            let why = "replicas as data-parallel ranks of one server, which balances calls itself";
+            vec![flag(VLLM, "--data-parallel-size REPLICAS", why)]
+        }
         _ => Vec::new(),
     }
 }

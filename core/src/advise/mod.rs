@@ -7,21 +7,30 @@
 mod capacity;
 mod ceiling;
 mod flags;
+mod floor;
 mod order;
+mod order_words;
+mod page;
 mod replicas;
+mod resample;
 mod risk;
 mod runs;
 mod sample;
+mod setting;
 mod setup;
+mod units;
 
 pub use capacity::{CapacityAdvice, CapacityRow, Memory, Point, capacity};
 pub use ceiling::{CeilingAdvice, CeilingFigures, CeilingRow, ceiling};
 pub use flags::{Component, Flag, flags};
-pub use order::{Gain, Glance, OrderAdvice, Ranking, Runner, greedy};
+pub use order::{Gain, Glance, Levers, OrderAdvice, Ranking, Runner, greedy};
+pub use page::{Block, Part, parts};
 pub use replicas::{Drop, Kept, Probe, ReplicaAdvice, Search, search};
+pub use resample::Resampled;
 pub use risk::{Difference, Risk, risk};
 pub use runs::{Options, Progress, run};
 pub use sample::{Sample, shuffled, take};
+pub use setting::{SettingAdvice, SettingFigures, Strain, setting};
 pub use setup::{Lever, Setup};
 
 use crate::metrics::objective::Condition;
@@ -103,8 +112,12 @@ pub struct Advice {
     /// What of the trace was simulated, where that was not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<Sample>,
+    /// How many simulations it rests on.
+    pub simulations: u64,
     /// What must hold.
     pub objectives: Vec<Condition>,
+    /// What was simulated, and what tempers everything that is said of it.
+    pub setting: SettingAdvice,
     /// How far the traffic is from its ceiling, and why.
     pub ceiling: CeilingAdvice,
     /// What to turn on, in which order.

@@ -1,8 +1,8 @@
 //! What to turn on first, and what each adds to what is on already.
 
+use super::order_words::{sentences, step};
 use super::risk::warning;
 use super::{Lever, Risk, Sentence, Setup, risk};
-use crate::figure::units::{grouped, percent, time};
 use crate::metrics::objective::Quantity;
 use crate::metrics::{PolicyMetrics, summarise};
 use crate::policy::{PolicyRun, ScenarioError};
@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::cmp::Ordering;
 
 /// A smaller share of a figure is no gain.
-const LEAST_GAIN: f64 = 0.01;
+pub(super) const LEAST_GAIN: f64 = 0.01;
 
 /// Which figure decides what goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,14 @@ impl Ranking {
         let better = if self.less { was - is } else { is - was };
         share(better, was)
     }
+
+    /// Whether it is the figure that decides where another one hardly moves.
+    pub fn is_mean_ttft(&self) -> bool {
+        self.quantity.to_string() == MEAN_TTFT
+    }
 }
+
+pub(super) const MEAN_TTFT: &str = "ttft_ms.mean";
 
 /// A change as a share of what was; all of it where there was nothing.
 fn share(change: f64, was: f64) -> f64 {
@@ -43,6 +50,8 @@ fn share(change: f64, was: f64) -> f64 {
 /// The figures that a step is looked at by.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Glance {
+    /// The figure that decides.
+    pub ranked: Option<f64>,
     /// Mean time to first token.
     pub ttft_mean_ms: Option<f64>,
     /// Its 95th percentile.
@@ -55,17 +64,21 @@ pub struct Glance {
     pub prefill_tokens: u64,
     /// Calls that both sides of the step finished.
     pub calls: u64,
+    /// Calls that this side did not finish.
+    pub failed: u64,
 }
 
 impl Glance {
-    fn at(row: &PolicyMetrics) -> Self {
+    fn at(row: &PolicyMetrics, ranking: Ranking) -> Self {
         Glance {
+            ranked: ranking.quantity.of(row),
             ttft_mean_ms: row.ttft_ms.map(|spread| spread.mean),
             ttft_p95_ms: row.ttft_ms.map(|spread| spread.p95),
             job_mean_ms: row.job_ms.map(|spread| spread.mean),
             hit_rate: row.hit_rate,
             prefill_tokens: row.prefill_tokens,
             calls: row.calls,
+            failed: row.failed,
         }
     }
 }
@@ -75,6 +88,8 @@ impl Glance {
 pub struct Gain {
     /// What was turned on.
     pub lever: String,
+    /// What it is: `cache`, `router`, `eviction`, `memory`, `scheduler` or `context`.
+    pub kind: String,
     /// What it was added to.
     pub to: String,
     /// What that gives.
@@ -92,6 +107,8 @@ pub struct Gain {
     /// What is published of its quality.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub risk: Option<Risk>,
+    /// The same in a sentence.
+    pub says: Sentence,
 }
 
 impl Gain {
@@ -101,7 +118,7 @@ impl Gain {
         (if self.gain.abs() < LEAST_GAIN { 0.0 } else { self.gain }, self.ttft_gain)
     }
 
-    fn is_worth_it(&self) -> bool {
+    pub(super) fn is_worth_it(&self) -> bool {
         let (ranked, ttft) = self.worth();
         ranked > 0.0 || (ranked >= 0.0 && ttft >= LEAST_GAIN)
     }
@@ -112,78 +129,123 @@ impl Gain {
 pub struct OrderAdvice {
     /// The figure that decides.
     pub ranked_by: String,
+    /// What everything begins with: what was given as the present set-up, else `naive`.
+    pub base: String,
     /// Lossless levers, each the best one on top of those before it.
     pub steps: Vec<Gain>,
+    /// All steps together, against the base.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Gain>,
     /// What else was tried in the place of one of the steps, on top of what that was added to.
     pub instead: Vec<Gain>,
     /// Lossless levers that add nothing worth it on top of all steps.
     pub left: Vec<Gain>,
+    /// Levers that no released engine has, each alone on top of all steps, the best first.
+    pub research: Vec<Gain>,
     /// Lossy levers, each alone on top of all steps, the best first.
     pub lossy: Vec<Gain>,
     /// All steps together.
     pub setup: Setup,
+    /// Cache blocks that were evicted with all steps; where none were, what makes room otherwise was not tried.
+    pub evicted_blocks: Option<u64>,
     /// What is said of it.
     pub says: Vec<Sentence>,
     /// What lossy levers put at risk.
     pub warnings: Vec<Sentence>,
 }
 
+/// Everything that may be tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Levers {
+    /// What changes nothing of what the model is told.
+    pub lossless: Vec<Lever>,
+    /// What no released engine has.
+    pub research: Vec<Lever>,
+    /// What changes what the model is told.
+    pub lossy: Vec<Lever>,
+}
+
 /// Runs a set-up; nothing where it cannot be applied to the trace.
 pub type Runner<'a> = dyn FnMut(&Setup) -> Result<Option<PolicyRun>, ScenarioError> + 'a;
 
 /// Turns lossless levers on, always the one that gains most, until none gains anything worth it; then
-/// tries each lossy one on top. Steps compare the calls and sessions that both sides finished.
+/// tries each other one on top. Steps compare the calls and sessions that both sides finished. The run of all steps comes
+/// with it.
 ///
 /// # Errors
 /// Those of the runs.
 pub fn greedy(
-    lossless: &[Lever],
-    lossy: &[Lever],
+    base: &Setup,
+    levers: &Levers,
     ranking: Ranking,
     run: &mut Runner<'_>,
-) -> Result<OrderAdvice, ScenarioError> {
-    let mut setup = Setup::default();
-    let (mut steps, mut instead, mut left) = (Vec::new(), Vec::new(), Vec::new());
-    let mut lossy_gains = Vec::new();
-    if let Some(mut current) = run(&setup)? {
-        loop {
-            let mut tried = try_all(lossless, &setup, &current, ranking, run)?;
-            if !tried.first().is_some_and(|(_, gain, _)| gain.is_worth_it()) {
-                left = tried.into_iter().map(|(_, gain, _)| gain).collect();
-                break;
-            }
-            let (lever, gain, with) = tried.remove(0);
-            setup = lever.on(&setup);
-            current = with;
-            steps.push(gain);
-            let others = tried.into_iter().filter(|(other, ..)| !other.fits(&setup));
-            instead.extend(others.map(|(_, gain, _)| gain));
+) -> Result<(OrderAdvice, Option<PolicyRun>), ScenarioError> {
+    let mut advice = OrderAdvice {
+        ranked_by: ranking.quantity.to_string(),
+        base: base.name(),
+        steps: Vec::new(),
+        total: None,
+        instead: Vec::new(),
+        left: Vec::new(),
+        research: Vec::new(),
+        lossy: Vec::new(),
+        setup: base.clone(),
+        evicted_blocks: None,
+        says: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let Some(first) = run(base)? else { return Ok((advice, None)) };
+    let mut latest: Option<PolicyRun> = None;
+    loop {
+        let current = latest.as_ref().unwrap_or(&first);
+        let mut tried = try_all(&levers.lossless, &advice.setup, current, ranking, run)?;
+        if !tried.first().is_some_and(|(_, gain, _)| gain.is_worth_it()) {
+            advice.left = gains(tried);
+            break;
         }
-        let tried = try_all(lossy, &setup, &current, ranking, run)?;
-        lossy_gains = tried.into_iter().map(|(_, gain, _)| gain).collect();
+        let (lever, gain, with) = tried.remove(0);
+        advice.setup = lever.on(&advice.setup);
+        advice.steps.push(gain);
+        latest = Some(with);
+        let others = tried.into_iter().filter(|(other, ..)| !other.fits(&advice.setup));
+        advice.instead.extend(others.map(|(_, gain, _)| gain));
     }
-    let ranked_by = ranking.quantity.to_string();
-    let warnings = warnings(&lossy_gains);
-    let says = Vec::new();
-    let mut advice =
-        OrderAdvice { ranked_by, steps, instead, left, lossy: lossy_gains, setup, says, warnings };
-    advice.says = sentences(&advice);
-    Ok(advice)
+    let current = latest.as_ref().unwrap_or(&first);
+    advice.research = gains(try_all(&levers.research, &advice.setup, current, ranking, run)?);
+    advice.lossy = gains(try_all(&levers.lossy, &advice.setup, current, ranking, run)?);
+    advice.total = latest.as_ref().map(|last| {
+        let names = ("all steps".to_owned(), "", base.name(), advice.setup.name());
+        gain(names, None, ranking, &first, last)
+    });
+    advice.evicted_blocks = advice.setup.cache.then_some(current.outcome.counters.evicted_blocks);
+    advice.warnings = warnings(&advice.lossy);
+    advice.says = sentences(&advice, ranking);
+    Ok((advice, Some(latest.unwrap_or(first))))
 }
 
-/// Every lever that fits, on top of a set-up, the best first.
+type Tried = Vec<(Lever, Gain, PolicyRun)>;
+
+fn gains(tried: Tried) -> Vec<Gain> {
+    tried.into_iter().map(|(_, gain, _)| gain).collect()
+}
+
+/// Every lever that fits and can do anything, on top of a set-up, the best first.
 fn try_all(
     levers: &[Lever],
     setup: &Setup,
     current: &PolicyRun,
     ranking: Ranking,
     run: &mut Runner<'_>,
-) -> Result<Vec<(Lever, Gain, PolicyRun)>, ScenarioError> {
+) -> Result<Tried, ScenarioError> {
+    let pressed = current.outcome.counters.evicted_blocks > 0;
+    let fits = |lever: &&Lever| lever.fits(setup) && (pressed || !lever.needs_pressure());
     let mut tried = Vec::new();
-    for lever in levers.iter().filter(|lever| lever.fits(setup)) {
-        let Some(with) = run(&lever.on(setup))? else { continue };
-        let gain = gain(lever, setup, ranking, current, &with);
-        tried.push((lever.clone(), gain, with));
+    for lever in levers.iter().filter(fits) {
+        let on = lever.on(setup);
+        let Some(with) = run(&on)? else { continue };
+        let context = if let Lever::Context(name) = lever { Some(name.as_str()) } else { None };
+        let names = (lever.name(), lever.kind(), setup.name(), on.name());
+        tried.push((lever.clone(), gain(names, context, ranking, current, &with), with));
     }
     // Of equals the first one stays first.
     tried.sort_by(|(_, a, _), (_, b, _)| {
@@ -193,59 +255,36 @@ fn try_all(
     Ok(tried)
 }
 
-fn gain(lever: &Lever, setup: &Setup, ranking: Ranking, without: &PolicyRun, with: &PolicyRun) -> Gain {
+fn gain(
+    (lever, kind, to, gives): (String, &str, String, String),
+    context: Option<&str>,
+    ranking: Ranking,
+    without: &PolicyRun,
+    with: &PolicyRun,
+) -> Gain {
     let finished = |call: &crate::trace::CallOutcome| call.status == CallStatus::Ok;
     let calls = without.outcome.calls.iter().zip(&with.outcome.calls);
     let common: Vec<bool> = calls.map(|(a, b)| finished(a) && finished(b)).collect();
     let row = |run: &PolicyRun| summarise(&run.name, &run.workload, &run.outcome, &common);
     let (before, after) = (row(without), row(with));
-    let context = if let Lever::Context(name) = lever { Some(name.as_str()) } else { None };
-    Gain {
-        lever: lever.name().to_owned(),
-        to: setup.name(),
-        gives: lever.on(setup).name(),
+    let mut gain = Gain {
+        lever,
+        kind: kind.to_owned(),
+        to,
+        gives,
         lossy: context.is_some(),
         gain: ranking.gain(&before, &after),
         ttft_gain: match (before.ttft_ms, after.ttft_ms) {
             (Some(was), Some(is)) => share(was.mean - is.mean, was.mean),
             _ => 0.0,
         },
-        before: Glance::at(&before),
-        after: Glance::at(&after),
+        before: Glance::at(&before, ranking),
+        after: Glance::at(&after, ranking),
         risk: context.and_then(risk),
-    }
-}
-
-/// What is said of an order.
-fn sentences(advice: &OrderAdvice) -> Vec<Sentence> {
-    let mut says = Vec::new();
-    let by = &advice.ranked_by;
-    if advice.steps.is_empty() {
-        let text = format!(
-            "Nothing lossless gains as much as {} in `{by}` or mean TTFT.",
-            percent(Some(LEAST_GAIN))
-        );
-        says.push(advice.left.iter().fold(Sentence::new(text), rests));
-    }
-    for (place, step) in (1..).zip(&advice.steps) {
-        says.push(rests(
-            Sentence::new(format!("{place}. Turn on {}: {}.", titled(step), change(step))),
-            step,
-        ));
-    }
-    for other in &advice.instead {
-        let text = format!("Instead, {} on top of `{}` gives: {}.", titled(other), other.to, change(other));
-        says.push(rests(Sentence::new(text), other));
-    }
-    for left in &advice.left {
-        let text = format!("On top of that, {} adds nothing worth it: {}.", titled(left), change(left));
-        says.push(rests(Sentence::new(text), left));
-    }
-    for lossy in &advice.lossy {
-        let text = format!("Lossy, on top of `{}`: {}: {}.", lossy.to, titled(lossy), change(lossy));
-        says.push(rests(Sentence::new(text), lossy));
-    }
-    says
+        says: Sentence::new(""),
+    };
+    gain.says = step(&gain, ranking);
+    gain
 }
 
 /// One warning for each kind of lossy lever.
@@ -260,43 +299,4 @@ fn warnings(lossy: &[Gain]) -> Vec<Sentence> {
         }
     }
     says
-}
-
-fn titled(gain: &Gain) -> String {
-    match gain.lever.as_str() {
-        "prefix-cache" => "the prefix cache".to_owned(),
-        name => format!("`{name}`"),
-    }
-}
-
-fn change(gain: &Gain) -> String {
-    let (was, is) = (&gain.before, &gain.after);
-    let mut parts = Vec::new();
-    let mut times = |name: &str, was: Option<f64>, is: Option<f64>| {
-        if let (Some(was), Some(is)) = (was, is) {
-            let more =
-                if was > 0.0 { format!(" ({:+.1} %)", (is / was - 1.0) * 100.0) } else { String::new() };
-            parts.push(format!("{name} {} → {}{more}", time(was), time(is)));
-        }
-    };
-    times("mean TTFT", was.ttft_mean_ms, is.ttft_mean_ms);
-    times("p95", was.ttft_p95_ms, is.ttft_p95_ms);
-    times("mean job time", was.job_mean_ms, is.job_mean_ms);
-    parts.push(format!("hit rate {} → {}", percent(was.hit_rate), percent(is.hit_rate)));
-    parts.push(format!("prefill tokens {} → {}", grouped(was.prefill_tokens), grouped(is.prefill_tokens)));
-    parts.join(", ")
-}
-
-fn rests(sentence: Sentence, gain: &Gain) -> Sentence {
-    [(&gain.to, &gain.before), (&gain.gives, &gain.after)].into_iter().fold(
-        sentence,
-        |sentence, (name, at)| {
-            sentence
-                .on(name, "ttft_ms.mean", at.ttft_mean_ms)
-                .on(name, "ttft_ms.p95", at.ttft_p95_ms)
-                .on(name, "job_ms.mean", at.job_mean_ms)
-                .on(name, "hit_rate", at.hit_rate)
-                .on(name, "prefill_tokens", at.prefill_tokens as f64)
-        },
-    )
 }

@@ -5,7 +5,8 @@
 //! less. So numbers around the answer are tried as well, what is found is the least number from which on
 //! every number tried meets the objectives, and whatever contradicts the assumption is said.
 
-use super::Sentence;
+use super::units::{listed, objective, replicas_of, value};
+use super::{Resampled, Sentence};
 use crate::metrics::PolicyMetrics;
 use crate::metrics::objective::Condition;
 use serde::Serialize;
@@ -76,6 +77,11 @@ pub struct ReplicaAdvice {
     pub probes: Vec<Probe>,
     /// Where more replicas were worse.
     pub not_monotone: Vec<Drop>,
+    /// With the answer's replicas, how sure it is where there is one order of arrivals.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resampled: Vec<Resampled>,
+    /// Objectives that no number of replicas meets, and why.
+    pub out_of_reach: Vec<Sentence>,
     /// What is said of it.
     pub says: Vec<Sentence>,
 }
@@ -123,10 +129,37 @@ pub fn search<E>(
     let above = probes.iter().rev().take_while(|probe| probe.holds()).last();
     let replicas = above.map(|probe| probe.replicas);
     let not_monotone = drops(&probes);
-    let mut advice =
-        ReplicaAdvice { search, setup: setup.to_owned(), replicas, probes, not_monotone, says: Vec::new() };
+    let mut advice = ReplicaAdvice { replicas, probes, not_monotone, ..ReplicaAdvice::none(setup, search) };
     advice.says = says(&advice, objectives);
     Ok(advice)
+}
+
+impl ReplicaAdvice {
+    /// Nothing was tried.
+    pub fn none(setup: &str, search: Search) -> Self {
+        ReplicaAdvice {
+            search,
+            setup: setup.to_owned(),
+            replicas: None,
+            probes: Vec::new(),
+            not_monotone: Vec::new(),
+            resampled: Vec::new(),
+            out_of_reach: Vec::new(),
+            says: Vec::new(),
+        }
+    }
+
+    /// Says how sure it is.
+    #[must_use]
+    pub fn with_uncertainty(mut self, resampled: Vec<Resampled>) -> Self {
+        self.resampled = resampled;
+        let at = self.replicas.and_then(|answer| self.probes.iter().find(|probe| probe.replicas == answer));
+        let at = at.or(self.probes.last());
+        if let Some(said) = at.map(|at| sure(&self, at)) {
+            self.says.push(said);
+        }
+        self
+    }
 }
 
 fn probe(replicas: u32, objectives: &[Condition], rows: &[PolicyMetrics]) -> Probe {
@@ -161,8 +194,8 @@ fn drops(probes: &[Probe]) -> Vec<Drop> {
 }
 
 fn says(advice: &ReplicaAdvice, objectives: &[Condition]) -> Vec<Sentence> {
-    let all: Vec<String> = objectives.iter().map(|one| format!("`{one}`")).collect();
-    let all = all.join(" and ");
+    let all: Vec<String> = objectives.iter().map(objective).collect();
+    let all = listed(&all);
     let mut says = Vec::new();
     match advice.replicas.and_then(|answer| advice.probes.iter().find(|probe| probe.replicas == answer)) {
         Some(at) => says.push(answered(advice, at, &all)),
@@ -170,8 +203,9 @@ fn says(advice: &ReplicaAdvice, objectives: &[Condition]) -> Vec<Sentence> {
     }
     for drop in &advice.not_monotone {
         let text = format!(
-            "More is not always better here: {} replicas meet the objectives, {} do not.",
-            drop.fewer, drop.more
+            "More is not always better here: {} meet the objectives, {} do not.",
+            replicas_of(drop.fewer),
+            drop.more
         );
         let probes = advice.probes.iter().filter(|probe| [drop.fewer, drop.more].contains(&probe.replicas));
         says.push(probes.fold(Sentence::new(text), |sentence, probe| rests(sentence, advice, probe)));
@@ -180,32 +214,37 @@ fn says(advice: &ReplicaAdvice, objectives: &[Condition]) -> Vec<Sentence> {
 }
 
 fn answered(advice: &ReplicaAdvice, at: &Probe, all: &str) -> Sentence {
-    let replicas = if at.replicas == 1 {
-        "1 replica meets".to_owned()
-    } else {
-        format!("{} replicas meet", at.replicas)
+    let meets = if at.replicas == 1 { "meets" } else { "meet" };
+    let draws = match at.draws {
+        1 => String::new(),
+        draws => format!(" in {} of {draws} draws of arrivals", at.met),
     };
-    let tried: Vec<String> = advice.probes.iter().map(|probe| probe.replicas.to_string()).collect();
-    let draws = if at.draws == 1 {
-        "in the one order of arrivals that there is: no spread can be stated".to_owned()
-    } else {
-        format!("in {} of {} draws of arrivals", at.met, at.draws)
-    };
-    let text = format!(
-        "{replicas} {all} {draws}: {}. Tried: {}; that more is never worse was checked on these alone.",
-        ranges(at),
-        tried.join(", "),
-    );
     let fewer = advice.probes.iter().rev().find(|probe| probe.replicas < at.replicas);
+    let less = fewer.map_or_else(String::new, |fewer| {
+        let verb = if fewer.replicas == 1 { "does" } else { "do" };
+        format!(" {} {verb} not: {}.", replicas_of(fewer.replicas), ranges(fewer))
+    });
+    let text = format!(
+        "{} {meets} {all}{draws}: {}.{less} Tried: {}; that more is never worse was checked on these alone.",
+        replicas_of(at.replicas),
+        ranges(at),
+        tried(advice),
+    );
     let sentence = rests(Sentence::new(text), advice, at);
     fewer.into_iter().fold(sentence, |sentence, probe| rests(sentence, advice, probe))
+}
+
+fn tried(advice: &ReplicaAdvice) -> String {
+    let tried: Vec<String> = advice.probes.iter().map(|probe| probe.replicas.to_string()).collect();
+    tried.join(", ")
 }
 
 fn unanswered(advice: &ReplicaAdvice, all: &str) -> Sentence {
     let Some(last) = advice.probes.last() else { return Sentence::new("Nothing was tried.") };
     let text = format!(
-        "No number of replicas up to {} that was tried meets {all} in every draw from there on; with {}: {}.{}",
+        "No number of replicas up to {} that was tried ({}) meets {all} in every draw from there on; with {}: {}.{}",
         advice.search.most_replicas,
+        tried(advice),
         last.replicas,
         ranges(last),
         if is_flat(advice) {
@@ -215,6 +254,58 @@ fn unanswered(advice: &ReplicaAdvice, all: &str) -> Sentence {
         },
     );
     advice.probes.iter().fold(Sentence::new(text), |sentence, probe| rests(sentence, advice, probe))
+}
+
+/// How sure the answer is: what the draws can tell, or what drawing sessions again tells where there is one order.
+fn sure(advice: &ReplicaAdvice, at: &Probe) -> Sentence {
+    let alike = at.kept.iter().all(|kept| kept.least.total_cmp(&kept.most).is_eq());
+    if at.draws > 1 {
+        let text = if alike {
+            format!(
+                "How sure: the {} draws of arrivals do not differ in these figures, so nothing is known of their spread.",
+                at.draws
+            )
+        } else if at.met == at.draws {
+            let least = libm::pow(0.05, 1.0 / f64::from(at.draws));
+            format!(
+                "How sure: {} draws that all meet it say, at 95 % confidence, only that more than {:.0} % of such draws do; \
+                 59 would say 95 %. A draw is another order of sessions and another seed of the same trace, not another trace.",
+                at.draws,
+                least * 100.0,
+            )
+        } else {
+            format!("How sure: {} of {} draws of arrivals meet all of it.", at.met, at.draws)
+        };
+        return rests(Sentence::new(text), advice, at);
+    }
+    if advice.resampled.is_empty() {
+        let text = "How sure: there is one order of arrivals and too little in it to draw again, so no spread is stated.";
+        return rests(Sentence::new(text), advice, at);
+    }
+    let each: Vec<String> = advice.resampled.iter().map(drawn_again).collect();
+    let text = format!(
+        "How sure: there is one order of arrivals. Drawing its sessions again, {}. What other sessions would have done to \
+         queues is left out of that.",
+        listed(&each)
+    );
+    advice.resampled.iter().fold(Sentence::new(text), |sentence, one| {
+        let scenario = format!("{}, {} replicas, sessions drawn again", advice.setup, at.replicas);
+        sentence
+            .on(&scenario, format!("{} (5th percentile)", one.objective.quantity), one.p5)
+            .on(&scenario, format!("{} (95th percentile)", one.objective.quantity), one.p95)
+            .on(&scenario, format!("draws of {} that meet {}", one.draws, one.objective), f64::from(one.met))
+    })
+}
+
+fn drawn_again(one: &Resampled) -> String {
+    let quantity = one.objective.quantity;
+    format!(
+        "`{quantity}` lies between {} and {} in 90 % of {} draws and meets its bound in {}",
+        value(quantity, one.p5),
+        value(quantity, one.p95),
+        one.draws,
+        one.met,
+    )
 }
 
 /// Whether the last two numbers tried hardly differ in what is not met.
@@ -228,13 +319,13 @@ fn is_flat(advice: &ReplicaAdvice) -> bool {
 
 fn ranges(probe: &Probe) -> String {
     let one = |kept: &Kept| {
-        let digits =
-            |value: f64| if value.abs() < 10.0 { format!("{value:.3}") } else { format!("{value:.0}") };
         let name = kept.objective.quantity;
-        if probe.draws == 1 {
-            format!("`{name}` is {}", digits(kept.median))
+        let (least, median, most) =
+            (value(name, kept.least), value(name, kept.median), value(name, kept.most));
+        if probe.draws == 1 || least == most {
+            format!("`{name}` is {median}")
         } else {
-            format!("`{name}` is {} ({} to {})", digits(kept.median), digits(kept.least), digits(kept.most))
+            format!("`{name}` is {median} ({least} to {most})")
         }
     };
     probe.kept.iter().map(one).collect::<Vec<_>>().join(", ")

@@ -3,14 +3,17 @@
 use super::capacity::{Memory, capacity};
 use super::ceiling::{CeilingFigures, ceiling};
 use super::flags::{flags, routers};
-use super::order::{OrderAdvice, Ranking, greedy};
+use super::floor::{in_reach, tools_alone};
+use super::order::{Levers, OrderAdvice, Ranking, greedy};
 use super::replicas::{ReplicaAdvice, Search, search};
+use super::resample::resample;
 use super::sample::{Sample, shuffled, take};
+use super::setting::{SettingFigures, Strain, setting};
 use super::{Advice, Lever, ProfileNote, Sentence, Setup};
 use crate::figure::units::grouped;
 use crate::metrics::breaks::{Breaks, breaks};
 use crate::metrics::objective::{Condition, METRICS, Quantity, Statistic};
-use crate::metrics::{Curve, InspectOptions, PolicyMetrics, compare, curve_over, miss_ratio_curve};
+use crate::metrics::{Curve, InspectOptions, PolicyMetrics, Spread, compare, curve_over, miss_ratio_curve};
 use crate::policy::{
     Arrivals, KeepAll, PolicyRun, Resolved, Scenario, ScenarioError, block_tokens, by_name, simulate_from,
     simulate_policies,
@@ -33,8 +36,8 @@ pub struct Options {
     pub sample_calls: u64,
 }
 
-/// Is told what is done next.
-pub type Progress<'a> = dyn FnMut(&str) + 'a;
+/// Is told what is done next, and how many simulations are done.
+pub type Progress<'a> = dyn FnMut(&str, u64) + 'a;
 
 /// A set that runs are made over, with its prompts.
 struct Bench {
@@ -58,6 +61,20 @@ impl Bench {
     }
 }
 
+/// Counts simulations and tells of them.
+struct Teller<'a, 'b> {
+    tell: &'a mut Progress<'b>,
+    simulations: u64,
+}
+
+impl Teller<'_, '_> {
+    /// Before one is made.
+    fn next(&mut self, what: &str) {
+        (self.tell)(what, self.simulations);
+        self.simulations += 1;
+    }
+}
+
 /// All advice on a set.
 ///
 /// # Errors
@@ -67,27 +84,21 @@ pub fn run(
     options: &Options,
     tell: &mut Progress<'_>,
 ) -> Result<Advice, ScenarioError> {
-    let single_requests = sessions.iter().all(|session| session.turns().is_none());
-    let arrivals = options.scenario.arrivals;
-    let recorded = arrivals == Some(Arrivals::Recorded) || (arrivals.is_none() && single_requests);
-    let (taken, sample) = match take(sessions, options.sample_calls, recorded) {
-        Some((taken, sample)) => (taken, Some(sample)),
-        None => (sessions.to_vec(), None),
-    };
+    let mut teller = Teller { tell, simulations: 0 };
+    let (taken, sample) = sampled(sessions, options);
     let mut bench = Bench::new(taken);
-    tell("the given set-up, policy by policy");
+    teller.next("the policies that were given");
     let (resolved, runs) = simulate_from(&bench.sessions, &options.scenario, &mut bench.shelf)?;
+    teller.simulations += (runs.len() as u64).saturating_sub(1);
     let rows = compare(&runs);
     drop(runs);
     let given = resolved.scenario.clone();
     let block = block_tokens(sessions, given.block_tokens)?;
     let (objectives, untold) = told(&options.objectives, &rows);
-    tell("what each lever adds");
-    let order = ordered(&mut bench, &given, &objectives)?;
-    tell("the hit rate at every capacity");
+    let (order, last) = ordered(&mut bench, &given, &objectives, &mut teller)?;
+    (teller.tell)("the hit rate at every capacity", teller.simulations);
     let one_by_one = miss_ratio_curve(sessions, &inspect_options(block));
-    let admitted = bench.run(&order.setup, &given)?.map(|run| admitted(&run, block));
-    let admitted = admitted.unwrap_or_else(|| one_by_one.clone());
+    let Read { row, strain, admitted, floor } = read(last, &one_by_one, &given, block);
     let memory = memory(&given);
     let found = breaks(sessions, block);
     let shared_kv_tokens = memory.kv_tokens.saturating_mul(memory.replicas.into());
@@ -100,29 +111,71 @@ pub fn run(
     });
     let capacity = capacity(&admitted, &one_by_one, memory);
     let setup = wanted(&order, &given);
-    let replicas = match objectives.is_empty() {
-        true => None,
-        false => Some(replicas(bench, &setup, &given, &objectives, options.search, tell)?),
+    let reach = match &row {
+        Some(row) => in_reach(&objectives, row, floor),
+        None => (objectives, Vec::new()),
     };
+    let replicas = replicas(bench, &setup, &given, reach, options.search, &mut teller)?;
+    // One replica needs no router.
+    let one = replicas.as_ref().map_or(given.replicas == 1, |found| found.replicas == Some(1));
+    let flagged = if one { &order.setup } else { &setup };
+    let profile = profile(&resolved);
+    let setting = setting(SettingFigures {
+        given: &options.scenario,
+        resolved: &resolved,
+        sample: sample.as_ref(),
+        profile: &profile.source,
+        kv_bytes_per_token: memory.kv_bytes_per_token,
+        simulations: teller.simulations,
+        strain,
+    });
     let mut cannot_say = untold;
-    if let Some(router) = setup.router.as_deref().filter(|router| routers(router).is_empty()) {
-        let text = format!("Which flags set the router `{router}`: none of a public gateway were checked.");
-        cannot_say.push(Sentence::new(text));
-    }
-    cannot_say.extend(cannot(sessions, &resolved, &rows, &found, sample.as_ref()));
+    cannot_say.extend(cannot(sessions, &resolved, flagged, &found));
     Ok(Advice {
         origin: Origin::Simulated,
-        profile: profile(&resolved),
+        profile,
         sample,
+        simulations: teller.simulations,
         objectives: options.objectives.clone(),
+        setting,
         ceiling,
         capacity,
-        flags: flags(&setup, &given),
+        flags: flags(flagged, &given, memory.kv_bytes_per_token),
         order,
         replicas,
         cannot_say,
         scenario: resolved,
     })
+}
+
+/// What is simulated: the whole set, or a part of it.
+fn sampled(sessions: &[Session], options: &Options) -> (Vec<Session>, Option<Sample>) {
+    let single_requests = sessions.iter().all(|session| session.turns().is_none());
+    let arrivals = options.scenario.arrivals;
+    let recorded = arrivals == Some(Arrivals::Recorded) || (arrivals.is_none() && single_requests);
+    match take(sessions, options.sample_calls, recorded) {
+        Some((taken, sample)) => (taken, Some(sample)),
+        None => (sessions.to_vec(), None),
+    }
+}
+
+/// What is read of the run of all steps.
+struct Read {
+    row: Option<PolicyMetrics>,
+    strain: Option<Strain>,
+    /// The hit rate at every capacity, in its order of calls.
+    admitted: Curve,
+    /// Times of jobs if servers took none.
+    floor: Option<Spread>,
+}
+
+fn read(last: Option<PolicyRun>, one_by_one: &Curve, given: &Scenario, block: u32) -> Read {
+    let Some(last) = last else {
+        return Read { row: None, strain: None, admitted: one_by_one.clone(), floor: None };
+    };
+    let row = compare(std::slice::from_ref(&last)).pop();
+    let strain = row.as_ref().map(|row| Strain::of(&last, row));
+    Read { row, strain, admitted: admitted(&last, block), floor: tools_alone(&last, given) }
 }
 
 fn inspect_options(block: u32) -> InspectOptions {
@@ -148,7 +201,8 @@ fn ordered(
     bench: &mut Bench,
     given: &Scenario,
     objectives: &[Condition],
-) -> Result<OrderAdvice, ScenarioError> {
+    teller: &mut Teller<'_, '_>,
+) -> Result<(OrderAdvice, Option<PolicyRun>), ScenarioError> {
     let ttft = METRICS.iter().find(|metric| metric.name == "ttft_ms");
     let ranking = match (objectives.first(), ttft) {
         (Some(first), _) => Ranking { quantity: first.quantity, less: first.comparison.wants_less() },
@@ -157,8 +211,21 @@ fn ordered(
             Ranking { quantity: Quantity { metric, statistic: Some(Statistic::Mean) }, less: true }
         }
     };
-    let mut run = |setup: &Setup| bench.run(setup, given);
-    greedy(&Lever::lossless(given), &Lever::lossy(given), ranking, &mut run)
+    let jobs = objectives.iter().any(|one| one.quantity.metric.name == "job_ms");
+    let levers = Levers {
+        lossless: Lever::lossless(given, jobs),
+        research: Lever::research(given),
+        lossy: Lever::lossy(given),
+    };
+    let base = match &given.policies[..] {
+        [one] => by_name(one).map(|policy| Setup::of(policy, given))?,
+        _ => Setup::default(),
+    };
+    let mut run = |setup: &Setup| {
+        teller.next(&setup.name());
+        bench.run(setup, given)
+    };
+    greedy(&base, &levers, ranking, &mut run)
 }
 
 /// The curve of calls in the order in which a run admitted them. Replies enter the cache as they do in the run.
@@ -181,14 +248,11 @@ fn memory(given: &Scenario) -> Memory {
     }
 }
 
-/// The set-up that replicas are searched for: the one policy that was asked for, else what the order
-/// comes to. One replica needs no router, several do: then it is the cache-aware one, unless another is given.
+/// The set-up that replicas are searched for: what the order comes to. One replica needs no router, several do: then it
+/// is the cache-aware one, unless another is given.
 fn wanted(order: &OrderAdvice, given: &Scenario) -> Setup {
-    let mut setup = match &given.policies[..] {
-        [one] => by_name(one).map_or_else(|_| order.setup.clone(), |policy| Setup::of(policy, given)),
-        _ => order.setup.clone(),
-    };
-    if given.policies.len() != 1 && setup.cache && setup.router.is_none() && given.replicas == 1 {
+    let mut setup = order.setup.clone();
+    if setup.cache && setup.router.is_none() && given.replicas == 1 {
         let router = given.router.clone().unwrap_or_else(|| Lever::ROUTERS[0].to_owned());
         setup.router = Some(router).filter(|name| name != "round-robin");
     }
@@ -196,22 +260,25 @@ fn wanted(order: &OrderAdvice, given: &Scenario) -> Setup {
 }
 
 /// Searches over draws of arrivals: another seed, and from the second draw on another order of sessions.
-/// What arrives as recorded arrives in one way only.
+/// What arrives as recorded arrives in one way only. Nothing where nothing must hold.
 fn replicas(
     bench: Bench,
     setup: &Setup,
     given: &Scenario,
-    objectives: &[Condition],
+    (objectives, out_of_reach): (Vec<Condition>, Vec<Sentence>),
     how: Search,
-    tell: &mut Progress<'_>,
-) -> Result<ReplicaAdvice, ScenarioError> {
+    teller: &mut Teller<'_, '_>,
+) -> Result<Option<ReplicaAdvice>, ScenarioError> {
+    let name = setup.name();
+    if objectives.is_empty() {
+        let none =
+            ReplicaAdvice { says: out_of_reach.clone(), out_of_reach, ..ReplicaAdvice::none(&name, how) };
+        return Ok((!none.says.is_empty()).then_some(none));
+    }
     let draws = if given.arrivals == Some(Arrivals::Recorded) { 1 } else { how.draws };
     let mut benches = vec![bench];
-    let name = setup.name();
-    search(&name, objectives, Search { draws, ..how }, &mut |replicas, draw| {
-        if draw == 0 {
-            tell(&format!("{replicas} replicas"));
-        }
+    let mut found = search(&name, &objectives, Search { draws, ..how }, &mut |replicas, draw| {
+        teller.next(&format!("{replicas} replicas"));
         while benches.len() <= draw as usize {
             let other = shuffled(&benches[0].sessions, given.seed.wrapping_add(benches.len() as u64));
             benches.push(Bench::new(other));
@@ -221,7 +288,18 @@ fn replicas(
         let run = benches[draw as usize].run(setup, &scenario)?;
         let runs: Vec<PolicyRun> = run.into_iter().collect();
         compare(&runs).pop().ok_or(ScenarioError::NoSessions)
-    })
+    })?;
+    let answer = found.replicas.or(found.probes.last().map(|probe| probe.replicas));
+    let mut drawn = Vec::new();
+    if let Some(replicas) = answer.filter(|_| draws == 1) {
+        teller.next("how sure the answer is");
+        let run = benches[0].run(setup, &Scenario { replicas, ..given.clone() })?;
+        drawn = run.map_or_else(Vec::new, |run| resample(&run, &objectives, given.seed));
+    }
+    found = found.with_uncertainty(drawn);
+    found.says.splice(0..0, out_of_reach.iter().cloned());
+    found.out_of_reach = out_of_reach;
+    Ok(Some(found))
 }
 
 /// The profile with its sources; a `linear` one has none.
@@ -235,18 +313,12 @@ fn profile(resolved: &Resolved) -> ProfileNote {
     ProfileNote {
         name: name.clone(),
         origin: resolved.profile_origin.clone(),
-        source: full.map_or_else(|| "given on the command line".to_owned(), |profile| profile.source),
+        source: full.map_or_else(|| "given as numbers".to_owned(), |profile| profile.source),
     }
 }
 
 /// What the trace or the set-up cannot tell.
-fn cannot(
-    sessions: &[Session],
-    resolved: &Resolved,
-    rows: &[PolicyMetrics],
-    found: &Breaks,
-    sample: Option<&Sample>,
-) -> Vec<Sentence> {
+fn cannot(sessions: &[Session], resolved: &Resolved, setup: &Setup, found: &Breaks) -> Vec<Sentence> {
     let mut says = Vec::new();
     if found.sessionless == sessions.len() as u64 {
         let text = "The trace knows single requests only: nothing can be said of job times, of what broke \
@@ -270,25 +342,9 @@ fn cannot(
                     counted, and the ceiling is a lower bound.";
         says.push(Sentence::new(text).on("trace", "sessions with ids of their own", local as f64));
     }
-    if let Some(row) = rows.iter().rev().max_by_key(|row| row.failed).filter(|row| row.failed > 0) {
-        let text = format!(
-            "{} calls of `{}` are larger than a replica or the model's context ({} tokens), or come after one that \
-             is: latencies cover the calls that every policy finished.",
-            grouped(row.failed),
-            row.name,
-            grouped(resolved.context_tokens),
-        );
-        says.push(Sentence::new(text).on(&row.name, "failed", row.failed as f64));
-    }
-    if let Some(sample) = sample {
-        let text = format!(
-            "Runs cover {} of {} calls ({} of {} sessions): a smaller set shares less and drains sooner.",
-            grouped(sample.calls),
-            grouped(sample.of_calls),
-            grouped(sample.sessions),
-            grouped(sample.of_sessions),
-        );
-        says.push(Sentence::new(text).on("sample", "calls", sample.calls as f64));
+    if let Some(router) = setup.router.as_deref().filter(|router| routers(router).is_empty()) {
+        let text = format!("Which flags set the router `{router}`: none of a public gateway were checked.");
+        says.push(Sentence::new(text));
     }
     says
 }

@@ -77,6 +77,17 @@ impl About {
     }
 }
 
+/// The names of a family's members, for who lists them and is to carry nothing else.
+pub const fn names<const N: usize>(family: &[About]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut place = 0;
+    while place < N {
+        names[place] = family[place].name;
+        place += 1;
+    }
+    names
+}
+
 /// A member with a value for each of its parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {

@@ -2,7 +2,8 @@
 
 use super::{ContextStrategy, Fate};
 use crate::trace::{
-    Call, Message, MessageKind, Run, Scope, Segment, Session, Start, WorkCall, WorkSession, Workload,
+    Call, Message, MessageKind, MessageRole, Run, Scope, Segment, Session, Start, WorkCall, WorkSession,
+    Workload,
 };
 use rustc_hash::FxHashMap;
 
@@ -30,6 +31,11 @@ pub fn build(sessions: &[Session], strategy: &dyn ContextStrategy, options: &Bui
         builder.session(session, strategy);
     }
     builder.work
+}
+
+/// What the client says of a call's priority, lower first: no format of traces says anything of it yet.
+pub fn priority(_call: &Call) -> i32 {
+    0
 }
 
 /// The block size that all block-hashed sources agree on; of several, the largest.
@@ -127,8 +133,9 @@ impl Builder {
                 output_tokens: call.output(),
                 max_tokens: self.options.max_tokens.max(call.output()),
                 start,
-                priority: 0,
+                priority: priority(call),
                 predict_key: self.predict_key(session, call),
+                new_tokens: new_tokens(session, call, prompt_tokens),
             };
             self.work.calls.push(work);
         }
@@ -225,6 +232,19 @@ impl Builder {
         };
         self.keys.number(&mut self.work.predict_keys, name)
     }
+}
+
+/// Tokens behind the model's own last message, of a prompt of so many.
+fn new_tokens(session: &Session, call: &Call, prompt_tokens: u32) -> u32 {
+    let mut told = 0u32;
+    for message in call.view.iter().rev().flat_map(|run| run.indices().rev()) {
+        let message = &session.messages[message as usize];
+        if message.role == MessageRole::Assistant {
+            return told.min(prompt_tokens);
+        }
+        told = told.saturating_add(message.tokens);
+    }
+    prompt_tokens
 }
 
 /// What length predictors call a message that no tool wrote.

@@ -5,7 +5,7 @@ mod build;
 mod masking;
 mod raw;
 
-pub use build::{BuildOptions, build};
+pub use build::{BuildOptions, build, priority};
 pub use masking::Masking;
 pub use raw::Raw;
 
@@ -37,8 +37,17 @@ pub trait ContextStrategy: Sync {
     }
 }
 
+/// The strategies, each with a line for help texts.
+pub const STRATEGIES: &[(&str, &str)] = &[
+    ("raw", "everything is sent again"),
+    ("masking:N", "a placeholder stands for all but the newest N observations (by default 10)"),
+    ("masking:N:POLLING", "the same, moved on every POLLING observations, so that prefixes hold in between"),
+];
+
 /// The accepted names, for help texts and errors.
-pub const KNOWN: &str = "raw, masking:N, masking:N:POLLING";
+pub fn known() -> String {
+    STRATEGIES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
 
 /// Looks a strategy up by its name with parameters.
 pub fn by_name(name: &str) -> Option<Box<dyn ContextStrategy>> {
@@ -54,4 +63,22 @@ pub fn by_name(name: &str) -> Option<Box<dyn ContextStrategy>> {
         _ => return None,
     };
     parts.next().is_none().then_some(strategy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_strategy_is_one() {
+        for (name, _) in STRATEGIES {
+            let name = name.replace("POLLING", "3").replace('N', "5");
+            assert!(by_name(&name).is_some_and(|strategy| strategy.name().starts_with(&name)), "{name}");
+        }
+        for wrong in
+            ["", "mask", "masking:", "masking:0", "masking:1.5", "masking:5:0", "masking:5:1:1", "raw:1"]
+        {
+            assert!(by_name(wrong).is_none(), "{wrong}");
+        }
+    }
 }

@@ -11,6 +11,7 @@
 //! in percent of that other one, too.
 
 use super::{PolicyMetrics, Spread};
+use crate::choice::did_you_mean;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -43,6 +44,9 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "preemptions", spread: false },
 ];
 
+/// Figures that are shares of something, from 0 to 1.
+const SHARES: [&str; 3] = ["hit_rate", "ceiling_hit_rate", "utilisation"];
+
 /// A mean or a percentile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistic {
@@ -74,7 +78,8 @@ impl Statistic {
         }
     }
 
-    fn of(self, spread: &Spread) -> f64 {
+    /// This number of a spread.
+    pub fn of(self, spread: &Spread) -> f64 {
         match self {
             Statistic::Mean => spread.mean,
             Statistic::P50 => spread.p50,
@@ -121,8 +126,8 @@ impl Quantity {
             (false, Some(found)) => {
                 return Err(ObjectiveError::NoStatistic { metric: metric.name, found: found.to_owned() });
             }
-            (true, tail) => {
-                let found = tail.unwrap_or("");
+            (true, None | Some("")) => return Err(ObjectiveError::Which { metric: metric.name }),
+            (true, Some(found)) => {
                 let known = Statistic::ALL.into_iter().find(|statistic| statistic.name() == found);
                 let error = || ObjectiveError::Statistic { metric: metric.name, found: found.to_owned() };
                 Some(known.ok_or_else(error)?)
@@ -246,12 +251,20 @@ pub enum ObjectiveError {
         found: String,
     },
     /// No such figure.
-    #[error("unknown metric `{found}`, expected one of: {known}")]
+    #[error("unknown metric `{found}`{}, expected one of: {known}", did_you_mean(found, known))]
     Metric {
         /// The name.
         found: String,
         /// The accepted ones.
         known: String,
+    },
+    /// A spread without a statistic.
+    #[error(
+        "`{metric}` has several numbers, expected one of: {metric}.mean, {metric}.p50, {metric}.p90, {metric}.p95, {metric}.p99"
+    )]
+    Which {
+        /// The figure.
+        metric: &'static str,
     },
     /// A spread without a known statistic.
     #[error("`{metric}` with `{found}`, expected one of: mean, p50, p90, p95, p99 as in `{metric}.p99`")]
@@ -277,6 +290,12 @@ pub enum ObjectiveError {
         /// What stood there.
         found: String,
     },
+    /// A share held against more than all.
+    #[error("`{found}` is about a share, expected a number from 0 to 1, such as 0.8 for 80 %")]
+    Share {
+        /// The condition.
+        found: String,
+    },
     /// A change where only one run is looked at.
     #[error("`{found}` is a change, expected a number: an objective looks at one run alone")]
     Change {
@@ -291,6 +310,11 @@ pub enum ObjectiveError {
 /// What is wrong with the first condition that is.
 pub fn objectives(text: &str) -> Result<Vec<Condition>, ObjectiveError> {
     let conditions = gates(text)?;
+    let above = |bound| matches!(bound, Bound::Number(number) if number > 1.0);
+    let share = |quantity: Quantity| SHARES.contains(&quantity.metric.name);
+    if let Some(wrong) = conditions.iter().find(|one| share(one.quantity) && above(one.bound)) {
+        return Err(ObjectiveError::Share { found: wrong.to_string() });
+    }
     match conditions.iter().find(|condition| matches!(condition.bound, Bound::Change(_))) {
         Some(condition) => Err(ObjectiveError::Change { found: condition.to_string() }),
         None => Ok(conditions),

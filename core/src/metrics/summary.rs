@@ -72,7 +72,8 @@ pub struct PolicyMetrics {
     pub regret: Option<Regrets>,
 }
 
-/// How much later calls were than they would have been on the best replica, over the decisions that were tried.
+/// How much later calls were than they would have been on the best replica, over the decisions that were tried. Each is of one
+/// call alone: what a choice does to other calls is not weighed, so they do not add up to what a better router would save.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Regrets {
     /// Decisions tried.
@@ -83,7 +84,8 @@ pub struct Regrets {
     pub e2e_ms: Spread,
     /// Share of decisions that no other replica would have bettered, by time to first token.
     pub none_share: f64,
-    /// Time to first token on the oracle's replica, over the least on any: what later calls alone change.
+    /// Time to first token on the replica that the oracle would have picked, over the least on any: what looking ahead as far as
+    /// the calls that are there leaves to regret, since later ones come.
     pub oracle_ttft_ms: Spread,
 }
 
@@ -250,6 +252,7 @@ mod tests {
             start: Start::default(),
             priority: 0,
             predict_key: 0,
+            new_tokens: 0,
         };
         let session = |first| WorkSession {
             id: format!("s{first}"),

@@ -40,9 +40,14 @@ impl Untimed {
         Untimed { replies: false, ..self }
     }
 
+    /// The same with these calls alone, in this order: those that a run admitted, as it admitted them.
+    pub fn ordered(self, order: Vec<u32>) -> Self {
+        Untimed { order, ..self }
+    }
+
     /// How many calls there are.
     pub fn calls(&self) -> usize {
-        self.work.calls.len()
+        self.order.len()
     }
 
     /// Tokens in a block.

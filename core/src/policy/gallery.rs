@@ -50,8 +50,9 @@ pub const EXHIBITS: &[Exhibit] = &[
     Exhibit {
         name: "one-at-a-time",
         title: "Calls that never overlap",
-        mechanism: "Where every call ends before the next begins, load is zero wherever a router looks. Ties go to the \
-                    first replica, which gets everything and evicts what it needs next, while the others idle.",
+        mechanism: "Where every call ends before the next begins, load is zero wherever a router looks, and ties decide. \
+                    One that gives them to the first replica sends it everything; that replica evicts what it needs next, \
+                    while the others idle.",
         calm: "sessions take turns, and their calls overlap",
         failing: "the same calls, each after the one before has ended",
         measure: Measure::HitRate,

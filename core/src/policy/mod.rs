@@ -4,16 +4,19 @@
 mod arrivals;
 mod gallery;
 mod horizon;
+mod options;
 mod prompts;
 mod scenario;
 mod simulate;
 
 pub use arrivals::{ARRIVALS, Arrivals};
 pub use gallery::{EXHIBITS, Exhibit, Measure};
+pub use options::Idle;
 pub use prompts::{KeepAll, Prompts, PromptsKey, Shelf};
 pub use scenario::{Replay, Scenario, ScenarioError};
 pub use simulate::{
-    NotApplicable, PolicyRun, Resolved, block_tokens, simulate, simulate_from, simulate_policies,
+    DEFAULT_PREDICTOR, NotApplicable, PolicyRun, Resolved, block_tokens, simulate, simulate_from,
+    simulate_policies,
 };
 
 /// A named choice at every layer of the serving side.
@@ -33,6 +36,14 @@ pub struct Policy {
     pub predict: bool,
     /// Whether it can run; the learned policy cannot before it is trained.
     pub ready: bool,
+}
+
+impl Policy {
+    /// The name of its router in a scenario.
+    fn router_in<'s>(&self, scenario: &'s Scenario) -> &'s str {
+        // Naive is the yardstick: it keeps its router whatever else is tried.
+        scenario.router.as_deref().filter(|_| self.cache).unwrap_or(self.router)
+    }
 }
 
 /// All policies, in the order in which the project speaks of them.

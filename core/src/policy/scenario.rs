@@ -2,6 +2,7 @@
 
 use super::Arrivals;
 use crate::choice::{ChoiceError, did_you_mean};
+use crate::context;
 pub use crate::serve::Replay;
 use crate::serve::latency::Profile;
 use serde::{Deserialize, Serialize};
@@ -156,6 +157,16 @@ pub enum ScenarioError {
         /// What is accepted.
         expected: String,
     },
+    /// An option that nothing reads.
+    #[error("`{key}` is {found} and does nothing here: {why}")]
+    Idle {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        found: String,
+        /// Why, and what is expected.
+        why: String,
+    },
     /// A policy that exists by name only.
     #[error("policy `{name}` is not trained yet; leave it out or train it first")]
     NotTrained {
@@ -175,10 +186,16 @@ impl ScenarioError {
     pub fn range(key: &'static str, found: impl ToString, expected: impl Into<String>) -> Self {
         ScenarioError::Range { key, found: found.to_string(), expected: expected.into() }
     }
+
+    /// No context strategy of that name, or with such numbers.
+    pub fn unknown_context(found: &str) -> Self {
+        let known = format!("{} (whole numbers of at least 1)", context::known());
+        ScenarioError::Unknown { what: "context strategy", found: found.to_owned(), known }
+    }
 }
 
 impl Scenario {
-    /// Checks every number on its own; names are checked where they are looked up.
+    /// Checks every number on its own; [`Scenario::validate`] checks the rest, too.
     ///
     /// # Errors
     /// The first key that is out of range.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// Block size of sources that are exact to the token.
 const DEFAULT_BLOCK: u32 = 16;
 /// Where a policy predicts lengths and nothing else is said.
-const DEFAULT_PREDICTOR: &str = "per-tool";
+pub const DEFAULT_PREDICTOR: &str = "per-tool";
 /// Sessions at a time, where nothing else is said.
 const DEFAULT_CONCURRENCY: u32 = 16;
 
@@ -177,6 +177,11 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
             return Err(ScenarioError::range(key, tokens, expected));
         }
     }
+    let places = cache::places(&choose_cache(scenario)?);
+    if let Some(places) = places.filter(|&places| places > kv_tokens / u64::from(block)) {
+        let expected = format!("at least one block of {block} tokens for each of {places} `slots`");
+        return Err(ScenarioError::range("kv_tokens", kv_tokens, expected));
+    }
     let host_gb_per_s = scenario.host_gb_per_s.unwrap_or(profile.host_gb_per_s);
     let filled = Scenario {
         kv_tokens: Some(kv_tokens),
@@ -198,7 +203,7 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
 }
 
 /// The profile that a scenario names or brings.
-fn profile(scenario: &Scenario) -> Result<Compiled, ScenarioError> {
+pub(super) fn profile(scenario: &Scenario) -> Result<Compiled, ScenarioError> {
     let own = scenario.own_profile.as_ref().filter(|own| own.name == scenario.profile);
     own.map(Profile::compile).or_else(|| latency::by_name(&scenario.profile)).ok_or_else(|| {
         ScenarioError::Unknown { what: "profile", found: scenario.profile.clone(), known: latency::known() }
@@ -232,31 +237,29 @@ fn choose_cache(scenario: &Scenario) -> Result<Choice, ScenarioError> {
     part("cache", CACHES, scenario.cache.as_deref().unwrap_or("block-hash"))
 }
 
-fn part(what: &'static str, family: &'static [About], text: &str) -> Result<Choice, ScenarioError> {
+pub(super) fn part(
+    what: &'static str,
+    family: &'static [About],
+    text: &str,
+) -> Result<Choice, ScenarioError> {
     choose_part(family, text).map_err(|error| ScenarioError::Part { what, error })
 }
 
 fn choose(policy: Policy, scenario: &Scenario) -> Result<Chosen, ScenarioError> {
-    // Naive is the yardstick: it keeps its router whatever else is tried.
-    let router = scenario.router.as_deref().filter(|_| policy.cache).unwrap_or(policy.router);
     let predictor = scenario.predictor.as_deref().unwrap_or(DEFAULT_PREDICTOR);
     let predictor = part("predictor", PREDICTORS, predictor)?;
     let cache = choose_cache(scenario)?;
     let eviction = scenario.eviction.as_deref().unwrap_or(cache::own_eviction(&cache));
     let scheduler = if policy.predict { "shortest" } else { "fcfs" };
     let parts = Parts {
-        router: part("router", ROUTERS, router)?,
+        router: part("router", ROUTERS, policy.router_in(scenario))?,
         eviction: part("eviction", EVICTIONS, eviction)?,
         cache,
         scheduler: part("scheduler", SCHEDULERS, scenario.scheduler.as_deref().unwrap_or(scheduler))?,
         predictor: policy.predict.then_some(predictor),
     };
     let context = scenario.context.as_deref().filter(|_| policy.context != "raw").unwrap_or(policy.context);
-    let strategy = context::by_name(context).ok_or_else(|| ScenarioError::Unknown {
-        what: "context strategy",
-        found: context.to_owned(),
-        known: context::KNOWN.to_owned(),
-    })?;
+    let strategy = context::by_name(context).ok_or_else(|| ScenarioError::unknown_context(context))?;
     Ok(Chosen { policy, parts, strategy })
 }
 

@@ -6,7 +6,7 @@ use crate::synth::Chance;
 
 pub(super) const ABOUT: About = About {
     name: "mlp",
-    about: "a perceptron of 16 hidden units over the tool, the sizes and the session's last lengths, learned as calls end",
+    about: "a perceptron of 16 hidden units over the tool, the sizes, what is new and the session's last lengths, learned as calls end",
     params: &[
         COVERED,
         Param {
@@ -23,8 +23,8 @@ pub(super) const ABOUT: About = About {
 
 /// Hidden units.
 const HIDDEN: usize = 16;
-/// Inputs besides the key: prompt, cap, the session's last two lengths, and whether it has one.
-const INPUTS: usize = 5;
+/// Inputs besides the key: prompt, cap, what is new, the session's last two lengths, and whether it has one.
+const INPUTS: usize = 6;
 /// Ended calls before anything is predicted.
 const ENOUGH: u64 = 8;
 /// Ended calls that move the weights at the full rate.
@@ -35,7 +35,7 @@ const SCALE: f64 = 8.0;
 const SPREAD: f64 = 0.5;
 
 /// One hidden layer of rectified units over the logarithms of sizes; a key adds a row of its own to the hidden
-/// units. With k keys it has (5 + 1 + k) · 16 + 17 numbers: 593 for 30 tools. Its output is the logarithm of one
+/// units. With k keys it has (6 + 1 + k) · 16 + 17 numbers: 609 for 30 tools. Its output is the logarithm of one
 /// more than the tokens, at the quantile that it is to cover: each ended call moves the weights one step down the
 /// slope of the quantile's loss. Sums go in a fixed order and logarithms through `libm`, so that results are bit-equal
 /// on every target.
@@ -98,6 +98,7 @@ impl Mlp {
         let inputs = [
             log_tokens(kind.prompt_tokens.into()),
             log_tokens(kind.max_tokens.into()),
+            log_tokens(kind.new_tokens.into()),
             last.unwrap_or(0.0),
             before.or(last).unwrap_or(0.0),
             f64::from(u8::from(last.is_some())),
@@ -169,7 +170,7 @@ mod tests {
     }
 
     fn kind(key: u32, session: u32) -> Kind {
-        Kind { key, session, prompt_tokens: 2_000, max_tokens: 16_384 }
+        Kind { key, session, prompt_tokens: 2_000, new_tokens: 0, max_tokens: 16_384 }
     }
 
     /// Two hidden units switched on by hand: the output, and one step of learning.
@@ -204,7 +205,7 @@ mod tests {
         let mlp = mlp("mlp", 30, 4);
         // One row beyond the 30 tools stands for keys that nobody promised.
         let numbers = (mlp.keys.len() - 1 + INPUTS + 1) * HIDDEN + HIDDEN + 1;
-        assert_eq!(numbers, 593);
+        assert_eq!(numbers, 609);
     }
 
     /// Three tools with lengths of their own, each uniform around its mean: the quantile is covered, and tools are

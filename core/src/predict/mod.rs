@@ -2,6 +2,7 @@
 
 mod constant;
 mod mlp;
+mod per_growth;
 mod per_key;
 mod per_session;
 mod window;
@@ -20,6 +21,8 @@ pub struct Kind {
     pub session: u32,
     /// Length of the prompt.
     pub prompt_tokens: u32,
+    /// What of it the model is told anew: the tokens behind its own last message.
+    pub new_tokens: u32,
     /// The cap that the client asks for.
     pub max_tokens: u32,
 }
@@ -43,12 +46,14 @@ const COVERED: Param = Param {
 };
 
 /// All predictors.
-pub const PREDICTORS: &[About] = &[per_key::ABOUT, per_session::ABOUT, mlp::ABOUT, constant::ABOUT];
+pub const PREDICTORS: &[About] =
+    &[per_key::ABOUT, per_session::ABOUT, per_growth::ABOUT, mlp::ABOUT, constant::ABOUT];
 
 /// Makes a predictor for calls of so many keys and sessions.
 pub fn make(choice: &Choice, keys: usize, sessions: usize) -> Box<dyn Predictor> {
     match choice.name() {
         "per-session" => Box::new(per_session::PerSession::new(sessions, choice)),
+        "per-growth" => Box::new(per_growth::PerGrowth::new(keys, sessions, choice)),
         "mlp" => Box::new(mlp::Mlp::new(keys, sessions, choice)),
         "constant" => Box::new(constant::Constant::new(choice)),
         _ => Box::new(PerKeyQuantile::new(keys, choice.whole("percent") as usize)),

@@ -7,6 +7,7 @@
 use super::agenda::{Agenda, Event};
 use super::arrivals::ArrivalPlan;
 use super::cache::{self, Memory, Order};
+use super::evict::Missed;
 use super::foresight::Foresight;
 use super::latency::Ps;
 use super::prefix::PrefixTree;
@@ -45,6 +46,8 @@ pub struct Engine<'a> {
     view: Snapshot,
     /// Whether a scheduler must be told when sessions are over.
     watches_sessions: bool,
+    /// Whether caches must be told of calls that will not come to them.
+    awaits_calls: bool,
     /// Where copies of replicas go on, for a router that sees the future.
     foresight: Option<Foresight<'a>>,
     /// A call that goes where it is told, whatever the router says.
@@ -73,6 +76,8 @@ impl<'a> Engine<'a> {
         arrivals: &'a ArrivalPlan,
     ) -> Self {
         let parts = &config.parts;
+        let room = config.capacity_blocks * u64::from(tree.block_tokens());
+        let largest_tokens = room.min(config.context_tokens);
         let memory = Memory {
             work,
             tree,
@@ -81,10 +86,10 @@ impl<'a> Engine<'a> {
             host_blocks: config.host_blocks,
             max_batch: config.max_batch,
             reuse: config.cache,
-            order: Order::Arrivals(arrivals),
+            order: Order::Arrivals { plan: arrivals, replay: config.replay, largest_tokens },
             speed: config.speed,
         };
-        let program = Program { work, kv_tokens: config.capacity_blocks * u64::from(tree.block_tokens()) };
+        let program = Program { work, kv_tokens: room };
         let cluster = Cluster {
             replicas: config.replicas,
             work,
@@ -107,6 +112,7 @@ impl<'a> Engine<'a> {
         let mut shared = Shared::new(work, tree, config);
         shared.counts_service = replicas.iter().any(Replica::reads_service);
         let foresight = foresees.then(|| Foresight::new(shared.clone()));
+        shared.started = router.watches_starts().then(Vec::new);
         let mut sessions = Sessions::new(work, arrivals, config.replay, config.speed);
         let mut due = Vec::new();
         sessions.begin(&mut due);
@@ -114,6 +120,7 @@ impl<'a> Engine<'a> {
             shared,
             sessions,
             watches_sessions: replicas.iter().any(Replica::watches_sessions),
+            awaits_calls: replicas.iter().any(|replica| replica.cache().awaits()),
             replicas,
             router,
             predictor: parts.predictor.as_ref().map(predictor),
@@ -163,6 +170,9 @@ impl<'a> Engine<'a> {
     fn complete(&mut self, number: u32, now: Ps) {
         let mut ended = std::mem::take(&mut self.ended);
         self.replicas[number as usize].complete(now, &mut self.shared, &mut ended);
+        if let Some(started) = &mut self.shared.started {
+            started.drain(..).for_each(|call| self.router.started(call, number));
+        }
         for call in ended.drain(..) {
             if let Some(predictor) = &mut self.predictor {
                 let output_tokens = self.shared.work.calls[call as usize].output_tokens;
@@ -227,6 +237,19 @@ impl<'a> Engine<'a> {
         let picked = self.pick(&ask, &waiting);
         self.replicas[picked as usize].enqueue(waiting, now, &self.shared);
         self.wake(picked);
+        self.miss(&[call], Missed::Elsewhere, Some(picked), now);
+    }
+
+    /// Calls will not come, but to one replica: tells the caches that ask for it. Stretches are settled before, so that what
+    /// was done by now was done not knowing it.
+    fn miss(&mut self, calls: &[u32], why: Missed, but: Option<u32>, now: Ps) {
+        if !self.awaits_calls {
+            return;
+        }
+        for (_, replica) in (0..).zip(&mut self.replicas).filter(|&(number, _)| Some(number) != but) {
+            replica.settle(now, &self.shared);
+            calls.iter().for_each(|&call| replica.cache_mut().miss(call, why));
+        }
     }
 
     /// Posts what comes next on a replica whose queue has changed.
@@ -277,7 +300,8 @@ impl<'a> Engine<'a> {
             if forced.ask_oracle {
                 let mut foresight = Foresight::new(self.shared.clone());
                 let first_tokens = foresight.first_tokens(&self.replicas, waiting, &self.shared, true);
-                forced.oracle = Some(route::earliest(&first_tokens));
+                let loads: Vec<_> = self.replicas.iter().map(Replica::calls).collect();
+                forced.oracle = Some(route::earliest(ask.call, &first_tokens, &loads, config.seed));
             }
         }
         self.router.sent(ask, &view, picked);
@@ -296,12 +320,12 @@ impl<'a> Engine<'a> {
     /// Takes the router's view anew, if it is due.
     fn look(&mut self, now: Ps) {
         let sees = self.router.sees();
-        if matches!(sees, Sees::Nothing | Sees::Future) || !self.view.is_due(now) {
+        if sees == Sees::Nothing || (sees != Sees::Future && !self.view.is_due(now)) {
             return;
         }
         self.view.take(now);
         for (number, replica) in (0..).zip(&mut self.replicas) {
-            let load = if sees == Sees::Calls {
+            let load = if matches!(sees, Sees::Calls | Sees::Future) {
                 replica.calls()
             } else {
                 replica.settle(now, &self.shared);
@@ -314,8 +338,15 @@ impl<'a> Engine<'a> {
     fn reject(&mut self, call: u32, now: Ps) {
         self.shared.refuse(call, CallStatus::Rejected);
         let shared = &mut self.shared;
-        let skip = |other| shared.refuse(other, CallStatus::Skipped);
-        if self.sessions.reject(call, now, &mut self.due, skip) {
+        let mut dropped = Vec::new();
+        let skip = |other| {
+            shared.refuse(other, CallStatus::Skipped);
+            dropped.push(other);
+        };
+        let over = self.sessions.reject(call, now, &mut self.due, skip);
+        dropped.push(call);
+        self.miss(&dropped, Missed::Dropped, None, now);
+        if over {
             self.session_over(call, now);
         }
         self.post_due();
@@ -357,6 +388,7 @@ fn kind(work: &Workload, call: u32) -> Kind {
         key: call.predict_key,
         session: call.session,
         prompt_tokens: call.prompt_tokens,
+        new_tokens: call.new_tokens,
         max_tokens: call.max_tokens,
     }
 }

@@ -1,5 +1,6 @@
 //! Hindsight: what would have come of a router's choices, had it chosen otherwise. Right before a call comes the cluster is
-//! copied once for each replica; each copy sends the call there and goes on, later calls and all, until it ends.
+//! copied once for each replica; each copy sends the call there and goes on, later calls and all, until it ends. That is hindsight
+//! of one choice, with the router's own for all that follow: the best of them is best for that call, and no bound on a run.
 
 use super::engine::{Engine, simulate};
 use super::run::ClusterConfig;

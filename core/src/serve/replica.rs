@@ -30,6 +30,16 @@ impl Plan {
     }
 }
 
+/// The first of `1..=steps` that `is` holds for, as for all behind it; the last, where it holds for none before.
+fn first_step(steps: u64, is: impl Fn(u64) -> bool) -> u64 {
+    let (mut low, mut high) = (1, steps);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is(middle) { high = middle } else { low = middle + 1 }
+    }
+    low
+}
+
 /// One engine.
 #[derive(Clone)]
 pub(super) struct Replica<'a> {
@@ -137,16 +147,11 @@ impl<'a> Replica<'a> {
     /// own. Changes nothing that happens, only lets others look.
     pub(super) fn settle(&mut self, now: Ps, shared: &Shared<'_>) {
         let Some(plan) = self.plan.filter(|plan| !plan.prefill && plan.steps > 1) else { return };
-        let after = |steps| plan.after(steps, shared);
-        let (mut done, mut not) = (0, plan.steps);
-        while done + 1 < not {
-            let middle = done + (not - done) / 2;
-            if after(middle) <= now { done = middle } else { not = middle }
-        }
+        let done = first_step(plan.steps, |steps| plan.after(steps, shared) > now) - 1;
         if done == 0 {
             return;
         }
-        let start = after(done);
+        let start = plan.after(done, shared);
         self.busy += start - plan.start;
         self.advance(done, start);
         let kv_tokens = plan.kv_tokens + done * plan.decoding;
@@ -156,15 +161,8 @@ impl<'a> Replica<'a> {
     /// Ends a stretch of decode steps at the first step border that is not before `now`.
     fn cut_short(&mut self, now: Ps, shared: &Shared<'_>) {
         let Some(plan) = self.plan.as_mut().filter(|plan| !plan.prefill && plan.steps > 1) else { return };
-        let whole = *plan;
-        let after = |steps| whole.after(steps, shared);
-        let (mut low, mut high) = (1, plan.steps);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if after(middle) >= now { high = middle } else { low = middle + 1 }
-        }
-        plan.end = after(low);
-        plan.steps = low;
+        let steps = first_step(plan.steps, |steps| plan.after(steps, shared) >= now);
+        (plan.steps, plan.end) = (steps, plan.after(steps, shared));
     }
 
     /// Plans the next step or stretch, if there is work and none is under way.
@@ -210,14 +208,9 @@ impl<'a> Replica<'a> {
         if plan.end < change {
             return;
         }
-        let whole = *plan;
-        let after = |steps| whole.after(steps, shared);
-        let (mut low, mut high) = (1, plan.steps);
-        while low + 1 < high {
-            let middle = low + (high - low) / 2;
-            if after(middle) < change { low = middle } else { high = middle }
-        }
-        (plan.steps, plan.end) = (low, after(low));
+        let too_late = first_step(plan.steps, |steps| plan.after(steps, shared) >= change);
+        let steps = (too_late - 1).max(1);
+        (plan.steps, plan.end) = (steps, plan.after(steps, shared));
     }
 
     /// How many decode steps go by before a call ends or the cache is full.
@@ -227,12 +220,7 @@ impl<'a> Replica<'a> {
         if self.running.fits(last, available) || self.running.growth(last) <= available {
             return last;
         }
-        let (mut low, mut high) = (1, last);
-        while low + 1 < high {
-            let middle = low + (high - low) / 2;
-            if self.running.growth(middle) <= available { low = middle } else { high = middle }
-        }
-        low
+        (first_step(last, |steps| self.running.growth(steps) > available) - 1).max(1)
     }
 
     /// Throws out the calls that the scheduler chooses until every other one can make a token.
@@ -240,6 +228,7 @@ impl<'a> Replica<'a> {
         while !self.running.is_empty() && self.running.growth(1) > self.cache.available() {
             let calls: Vec<u32> = self.running.calls().collect();
             let victim = self.running.remove(self.queue.victim(&calls).min(calls.len() - 1));
+            self.cache.expect_again(victim.call);
             self.cache.release(victim.lease, Use { call: victim.call, at: now });
             self.queue.take_back(victim.call);
             self.waiting += 1;

@@ -78,6 +78,8 @@ pub(super) struct Shared<'a> {
     pub(super) served: Vec<u64>,
     /// The same by ended call, along the chain of calls up to it that was served most.
     pub(super) chains: Vec<u64>,
+    /// Calls that made their first token since somebody looked, where somebody does.
+    pub(super) started: Option<Vec<u32>>,
 }
 
 /// Picoseconds to the nearest microsecond.
@@ -99,6 +101,7 @@ impl<'a> Shared<'a> {
             counts_service: true,
             served: vec![0; work.sessions.len()],
             chains: vec![0; work.calls.len()],
+            started: None,
         }
     }
 
@@ -146,6 +149,9 @@ impl<'a> Shared<'a> {
 
     pub(super) fn first_token(&mut self, call: u32, now: Ps) {
         self.out[call as usize].first_token_us.get_or_insert(us(now));
+        if let Some(started) = &mut self.started {
+            started.push(call);
+        }
     }
 
     pub(super) fn progress(&mut self, call: u32, now: Ps, generated: u64) {

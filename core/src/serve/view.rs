@@ -107,12 +107,6 @@ impl View<'_> {
         let tokens = u64::from(self.held.anywhere(replica, ask.prompt)) * u64::from(self.tree.block_tokens());
         tokens.min(ask.prompt_tokens.into())
     }
-
-    /// The replica with the fewest calls, then the fewest tokens, then the lowest number.
-    pub fn least(&self) -> u32 {
-        let order = |&(number, load): &(u32, &Load)| (load.calls, load.tokens, number);
-        (0..).zip(self.loads).min_by_key(order).map_or(0, |(number, _)| number)
-    }
 }
 
 /// Caches as they are.

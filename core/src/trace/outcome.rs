@@ -105,7 +105,7 @@ pub struct Decision {
 pub struct Hindsight {
     /// One entry a replica.
     pub replicas: Vec<Tried>,
-    /// The replica that would have made the first token first if nothing had come later.
+    /// The replica that the oracle would have picked: where the first token would have come first if nothing had come later.
     pub oracle: u32,
 }
 
@@ -118,7 +118,7 @@ pub struct Tried {
     pub e2e_us: u64,
 }
 
-/// How much later than on the best replica a call was.
+/// How much later than on the replica that was best for it a call was, whatever that did to others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Regret {
     /// Time to first token, over the least on any replica.

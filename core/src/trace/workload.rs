@@ -43,6 +43,10 @@ pub struct WorkCall {
     pub priority: i32,
     /// What a length predictor may group by: the tool answered last, else the kind of message.
     pub predict_key: u32,
+    /// Tokens of the prompt behind the model's own last message: what it is told anew. The whole prompt where
+    /// it has said nothing yet, or where the source has no messages.
+    #[serde(default)]
+    pub new_tokens: u32,
 }
 
 /// One session of a workload.

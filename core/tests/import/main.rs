@@ -7,6 +7,7 @@ mod azure;
 mod bailian;
 mod burstgpt;
 mod claude_code;
+mod claude_join;
 mod claude_tree;
 mod detect;
 mod kv_cache_tester;

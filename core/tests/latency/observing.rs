@@ -21,6 +21,7 @@ fn workload(prompts: &[u32]) -> Workload {
         start: Start::default(),
         priority: 0,
         predict_key: 0,
+        new_tokens: 0,
     };
     let session = |id: u32| WorkSession {
         id: id.to_string(),

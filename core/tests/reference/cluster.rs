@@ -26,6 +26,8 @@ struct Cluster<'a> {
     /// When sessions started.
     started: Vec<Option<u64>>,
     sent: usize,
+    /// The replica that the call before went to; before the first, the last.
+    picked: usize,
     now: u64,
 }
 
@@ -48,6 +50,7 @@ pub(crate) fn run(work: &Workload, setup: &Setup) -> Outcome {
         state: vec![State::Unsent; work.calls.len()],
         started: vec![None; work.sessions.len()],
         sent: 0,
+        picked: setup.replicas as usize - 1,
         now: 0,
     };
     let first = work.sessions.iter().map(|session| session.start_us).min().unwrap_or(0);
@@ -124,11 +127,14 @@ impl Cluster<'_> {
         let picked = match self.setup.router {
             Router::RoundRobin => self.sent % self.replicas.len(),
             Router::LeastLoad => {
-                let loads = self.replicas.iter().map(|replica| replica.load(&self.work.calls));
-                loads.enumerate().min_by_key(|&(number, load)| (load, number)).unwrap().0
+                let load = |number: usize| self.replicas[number % self.replicas.len()].load(&self.work.calls);
+                let least = (0..self.replicas.len()).map(load).min();
+                // Of several the first behind the one that was picked last.
+                (self.picked + 1..).find(|&number| Some(load(number)) == least).unwrap() % self.replicas.len()
             }
         };
         self.sent += 1;
+        self.picked = picked;
         self.replicas[picked].waiting.push_back((call, 0));
         self.stirred[picked] = true;
     }

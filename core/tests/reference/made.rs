@@ -1,9 +1,8 @@
 //! Small workloads and tight clusters, in which calls wait, share, evict and are thrown out.
 
-use super::{Arrivals, Router, Setup};
+use super::{Arrivals, Router, Setup, Tape};
 use atr_core::serve::latency::Coefficients;
 use atr_core::trace::{CallRole, Run, Scope, Segment, Start, WorkCall, WorkSession, Workload};
-use proptest::prelude::*;
 
 /// Segments that prompts are made of; the first are common.
 const SEGMENTS: u32 = 24;
@@ -22,39 +21,41 @@ struct Turn {
     replies: bool,
 }
 
-fn turn() -> impl Strategy<Value = Turn> {
-    let tail = prop_oneof![4 => Just(0), 1 => 1..30i32, 1 => -6..0i32];
-    let shape = (0..SEGMENTS + 4, 0..50u32, 0..40u32, any::<bool>());
-    let when = (prop_oneof![Just(0), 0..30_000u64], 0..200_000u64, 0..6u32);
-    (shape, when, tail).prop_map(|((change, output, spare, replies), (delay_us, at_us, back), tail)| Turn {
-        change,
-        output,
-        spare,
-        delay_us,
-        at_us,
-        back,
-        tail,
-        replies,
-    })
+fn turn(tape: &mut Tape) -> Turn {
+    Turn {
+        change: tape.below(u64::from(SEGMENTS) + 4) as u32,
+        output: tape.below(50) as u32,
+        spare: tape.below(40) as u32,
+        replies: tape.flip(),
+        delay_us: if tape.flip() { tape.below(30_000) } else { 0 },
+        at_us: tape.below(200_000),
+        back: tape.below(6) as u32,
+        tail: match tape.below(6) {
+            0..4 => 0,
+            4 => tape.within(1, 30) as i32,
+            _ => -(tape.within(1, 7) as i32),
+        },
+    }
 }
 
 /// A handful of agents over common and own segments.
-pub(crate) fn work() -> impl Strategy<Value = Workload> {
-    let sessions = prop::collection::vec((prop::collection::vec(turn(), 1..7), 0..90_000u64), 1..8);
-    let sizes = prop::collection::vec(1..80u32, SEGMENTS as usize);
-    (sessions, sizes, 1..3u32).prop_map(|(sessions, sizes, models)| {
-        let mut work = Workload {
-            segments: (0..).zip(sizes).map(|(id, tokens)| Segment { id, tokens }).collect(),
-            models: (0..models).map(|number| number.to_string()).collect(),
-            predict_keys: vec!["unknown".to_owned()],
-            scope: Scope::Set,
-            ..Workload::default()
-        };
-        for (turns, start_us) in sessions {
-            session(&mut work, &turns, start_us, models);
-        }
-        work
-    })
+pub(crate) fn work(tape: &mut Tape) -> Workload {
+    let models = tape.within(1, 3) as u32;
+    let mut work = Workload {
+        segments: (0..u64::from(SEGMENTS))
+            .map(|id| Segment { id, tokens: tape.within(1, 80) as u32 })
+            .collect(),
+        models: (0..models).map(|number| number.to_string()).collect(),
+        predict_keys: vec!["unknown".to_owned()],
+        scope: Scope::Set,
+        ..Workload::default()
+    };
+    for _ in 0..tape.within(1, 8) {
+        let start_us = tape.below(90_000);
+        let turns: Vec<Turn> = (0..tape.within(1, 7)).map(|_| turn(tape)).collect();
+        session(&mut work, &turns, start_us, models);
+    }
+    work
 }
 
 fn session(work: &mut Workload, turns: &[Turn], start_us: u64, models: u32) {
@@ -93,6 +94,7 @@ fn session(work: &mut Workload, turns: &[Turn], start_us: u64, models: u32) {
             start: Start { after, delay_us: turn.delay_us, at_us: turn.at_us },
             priority: 0,
             predict_key: 0,
+            new_tokens: 0,
         });
     }
     work.sessions.push(WorkSession {
@@ -103,52 +105,40 @@ fn session(work: &mut Workload, turns: &[Turn], start_us: u64, models: u32) {
     });
 }
 
-fn costs() -> impl Strategy<Value = Coefficients> {
-    let rich = (
-        0..3_000_000_000u64,
-        0..200_000_000u64,
-        0..30_000u64,
-        0..20_000_000u64,
-        0..9_000u64,
-        0..5_000_000u64,
-    );
-    rich.prop_map(|(step, sequence, kv_token, prefill_token, attention_pair, prompt)| Coefficients {
-        step,
-        sequence,
-        kv_token,
-        prefill_token,
-        attention_pair,
-        prompt,
+fn costs(tape: &mut Tape) -> Coefficients {
+    Coefficients {
+        step: tape.below(3_000_000_000),
+        sequence: tape.below(200_000_000),
+        kv_token: tape.below(30_000),
+        prefill_token: tape.below(20_000_000),
+        attention_pair: tape.below(9_000),
+        prompt: tape.below(5_000_000),
         ..Coefficients::default()
-    })
+    }
 }
 
 /// Clusters with little room.
-pub(crate) fn setup() -> impl Strategy<Value = Setup> {
-    let router = prop_oneof![Just(Router::RoundRobin), Just(Router::LeastLoad)];
-    let arrivals = prop_oneof![Just(Arrivals::Recorded), (1..6usize).prop_map(Arrivals::Concurrency)];
-    let asked = (router, arrivals, any::<bool>(), prop::sample::select(vec![1u64, 2, 5]));
-    let sizes = (1..4u32, 12..60u64, prop::sample::select(vec![1u64, 8, 16, 24]), 1..6usize, 1..160u64);
-    let switches = (prop_oneof![1 => Just(false), 4 => Just(true)], any::<bool>(), costs());
-    (asked, sizes, switches).prop_map(|(asked, sizes, (cache, reserve, costs))| {
-        let (router, arrivals, times, speed) = asked;
-        let (replicas, blocks, block, max_batch, step_tokens) = sizes;
+pub(crate) fn setup(tape: &mut Tape) -> Setup {
+    let block = tape.one_of(&[1, 8, 16, 24]);
+    let blocks = tape.within(12, 60);
+    Setup {
+        router: tape.one_of(&[Router::RoundRobin, Router::LeastLoad]),
+        arrivals: if tape.flip() {
+            Arrivals::Concurrency(tape.within(1, 6) as usize)
+        } else {
+            Arrivals::Recorded
+        },
+        times: tape.flip(),
+        speed: tape.one_of(&[1, 2, 5]),
+        replicas: tape.within(1, 4) as u32,
         // Single tokens as blocks want more of them.
-        let capacity_blocks = if block == 1 { blocks * 12 } else { blocks };
-        Setup {
-            router,
-            arrivals,
-            times,
-            speed,
-            replicas,
-            capacity_blocks,
-            block,
-            context_tokens: 600,
-            max_batch,
-            step_tokens,
-            costs,
-            cache,
-            reserve,
-        }
-    })
+        capacity_blocks: if block == 1 { blocks * 12 } else { blocks },
+        block,
+        context_tokens: 600,
+        max_batch: tape.within(1, 6) as usize,
+        step_tokens: tape.within(1, 160),
+        costs: costs(tape),
+        cache: tape.below(5) < 4,
+        reserve: tape.flip(),
+    }
 }

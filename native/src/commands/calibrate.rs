@@ -175,11 +175,17 @@ pub(crate) fn command() -> String {
 /// What servers were asked under a policy.
 fn workload(sessions: &[Session], policy: &str, context: Option<&str>) -> anyhow::Result<Workload> {
     let policy = policy::by_name(policy)?;
-    let name = context.filter(|_| policy.context != "raw").unwrap_or(policy.context);
-    let strategy = context::by_name(name).ok_or_else(|| {
-        let known = context::KNOWN.to_owned();
-        policy::ScenarioError::Unknown { what: "context strategy", found: name.to_owned(), known }
-    })?;
+    let name = context.unwrap_or(policy.context);
+    if policy.context == "raw"
+        && let Some(context) = context
+    {
+        let why = format!(
+            "`--context` is `{context}`, but `{}` sends prompts as they are, expected none",
+            policy.name
+        );
+        return Err(WrongCall(why).into());
+    }
+    let strategy = context::by_name(name).ok_or_else(|| policy::ScenarioError::unknown_context(name))?;
     // Neither the cap nor what is shared changes lengths.
     let options = BuildOptions { max_tokens: 1, share_system: false };
     Ok(context::build(sessions, &*strategy, &options))

@@ -29,11 +29,12 @@ pub(crate) struct SimulateArgs {
     /// Write one JSON line per call and policy here, or a Parquet table where the name ends in `.parquet`.
     #[arg(long, value_name = "FILE")]
     outcome: Option<PathBuf>,
-    /// Write one JSON line per routing decision and policy here, with what the router thought of every replica.
+    /// Write one JSON line per routing decision and policy here, with its session and what the router thought of every
+    /// replica.
     #[arg(long, value_name = "FILE")]
     decisions: Option<PathBuf>,
     /// Try every replica in hindsight for so many decisions of each policy, and say how much later the calls were
-    /// than on the best.
+    /// than on the best. Of one call at a time: no bound on a run.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     regret: Option<u32>,
 }
@@ -58,6 +59,7 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     let outcome_file = args.outcome.as_deref().map(OutFile::create).transpose()?;
     let decisions = args.decisions.as_deref().map(OutFile::create).transpose()?;
     let imported = args.input.read()?;
+    scenario.validate_on(&imported.sessions)?;
     output::progress(format_args!(
         "{}, {} {}",
         count(imported.sessions.len() as u64, "session"),
@@ -120,7 +122,8 @@ fn checked(args: &SimulateArgs, json: bool) -> anyhow::Result<Scenario> {
         regret: args.regret.unwrap_or(0),
         ..args.scenario.scenario()?
     };
-    scenario.check()?;
+    scenario.validate()?;
+    scenario.pointless().iter().for_each(|why| output::note(format_args!("note: {why}")));
     Ok(scenario)
 }
 
@@ -128,6 +131,9 @@ fn checked(args: &SimulateArgs, json: bool) -> anyhow::Result<Scenario> {
 #[derive(Serialize)]
 struct DecisionLine<'a> {
     policy: &'a str,
+    origin: Origin,
+    /// Name of the call's session; calls are counted over all sessions.
+    session: &'a str,
     #[serde(flatten)]
     decision: &'a Decision,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,7 +143,15 @@ struct DecisionLine<'a> {
 fn write_decisions(mut file: OutFile, runs: &[PolicyRun]) -> anyhow::Result<()> {
     for run in runs {
         for decision in &run.outcome.decisions {
-            let line = DecisionLine { policy: &run.name, decision, regret: decision.regret() };
+            let call = run.workload.calls.get(decision.call as usize);
+            let session = call.and_then(|call| run.workload.sessions.get(call.session as usize));
+            let line = DecisionLine {
+                policy: &run.name,
+                origin: Origin::Simulated,
+                session: session.map_or("", |session| session.id.as_str()),
+                decision,
+                regret: decision.regret(),
+            };
             serde_json::to_writer(&mut file, &line)?;
             file.write_all(b"\n")?;
         }
@@ -168,12 +182,47 @@ fn job_split(policies: &[PolicyMetrics]) -> String {
     format!("\n{}{note}\n", table.render())
 }
 
+/// How lengths were predicted; nothing where no policy predicts.
+fn predictions(rows: &[PolicyMetrics], predictor: &str) -> String {
+    let mut table = Table::new(&[
+        "predicted lengths",
+        "calls",
+        "covered",
+        "too short",
+        "tokens cut",
+        "tokens wasted",
+        "Kendall's tau",
+    ]);
+    let mut any = false;
+    for row in rows {
+        let Some(found) = row.predictions else { continue };
+        any = true;
+        table.row(vec![
+            row.name.clone(),
+            units::grouped(found.covered + found.under),
+            units::percent(found.coverage),
+            units::grouped(found.under),
+            units::grouped(found.truncated_tokens.unwrap_or(0)),
+            units::grouped(found.wasted_tokens),
+            found.kendall_tau.map_or_else(|| "–".to_owned(), |tau| format!("{tau:.3}")),
+        ]);
+    }
+    if !any {
+        return String::new();
+    }
+    format!(
+        "\n{}By `{predictor}`, from metadata only, as calls came. Cut: what a hard cap at the prediction would have lost; wasted: \
+         reserved beyond what was made.\n",
+        table.render()
+    )
+}
+
 /// What routing cost in hindsight, where that was tried.
 fn regrets(rows: &[PolicyMetrics]) -> String {
     let mut table = Table::new(&[
         "regret",
         "decisions",
-        "none",
+        "best TTFT",
         "TTFT mean",
         "p50",
         "p99",
@@ -199,8 +248,10 @@ fn regrets(rows: &[PolicyMetrics]) -> String {
         return String::new();
     }
     format!(
-        "\n{}\nRegret: how much later a call was than on the best replica, each tried with all that came later. \
-         None: no other was better.\nOracle: the same of the replica that would have been first if nothing had come later.\n",
+        "\n{}\nRegret: how much later a call was than on the replica that was best for it, each tried with all that came later.\n\
+         Best TTFT: on no other would the first token have been earlier; the last one may have been.\n\
+         Oracle: the same of the replica that would have been first if nothing had come later.\n\
+         Both are of one call at a time. They do not add up to what another router would save on the run.\n",
         table.render()
     )
 }
@@ -254,6 +305,10 @@ fn readable(answer: &Answer<'_>) -> String {
     }
     text.push_str(&table.render());
     text.push_str(&job_split(&answer.policies));
+    text.push_str(&predictions(
+        &answer.policies,
+        scenario.predictor.as_deref().unwrap_or(policy::DEFAULT_PREDICTOR),
+    ));
     for left_out in &answer.scenario.not_applicable {
         text.push_str(&format!("{}: not applicable, {}\n", left_out.name, left_out.why));
     }

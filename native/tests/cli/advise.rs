@@ -1,6 +1,6 @@
 //! What `advise` answers: the page and the JSON on small traces of our own, and what it says of bad questions.
 
-use crate::harness::{TWO, command, fails, json, run};
+use crate::harness::{TWO, command, fails, json, root, run};
 use serde_json::Value;
 
 /// Three sessions of our own, whose prefixes break.
@@ -69,14 +69,60 @@ fn no_line_is_wider_than_the_terminal() {
     }
 }
 
+/// Everything that is answered has the published form, whatever there is to say.
+#[test]
+fn the_json_follows_its_schema() {
+    let schema = std::fs::read_to_string(root().join("reports/schema/advice.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let sample = "data/sample.ndjson.gz";
+    let slo = "ttft_ms.p95<=500,job_ms.p95<=1";
+    for args in [
+        &[TWO, "--slo", "ttft_ms.mean<=200", "--max-replicas", "2"] as &[&'static str],
+        &[TWO, "--kv-tokens", "16", "--slo", "ttft_ms.mean<=200"],
+        &[
+            BROKEN,
+            "--policy",
+            "naive",
+            "--arrivals",
+            "recorded",
+            "--slo",
+            "ttft_ms.p99<=1",
+            "--max-replicas",
+            "2",
+        ],
+        &[
+            sample,
+            "--sample-calls",
+            "300",
+            "--replicas",
+            "2",
+            "--kv-tokens",
+            "60000",
+            "--slo",
+            slo,
+            "--max-replicas",
+            "2",
+        ],
+        &["data/mooncake-conversation.ndjson.gz", "--limit", "100"],
+    ] {
+        let answer = advise(args);
+        let errors: Vec<String> =
+            validator.iter_errors(&answer).map(|error| format!("{}: {error}", error.instance_path)).collect();
+        assert!(errors.is_empty(), "{args:?}: {errors:?}");
+    }
+    let mut wrong = advise(&[TWO]);
+    wrong["order"]["ranked_by"] = 1.into();
+    assert!(!validator.is_valid(&wrong));
+}
+
 #[test]
 fn samples_and_single_requests_are_said() {
     let sampled = advise(&["data/sample.ndjson.gz", "--sample-calls", "400"]);
     let sample = &sampled["sample"];
     assert_eq!((&sample["of_sessions"], &sample["of_calls"]), (&29.into(), &2_146.into()));
     assert!(sample["calls"].as_u64().unwrap() <= 400);
-    let said = sampled["cannot_say"].to_string();
-    assert!(said.contains("of 2,146 calls"), "{said}");
+    let said = sampled["setting"]["says"].to_string();
+    assert!(said.contains("a sample of 2,146 calls and 29 sessions"), "{said}");
     let single =
         advise(&["data/mooncake-conversation.ndjson.gz", "--limit", "400", "--slo", "job_ms.p50<=1"]);
     let said = single["cannot_say"].to_string();
@@ -87,8 +133,8 @@ fn samples_and_single_requests_are_said() {
 #[test]
 fn wrong_calls_are_named() {
     for (slo, expected) in [
-        ("ttft.p99<=1", "unknown metric `ttft`, expected one of: ttft_ms"),
-        ("ttft_ms<=1", "expected one of: mean, p50, p90, p95, p99"),
+        ("ttft.p99<=1", "unknown metric `ttft` (did you mean `ttft_ms`?), expected one of: ttft_ms"),
+        ("ttft_ms<=1", "expected one of: ttft_ms.mean, ttft_ms.p50, ttft_ms.p90, ttft_ms.p95, ttft_ms.p99"),
         ("ttft_ms.p99", "compares nothing"),
         ("ttft_ms.p99<=+10%", "is a change, expected a number"),
         ("", "empty condition"),

@@ -79,7 +79,7 @@ fn an_unknown_name_is_said_with_its_key_and_the_accepted_ones() {
     let routers = atr_core::choice::known(atr_core::serve::route::ROUTERS);
     let expected = format!("error: unknown router `best`, expected one of: {routers}\n");
     assert_eq!(said(&["simulate", "no-such-file", "--router", "best"]), expected);
-    insta::assert_snapshot!(said(&["simulate", "no-such-file", "--context", "forget"]), @"error: unknown context strategy `forget`, expected one of: raw, masking:N, masking:N:POLLING");
+    insta::assert_snapshot!(said(&["simulate", "no-such-file", "--context", "forget"]), @"error: unknown context strategy `forget`, expected one of: raw, masking:N, masking:N:POLLING (whole numbers of at least 1)");
     insta::assert_snapshot!(said(&["simulate", "no-such-file", "--policy", "learned"]), @"error: policy `learned` is not trained yet; leave it out or train it first");
     assert!(said(&["simulate", "no-such-file", "--profile", "abacus"]).contains("unknown profile `abacus`"));
     assert!(said(&["inspect", TWO, "--format", "papyrus"]).contains("mooncake"));

@@ -134,13 +134,13 @@ fn flags_reach_the_scenario() {
         "--limit",
         "1",
         "--policy",
-        "naive",
+        "exact-prefix-cache,prompt-compaction",
     ];
     let scenario = json(&simulate(&flags))["scenario"].clone();
     let expected = serde_json::json!({
         "replicas": 3, "kv_tokens": 640, "max_tokens": 77, "replay": "times", "speed": 2.5, "seed": 9, "reserve": true,
         "router": "least-load", "context": "masking:5", "step_tokens": 512, "share_system": true, "sessions": 1,
-        "policies": ["naive"], "arrivals": {"concurrency": {"sessions": 1}}, "max_batch": 1, "block_tokens": 16,
+        "policies": ["exact-prefix-cache", "prompt-compaction"], "arrivals": {"concurrency": {"sessions": 1}}, "max_batch": 1, "block_tokens": 16,
         "profile": "linear:100,1,10",
     });
     for (key, value) in expected.as_object().unwrap() {
@@ -208,6 +208,16 @@ fn decisions_have_a_line_each_and_say_what_they_cost() {
     let text = std::fs::read_to_string(&to).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 6, "every decision, tried or not");
+    let schema =
+        std::fs::read_to_string(crate::harness::root().join("reports/schema/decision.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    for line in &lines {
+        let errors: Vec<String> = schema.iter_errors(line).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{line}: {errors:?}");
+        let calls = if line["session"] == "a" { [0, 1] } else { [2, 2] };
+        assert!(calls.iter().any(|call| line["call"] == *call), "{line}");
+    }
+    assert!(!text.contains("-0.0"), "{text}");
     for policy in ["naive", "exact-prefix-cache"] {
         let of: Vec<&Value> = lines.iter().filter(|line| line["policy"] == policy).collect();
         assert_eq!(of.iter().filter(|line| line.get("hindsight").is_some()).count(), 2);

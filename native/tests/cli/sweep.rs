@@ -113,7 +113,7 @@ fn shared_prompts_are_those_of_their_point() {
     let mut answers = Vec::new();
     for threads in ["1", "5"] {
         let out = folder.path(&format!("{threads}.ndjson"));
-        let mut args = vec!["sweep", set, "--limit", "3", "--threads", threads, "--out", &out];
+        let mut args = vec!["sweep", set, "--limit", "3", "--reserve", "--threads", threads, "--out", &out];
         args.extend(["--policy", "exact-prefix-cache,prompt-compaction", "--kv-tokens", "200000"]);
         args.extend(grid.iter().flat_map(|over| ["--over", over]));
         good(&args);
@@ -126,7 +126,18 @@ fn shared_prompts_are_those_of_their_point() {
         let (block, most) =
             (row["point"]["block_tokens"].to_string(), row["point"]["max_tokens"].to_string());
         let context = row["point"]["context"].as_str().unwrap();
-        let args = ["simulate", set, "--limit", "3", "--json", "--block", &block, "--max-tokens", &most];
+        let args = [
+            "simulate",
+            set,
+            "--limit",
+            "3",
+            "--reserve",
+            "--json",
+            "--block",
+            &block,
+            "--max-tokens",
+            &most,
+        ];
         let policies = ["--policy", "exact-prefix-cache,prompt-compaction", "--kv-tokens", "200000"];
         let alone = json(&[&args[..], &policies, &["--context", context]].concat());
         assert_eq!(row["policies"], alone["policies"], "{}", row["point"]);

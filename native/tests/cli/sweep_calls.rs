@@ -15,7 +15,7 @@ fn wrong_grids_exit_with_2_and_say_key_value_and_what_is_accepted() {
     let expected =
         format!("error: `--over router=best`: unknown router `best`, expected one of: {routers}\n");
     assert_eq!(over("router=best"), expected);
-    insta::assert_snapshot!(over("replicas=two"), @r#"error: `--over replicas=two`: `two`: invalid type: string "two", expected u32"#);
+    insta::assert_snapshot!(over("replicas=two"), @r#"error: `--over replicas=two`: `two`: expected a whole number that is not negative"#);
     insta::assert_snapshot!(over("replicas=1,0"), @"error: `--over replicas=1,0`: `replicas` is 0, expected at least 1");
     insta::assert_snapshot!(over("replicas"), @"error: `--over replicas`: expected KEY=VALUES");
     insta::assert_snapshot!(over("replicas="), @"error: `--over replicas=`: an empty value, expected one between commas");
@@ -25,7 +25,11 @@ fn wrong_grids_exit_with_2_and_say_key_value_and_what_is_accepted() {
     let policies = over("policies=naive+fast");
     assert!(policies.contains("unknown policy `fast`, expected one of: naive, exact"), "{policies}");
     let unknown = over("replica=1");
-    assert!(unknown.contains("unknown key `replica`, expected one of: policies, router"), "{unknown}");
+    assert!(
+        unknown
+            .contains("unknown key `replica` (did you mean `replicas`?), expected one of: policies, router"),
+        "{unknown}"
+    );
     assert!(over("seed=1..20000").contains("more than 10000 values"));
     let two = |more: &[&str]| fails(&[&["sweep", TWO], more].concat(), 2);
     assert!(two(&["--over", "seed=1..5000", "--over", "replicas=1..30"]).contains("more than 100000 points"));

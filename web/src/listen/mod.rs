@@ -20,7 +20,15 @@ pub struct Program {
     /// Whether sessions that were read go back to the page, as a file of our own.
     pub hands_on: bool,
     /// Answers the requests that need no waiting.
-    pub answer: fn(&Store, Request, &dyn Fn() -> f64) -> Response,
+    pub answer: fn(&Store, Request, &Hands<'_>) -> Response,
+}
+
+/// What an answer may use of the browser.
+pub struct Hands<'a> {
+    /// A clock in milliseconds.
+    pub now: &'a dyn Fn() -> f64,
+    /// Tells the page how far a long answer is: what is being done, and how much is done.
+    pub tell: &'a dyn Fn(&str, u64),
 }
 
 /// Listens for as long as the page lives.
@@ -73,7 +81,12 @@ async fn receive(
             let hand_on = program.hands_on;
             load(scope, id, store, reading, hand_on, files.iter().zip(&blobs)).await
         }
-        other => ((program.answer)(&store.borrow(), other, &|| now(scope)), None),
+        other => {
+            let tell = |stage: &str, done| {
+                post(scope, id, Response::Progress { stage: stage.to_owned(), done }, None);
+            };
+            ((program.answer)(&store.borrow(), other, &Hands { now: &|| now(scope), tell: &tell }), None)
+        }
     };
     post(scope, id, response.0, response.1.as_ref());
 }

@@ -2,7 +2,7 @@
 //!
 //! Hooks for tests, kept stable:
 //! - `body[data-ready="true"]` once the first figures are drawn.
-//! - Sections: `#overview`, `#results`, `#explorer`, `#shapes`, `#failures`, `#your-trace`, `#appendix`.
+//! - Sections: `#overview`, `#results`, `#explorer`, `#shapes`, `#failures`, `#your-trace`, `#advice`, `#appendix`.
 //! - Figures: `[data-testid="figure-race"]`, `figure-lane`, `figure-latency`, `figure-sweep`,
 //!   `figure-strips`, `figure-shapes-turns`, `-growth`, `-parts`, `-gaps`, `-tools`, `figure-own-latency`; inside each `canvas`, `.badge[data-origin]`,
 //!   `[data-testid="table-view"]`, `[data-testid="download-csv"]`, `download-svg`, `copy-link`.
@@ -13,12 +13,14 @@
 //!   `turn-back`, `turn-next`, `turn-slider`. Appendix: `appendix-data`, `appendix-reports`.
 //! - Agent Shapes: `shapes-chips`, `shapes-summary`, `shapes-words`, `select-growth`, `shapes-fit` (where there are synthetic sessions).
 //! - Failures: `figure-failures`, `select-failure`, `failure-words`.
-//! - Your Trace: `drop-zone`, `file-input`, `own-error`, `own-summary`, `own-explore`.
+//! - Your Trace: `drop-zone`, `file-input`, `own-error`, `own-summary`, `own-explore`, `own-advise`.
+//! - Advice: `advice-set`, `advice-profile`, `advice-replicas`, `advice-slo`, `advise` (stops, too), `advice-status` (live region), `advice`,
+//!   `advice-error`; in it `advice-table`, `advice-because`.
 //! - `theme-toggle`, `notice`, `worker-trouble`, `worker-restart`.
 
 use super::context::Context;
 use super::reports::{self, FirstRace};
-use super::sections::{appendix, explorer, failures, overview, results, shapes, your_trace};
+use super::sections::{advice, appendix, explorer, failures, overview, results, shapes, your_trace};
 use super::worker_client::WorkerStatus;
 use super::{dom, theme};
 use atr_web::catalogue::SetEntry;
@@ -81,6 +83,7 @@ fn App(
         {shapes::AgentShapesPart().into_any()}
         {failures::FailureGallery().into_any()}
         {your_trace::YourTrace().into_any()}
+        {advice::Advice().into_any()}
         {appendix::Appendix().into_any()}
     }
 }

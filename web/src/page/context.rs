@@ -3,7 +3,7 @@
 
 use super::reports::FirstRace;
 use super::sets::Sets;
-use super::worker_client::{READER, WORKER, WorkerClient};
+use super::worker_client::{ADVISER, READER, WORKER, WorkerClient};
 use super::{dom, fetch, theme};
 use atr_core::figure::Theme;
 use atr_core::serve::{latency, route};
@@ -36,6 +36,10 @@ pub(crate) struct Context {
     pub(crate) worker: WorkerClient,
     /// Reads the files that the reader chooses, and keeps their texts.
     pub(crate) reader: WorkerClient,
+    /// Advises, and may be stopped.
+    pub(crate) adviser: WorkerClient,
+    /// The set that advice is asked for, where it is not the first one.
+    pub(crate) advised: RwSignal<Option<String>>,
     /// The colours that hold now.
     pub(crate) theme: RwSignal<Theme>,
 }
@@ -45,7 +49,7 @@ impl Context {
     pub(crate) fn start(first_race: Result<FirstRace, String>) -> Self {
         let profiles: Vec<String> = latency::LISTED.iter().map(|profile| profile.name.to_owned()).collect();
         let profiles: Vec<&str> = profiles.iter().map(String::as_str).collect();
-        let routers: Vec<&str> = route::ROUTERS.iter().map(|router| router.name).collect();
+        let routers = route::NAMES;
         let (state, notices) =
             ViewState::parse(&dom::query(), Known { routers: &routers, profiles: &profiles });
         theme::apply(state.theme);
@@ -58,16 +62,19 @@ impl Context {
             notices.push(format!("The list of reports could not be read: {error}."));
             Vec::new()
         });
+        let data = RwSignal::new(DataIndex::default());
         let context = Context {
             view: RwSignal::new(state),
             notices: RwSignal::new(notices),
-            data: RwSignal::new(DataIndex::default()),
+            data,
             reports: StoredValue::new(reports),
-            sets: Sets::new(worker, reader),
+            sets: Sets::new(worker, reader, data),
             first_race: StoredValue::new(first_race),
             session: RwSignal::new(None),
             worker,
             reader,
+            adviser: WorkerClient::asleep(ADVISER),
+            advised: RwSignal::new(None),
             theme: RwSignal::new(colours),
         };
         context.follow_address();

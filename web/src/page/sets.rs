@@ -3,7 +3,7 @@
 use super::fetch;
 use super::worker_client::{WorkerClient, WorkerStatus};
 use atr_core::report::SetRef;
-use atr_web::catalogue::SetEntry;
+use atr_web::catalogue::{DataIndex, SetEntry};
 use atr_web::protocol::{Request, Response, SetView};
 use atr_web::words;
 use leptos::prelude::*;
@@ -39,12 +39,16 @@ pub(crate) struct Sets {
     states: RwSignal<BTreeMap<String, SetState>>,
     worker: WorkerClient,
     reader: WorkerClient,
+    data: RwSignal<DataIndex>,
+    /// What the reader read of the own files, for who needs it again.
+    own: StoredValue<Option<(SetRef, Blob)>, LocalStorage>,
 }
 
 impl Sets {
     /// None yet. Forgets what a worker held when another takes its place.
-    pub(crate) fn new(worker: WorkerClient, reader: WorkerClient) -> Self {
-        let sets = Sets { states: RwSignal::new(BTreeMap::new()), worker, reader };
+    pub(crate) fn new(worker: WorkerClient, reader: WorkerClient, data: RwSignal<DataIndex>) -> Self {
+        let own = StoredValue::new_local(None);
+        let sets = Sets { states: RwSignal::new(BTreeMap::new()), worker, reader, data, own };
         Effect::new(move |before: Option<u32>| {
             let generation = worker.generation.get();
             if before.is_some_and(|before| before != generation) {
@@ -119,8 +123,32 @@ impl Sets {
         });
     }
 
+    /// Gives a set to another worker.
+    pub(crate) async fn lend(self, name: &str, to: WorkerClient) -> Result<(), String> {
+        if matches!(to.status.get_untracked(), WorkerStatus::Trouble(_)) {
+            to.stop();
+        }
+        let entry = self.data.with_untracked(|data| data.set(name).cloned());
+        let (set, file, blob) = match (entry, self.own.get_value()) {
+            (Some(entry), _) => {
+                let blob = fetch::blob(&entry.path(), |_| ()).await.map_err(|error| error.to_string())?;
+                let path = entry.path();
+                (SetRef { name: entry.name, path, title: entry.title }, entry.file, blob)
+            }
+            (None, Some((set, blob))) if name == OWN => (set, "own.ndjson".to_owned(), blob),
+            _ => return Err(format!("the set `{name}` is not there")),
+        };
+        let request = Request::Load { set, files: vec![file], keep_text: false };
+        match to.ask_with(request, vec![blob], None).await {
+            Ok((Response::Set(_), _)) => Ok(()),
+            Ok(_) => Err("the worker answered something else".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// Gives what the reader read to the worker. What the files were, only the reader knows.
     async fn pass_on(self, set: SetRef, read: SetView, sessions: Blob) -> Result<SetView, String> {
+        self.own.set_value(Some((set.clone(), sessions.clone())));
         let (held, _) = self.hand_over(self.worker, set, vec![(read.file.clone(), sessions)], false).await?;
         Ok(SetView { sessions: held.sessions, ..read })
     }

@@ -17,6 +17,8 @@ use web_sys::{Blob, ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType}
 pub(crate) const WORKER: &str = "./atr-worker_loader.js";
 /// The same for the one that reads foreign files.
 pub(crate) const READER: &str = "./atr-reader_loader.js";
+/// The same for the one that advises.
+pub(crate) const ADVISER: &str = "./atr-adviser_loader.js";
 /// Longest silence of a worker that has something to do.
 const SILENCE_MS: f64 = 30_000.0;
 /// How often silence is looked for.
@@ -106,6 +108,12 @@ impl WorkerClient {
         self.status.set(WorkerStatus::Starting);
         self.spawn();
         self.generation.update(|number| *number += 1);
+    }
+
+    /// Ends the worker in the middle of its work; the next request starts another.
+    pub(crate) fn stop(self) {
+        self.give_up();
+        self.status.set(WorkerStatus::Asleep);
     }
 
     /// Asks.

@@ -7,5 +7,9 @@ use atr_web::held::detect_own;
 use atr_web::listen::{Program, listen};
 
 fn main() {
-    listen(Program { detect: detect_own, hands_on: false, answer: answer::answer });
+    listen(Program {
+        detect: detect_own,
+        hands_on: false,
+        answer: |store, request, hands| answer::answer(store, request, hands.now),
+    });
 }

@@ -5,6 +5,7 @@ use super::Row;
 use crate::shell::{Shell, read};
 use anyhow::{Context, Result};
 use serde_json::Value;
+use std::process::Command;
 
 /// Calls that are simulated, the last of which is judged.
 const SERIES: [&str; 5] = ["10000", "30000", "100000", "300000", "1000000"];
@@ -13,6 +14,30 @@ const MOST_SECONDS: f64 = 5.0;
 const MOST_MB: f64 = 2_000.0;
 /// How much more a call of the largest run may cost than one of the smallest.
 const FLAT: f64 = 1.5;
+
+/// Runs of the scenario that the peer is compared on; the fastest counts, as the peer's does.
+const RUNS: &str = "7";
+
+/// Calls a second on the scenario that the peer is compared on: processor time of one thread, in the fastest run.
+pub(super) fn calls_per_s(shell: &Shell) -> Result<f64> {
+    let said = read(bench(shell).args(["mooncake", RUNS]))?;
+    fastest(&said)
+}
+
+fn fastest(said: &str) -> Result<f64> {
+    let speeds = said.lines().filter(|line| line.starts_with('{')).map(|line| {
+        let said: Value = serde_json::from_str(line).context("the simulator's bench wrote no JSON")?;
+        said["calls_per_s"].as_f64().context("the bench says no `calls_per_s`")
+    });
+    let speeds = speeds.collect::<Result<Vec<_>>>()?;
+    speeds.into_iter().max_by(f64::total_cmp).context("the simulator's bench said nothing")
+}
+
+fn bench(shell: &Shell) -> Command {
+    let mut bench = shell.cargo();
+    bench.args(["bench", "--quiet", "--package", "atr-core", "--bench", "simulate", "--"]);
+    bench
+}
 
 /// Prints the series, and gives what is judged of it.
 pub(super) fn rows(shell: &Shell) -> Result<Vec<Row>> {
@@ -55,9 +80,7 @@ impl Found {
 }
 
 fn run(shell: &Shell, calls: &str) -> Result<Found> {
-    let mut bench = shell.cargo();
-    bench.args(["bench", "--quiet", "--package", "atr-core", "--bench", "simulate", "--", "agents", calls]);
-    let said = read(&mut bench)?;
+    let said = read(bench(shell).args(["agents", calls]))?;
     let line =
         said.lines().find(|line| line.starts_with('{')).context("the simulator's bench wrote no JSON")?;
     found(line)
@@ -128,5 +151,13 @@ mod tests {
         assert_eq!(met(6.1, 1.0), [Some(false), Some(true), Some(false)]);
         assert!(judged(&[]).is_empty());
         assert!(found(r#"{"calls":1}"#).is_err());
+    }
+
+    #[test]
+    fn the_fastest_run_counts() {
+        let said = "note\n{\"calls_per_s\":10}\n{\"calls_per_s\":30}\n{\"calls_per_s\":20}\n";
+        assert_eq!(fastest(said).unwrap(), 30.0);
+        assert!(fastest("note\n").is_err());
+        assert!(fastest("{}\n").is_err());
     }
 }

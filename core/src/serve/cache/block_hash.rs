@@ -2,7 +2,7 @@
 
 use super::blocks::BlockCache;
 use super::{Admission, KvCache, Lease};
-use crate::serve::evict::Use;
+use crate::serve::evict::{Missed, Use};
 use crate::serve::latency::Ps;
 use crate::serve::prefix::{NodeId, ROOT};
 
@@ -104,6 +104,22 @@ impl KvCache for BlockCache<'_> {
 
     fn peak(&self) -> u64 {
         self.peak
+    }
+
+    fn awaits(&self) -> bool {
+        self.evict.awaits()
+    }
+
+    fn miss(&mut self, call: u32, why: Missed) {
+        if self.evict.missed(call, why) {
+            // All leaves that the call would have used: there is one at most.
+            let (node, _) = self.longest(self.tree.prompt(call));
+            self.offer(node);
+        }
+    }
+
+    fn expect_again(&mut self, call: u32) {
+        self.evict.expected_again(call);
     }
 
     fn next_change(&mut self, now: Ps) -> Option<Ps> {

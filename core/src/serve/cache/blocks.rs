@@ -22,6 +22,13 @@ pub(super) struct Slot {
     touch: u32,
 }
 
+impl Slot {
+    /// Whether it may be evicted.
+    fn is_leaf(&self) -> bool {
+        self.resident > 0 && self.kids == 0 && self.held == 0
+    }
+}
+
 /// What an eviction may want to know of a node, beside its stamp.
 #[derive(Clone, Copy, Debug, Default)]
 struct Facts {
@@ -204,9 +211,9 @@ impl<'a> BlockCache<'a> {
     }
 
     /// Puts a node on the list of candidates if it is one.
-    fn offer(&mut self, node: NodeId) {
+    pub(super) fn offer(&mut self, node: NodeId) {
         let slot = self.slots[node as usize];
-        if slot.resident > 0 && slot.kids == 0 && slot.held == 0 {
+        if slot.is_leaf() {
             let Facts { born, hits, last } = self.facts.get(node as usize).copied().unwrap_or_default();
             self.evict.offer(&Leaf {
                 node,
@@ -246,12 +253,10 @@ impl<'a> BlockCache<'a> {
 
     fn make_room(&mut self, mut blocks: u64, now: Ps) {
         let whole = self.evict.whole_leaves();
+        let mut above = None;
         while blocks > 0 {
-            let Some((node, touch)) = self.evict.next(now) else { return };
+            let Some(node) = above.take().or_else(|| self.first_leaf(now)) else { return };
             let slot = &mut self.slots[node as usize];
-            if slot.resident == 0 || slot.kids > 0 || slot.held > 0 || u64::from(slot.touch) != touch {
-                continue;
-            }
             let all = u64::from(slot.resident);
             let gone = if whole { all } else { all.min(blocks) };
             slot.resident -= gone as u32;
@@ -262,34 +267,52 @@ impl<'a> BlockCache<'a> {
             self.note(node);
             if empty {
                 self.present.clear(node);
-                self.inherit(node);
+                above = self.inherit(node);
             } else {
                 self.offer(node);
             }
         }
+        if let Some(node) = above {
+            self.offer(node);
+        }
     }
 
-    /// A node is gone: its parent may be a leaf now, and was used when the node was.
-    fn inherit(&mut self, node: NodeId) {
+    /// Takes the leaf to go next off the list.
+    fn first_leaf(&mut self, now: Ps) -> Option<NodeId> {
+        loop {
+            let (node, touch) = self.evict.next(now)?;
+            let slot = &self.slots[node as usize];
+            if slot.is_leaf() && u64::from(slot.touch) == touch {
+                return Some(node);
+            }
+        }
+    }
+
+    /// A node is gone: its parent may be a leaf now, and was used when the node was. Returns the parent where it is to
+    /// go next.
+    fn inherit(&mut self, node: NodeId) -> Option<NodeId> {
         let touch = self.slots[node as usize].touch;
         let parent = self.tree.parent(node);
         let gone = self.facts.get_mut(node as usize).map(std::mem::take);
         if parent == ROOT {
-            return;
+            return None;
         }
         let above = &mut self.slots[parent as usize];
         above.kids -= 1;
         let later = touch > above.touch;
-        if later {
-            above.touch = touch;
-        }
+        above.touch = above.touch.max(touch);
+        let next = above.touch == touch && above.is_leaf() && self.evict.goes_upwards();
         if let (Some(gone), Some(facts)) = (gone, self.facts.get_mut(parent as usize)) {
             facts.hits += gone.hits;
             if later {
                 facts.last = gone.last;
             }
         }
+        if next {
+            return Some(parent);
+        }
         self.offer(parent);
+        None
     }
 
     /// A prompt was found up to here.

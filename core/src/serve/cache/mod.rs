@@ -11,7 +11,7 @@ pub use blocks::BlockCache;
 pub use ceiling::Ceiling;
 pub use memory::{Memory, Order};
 
-use super::evict::{self, Use};
+use super::evict::{self, Missed, Use};
 use super::latency::Ps;
 use super::prefix::NodeId;
 use crate::choice::{About, Choice};
@@ -84,6 +84,14 @@ pub trait KvCache: DynClone {
     fn evicted(&self) -> u64;
     /// Most blocks in use at once so far.
     fn peak(&self) -> u64;
+    /// Whether it counts on calls that are to come, and must hear of those that will not.
+    fn awaits(&self) -> bool {
+        false
+    }
+    /// A call that was to come will not come here.
+    fn miss(&mut self, _call: u32, _why: Missed) {}
+    /// A call that runs is about to be thrown out: it will come again.
+    fn expect_again(&mut self, _call: u32) {}
     /// The first time from `now` on at which the order of eviction changes by itself.
     fn next_change(&mut self, _now: Ps) -> Option<Ps> {
         None
@@ -120,6 +128,11 @@ pub fn own_block_tokens(choice: &Choice) -> Option<u32> {
 /// The eviction that comes with a cache.
 pub fn own_eviction(choice: &Choice) -> &'static str {
     if choice.name() == "radix" { "leaf-lru" } else { "lru" }
+}
+
+/// The places of a cache that divides its memory.
+pub fn places(choice: &Choice) -> Option<u64> {
+    (choice.name() == "slots").then(|| choice.whole("slots"))
 }
 
 /// Makes a cache, with a tier on the host behind it where there is one.

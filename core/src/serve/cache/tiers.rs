@@ -6,7 +6,7 @@
 //! its transfer is added to the step in which the call starts, not hidden behind the computing.
 
 use super::{Admission, BlockCache, KvCache, Lease, Memory};
-use crate::serve::evict::{Lru, Use};
+use crate::serve::evict::{Lru, Missed, Use};
 use crate::serve::latency::Ps;
 use crate::serve::prefix::NodeId;
 
@@ -79,6 +79,18 @@ impl KvCache for Tiers<'_> {
 
     fn peak(&self) -> u64 {
         self.device.peak()
+    }
+
+    fn awaits(&self) -> bool {
+        self.device.awaits()
+    }
+
+    fn miss(&mut self, call: u32, why: Missed) {
+        self.device.miss(call, why);
+    }
+
+    fn expect_again(&mut self, call: u32) {
+        self.device.expect_again(call);
     }
 
     fn next_change(&mut self, now: Ps) -> Option<Ps> {

@@ -10,7 +10,7 @@ use crate::trace::{Scope, Segment};
 
 /// Calls given as (session, segments of the prompt); segments have four tokens. A session's calls stand side by side, and
 /// each waits for the one before.
-pub(super) fn workload(calls: &[(u32, &[u32])]) -> Workload {
+pub(in crate::serve) fn workload(calls: &[(u32, &[u32])]) -> Workload {
     let sessions = calls.iter().map(|&(session, _)| session + 1).max().unwrap_or(0);
     let segments = calls.iter().flat_map(|&(_, prompt)| prompt).max().map_or(0, |&most| most + 1);
     let call = |(id, &(session, prompt)): (u32, &(u32, &[u32]))| {
@@ -31,6 +31,7 @@ pub(super) fn workload(calls: &[(u32, &[u32])]) -> Workload {
             start: Start { after: before.into_iter().collect(), delay_us: 0, at_us: id.into() },
             priority: 0,
             predict_key: 0,
+            new_tokens: 0,
         }
     };
     let session = |number: u32| {
@@ -50,7 +51,7 @@ pub(super) fn workload(calls: &[(u32, &[u32])]) -> Workload {
 }
 
 /// A cache of 100 blocks in front of `work`; a token costs 10 and a pair 1.
-pub(super) fn memory<'a>(work: &'a Workload, tree: &'a PrefixTree, order: &'a [u32]) -> Memory<'a> {
+pub(in crate::serve) fn memory<'a>(work: &'a Workload, tree: &'a PrefixTree, order: &'a [u32]) -> Memory<'a> {
     Memory {
         work,
         tree,

@@ -20,6 +20,10 @@ impl Eviction for Lru {
         false
     }
 
+    fn goes_upwards(&self) -> bool {
+        true
+    }
+
     fn next(&mut self, _now: Ps) -> Option<(NodeId, u64)> {
         self.leaves.next().map(|leaf| leaf.place())
     }

@@ -33,6 +33,15 @@ pub struct Use {
     pub at: Ps,
 }
 
+/// Why a call that was to come to a cache will not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// It went to another replica.
+    Elsewhere,
+    /// It was refused, or its session had ended.
+    Dropped,
+}
+
 /// A leaf that may be evicted. Only leaves are: what is cached stays closed towards the root.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leaf {
@@ -65,10 +74,25 @@ pub trait Eviction: DynClone {
     fn whole_leaves(&self) -> bool {
         false
     }
+    /// Whether what a leaf hung from goes after it before all others, where it was used no later: so it is where
+    /// stamps alone decide. The cache need not offer it then.
+    fn goes_upwards(&self) -> bool {
+        false
+    }
     /// A call was admitted: its session is back.
     fn admitted(&mut self, _call: u32, _now: Ps) {}
     /// A call let go of the first `blocks` of what it held; offers that name it as the last come later.
     fn released(&mut self, _last: Use, _blocks: u64) {}
+    /// Whether it counts on calls that are to come, and must hear of those that will not.
+    fn awaits(&self) -> bool {
+        false
+    }
+    /// A call will not come. Told where `awaits` says so. Returns whether the leaf that it would have used is to be offered anew.
+    fn missed(&mut self, _call: u32, _why: Missed) -> bool {
+        false
+    }
+    /// A call that was admitted is thrown out, and will be admitted again.
+    fn expected_again(&mut self, _call: u32) {}
     /// The first time from `now` on at which the order changes without an offer, where it does.
     fn next_change(&mut self, _now: Ps) -> Option<Ps> {
         None
@@ -102,7 +126,7 @@ pub const EVICTIONS: &[About] = &[
     About::plain("shortest-program", "ThunderAgent: what belongs to the session with the shortest prompt"),
     About::plain(
         "belady",
-        "the farthest next use by the schedule: a bound without time, in a simulation only a guess",
+        "the farthest next use in the recorded order: a bound without time, but not on a timed run",
     ),
 ];
 
@@ -122,6 +146,6 @@ pub fn make<'a>(choice: &Choice, memory: &Memory<'a>) -> Box<dyn Eviction + 'a> 
 }
 
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,10 @@
 //! Each eviction's order on a handful of leaves, by hand.
 
 use super::fixture::{chosen, drain, leaf, memory, workload};
-use super::{EVICTIONS, Leaf, Use, make};
+use super::{EVICTIONS, Eviction, Leaf, Memory, Missed, Use, make};
+use crate::serve::cache::Order;
 use crate::serve::prefix::PrefixTree;
+use crate::serve::{ArrivalPlan, Replay};
 use crate::trace::Workload;
 
 /// Three sessions of two calls each, with nothing in common.
@@ -68,6 +70,71 @@ fn the_farthest_next_use_goes_first() {
     assert_eq!(drain(&mut *evict, 0), [3, 2, 1]);
 }
 
+/// Three blocks, and one use of each to come, of the first two. Who will not come does not count, however that is learned.
+#[test]
+fn only_uses_that_come_count() {
+    let work =
+        workload(&[(0, &[0]), (0, &[1]), (0, &[2]), (1, &[0, 3]), (2, &[1, 4]), (3, &[2, 5]), (4, &[0])]);
+    let tree = PrefixTree::build(&work, 4);
+    let order: Vec<u32> = (0..7).collect();
+    let mut evict = make(&chosen(EVICTIONS, "belady"), &memory(&work, &tree, &order));
+    assert!(evict.awaits());
+    (0..3).for_each(|call| evict.admitted(call, 0));
+    (0..3).for_each(|call| evict.offer(&leaf(&tree, call, u64::from(call) + 1, 0)));
+    let order = |evict: &dyn Eviction| drain(&mut *dyn_clone::clone_box(evict), 0);
+    assert_eq!(order(&*evict), [3, 2, 1], "uses at places 3, 4 and 5");
+    // The second block's use goes elsewhere: nobody uses it. The first's next is the last call now.
+    assert!(evict.missed(4, Missed::Elsewhere));
+    assert!(evict.missed(3, Missed::Dropped));
+    assert!(!evict.missed(3, Missed::Dropped), "that is known");
+    [0, 1].iter().for_each(|&call| evict.offer(&leaf(&tree, call, u64::from(call) + 1, 0)));
+    assert_eq!(order(&*evict)[..3], [2, 1, 3]);
+    // The last call is admitted: its use is past. It is thrown out: it is to come again, and still the farthest.
+    evict.admitted(6, 0);
+    evict.offer(&leaf(&tree, 6, 4, 0));
+    assert_eq!(order(&*evict)[..3], [2, 4, 1]);
+    evict.expected_again(6);
+    assert_eq!(order(&*evict)[..4], [2, 1, 4, 3]);
+}
+
+/// What is refused, and what would have come behind it, is no use from the start.
+#[test]
+fn what_is_too_large_is_known_to_be_refused() {
+    let work = workload(&[(0, &[0]), (0, &[0, 1, 2]), (0, &[0]), (1, &[3]), (1, &[3, 4])]);
+    let tree = PrefixTree::build(&work, 4);
+    let plan = ArrivalPlan::At(vec![0; 2]);
+    let order = |largest_tokens, replay| {
+        let order = Order::Arrivals { plan: &plan, replay, largest_tokens };
+        let memory = Memory { order, ..memory(&work, &tree, &[]) };
+        let mut evict = make(&chosen(EVICTIONS, "belady"), &memory);
+        [0, 3].iter().for_each(|&call| evict.admitted(call, 0));
+        [0, 3].iter().for_each(|&call| evict.offer(&leaf(&tree, call, u64::from(call) + 1, 0)));
+        drain(&mut *evict, 0)
+    };
+    for replay in [Replay::Delays, Replay::Times] {
+        assert_eq!(order(13, replay), [4, 1], "uses at places 1 and 4");
+        assert_eq!(order(12, replay), [1, 4], "the first session ends with its second call");
+    }
+}
+
+/// A session that was cut off has ended, though a call of it is still admitted.
+#[test]
+fn a_session_that_was_cut_off_has_ended() {
+    let work = three();
+    let tree = PrefixTree::build(&work, 4);
+    let mut evict = make(&chosen(EVICTIONS, "shortest-program"), &memory(&work, &tree, IN_ORDER));
+    [0, 2].iter().for_each(|&call| evict.admitted(call, 0));
+    assert!(!evict.missed(1, Missed::Elsewhere), "it goes on elsewhere");
+    assert!(evict.missed(1, Missed::Dropped));
+    evict.offer(&leaf(&tree, 2, 1, 0));
+    evict.offer(&leaf(&tree, 0, 2, 0));
+    assert_eq!(drain(&mut *evict, 0), [2, 1]);
+    evict.admitted(0, 0);
+    evict.offer(&leaf(&tree, 2, 3, 0));
+    evict.offer(&leaf(&tree, 0, 4, 0));
+    assert_eq!(drain(&mut *evict, 0), [4, 3]);
+}
+
 /// Session 0: its third call goes through what its first left, its second does not. Session 1: the next call does.
 #[test]
 fn calls_that_stand_before_the_next_use_are_counted() {
@@ -82,9 +149,23 @@ fn calls_that_stand_before_the_next_use_are_counted() {
     // Nobody who has begun will use it again, though session 2 would.
     evict.offer(&leaf(&tree, 5, 3, 0));
     assert_eq!(evict.next(0).unwrap().1, 3);
+    let mut later = dyn_clone::clone_box(&*evict);
     // The second call of session 0 came: now both are one step away, and the older goes first.
     evict.admitted(1, 0);
     assert_eq!(drain(&mut *evict, 0), [1, 2]);
+    // It came elsewhere, and session 1 ends before its second: what that would have used is offered anew.
+    assert!(later.missed(1, Missed::Elsewhere) && later.missed(4, Missed::Dropped));
+    later.offer(&leaf(&tree, 3, 1, 0));
+    assert_eq!(
+        drain(&mut *later, 0),
+        [1, 1, 2],
+        "what it was offered for before holds no more, which the cache knows"
+    );
+    // Of session 2, which has not begun here, nothing is known still.
+    later.missed(5, Missed::Elsewhere);
+    later.offer(&leaf(&tree, 5, 4, 0));
+    later.offer(&leaf(&tree, 0, 5, 0));
+    assert_eq!(drain(&mut *later, 0), [4, 5]);
 }
 
 #[test]
@@ -130,7 +211,7 @@ fn what_pays_is_kept_for_as_long_as_it_pays() {
     let tree = PrefixTree::build(&work, 4);
     let order: Vec<u32> = (0..11).collect();
     let until = |speed: f64, learned: u32| {
-        let memory = super::Memory { speed, ..memory(&work, &tree, &order) };
+        let memory = Memory { speed, ..memory(&work, &tree, &order) };
         let mut evict = make(&chosen(EVICTIONS, "ttl"), &memory);
         (0..=learned).for_each(|call| evict.admitted(call, 0));
         evict.released(Use { call: learned, at: 50 }, 10);

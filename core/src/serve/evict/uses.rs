@@ -40,7 +40,7 @@ impl Uses {
 }
 
 /// The nodes from `node` up, without the root.
-fn way(tree: &PrefixTree, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+pub(super) fn way(tree: &PrefixTree, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
     std::iter::successors(Some(node), |&at| Some(tree.parent(at))).take_while(|&at| at != ROOT)
 }
 

@@ -1,9 +1,13 @@
 //! Cache-aware routing as SGLang's router does it: it remembers which prompts it sent where, and
-//! sends a call to the replica that saw the longest prefix of it, unless load is unbalanced.
+//! sends a call to the replica that saw the longest prefix of it, unless load is unbalanced. Of replicas with equally few calls
+//! one is drawn, as its present version does (older ones took the first); of several that saw the prefix the source takes any
+//! one, here it is the one with the fewest calls.
 
-use super::{Ask, Choice, Cluster, Load, Param, Preset, Router, Scores, Sees, View};
+use super::pick::random_fewest;
+use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, Ps};
 use crate::serve::prefix::{NodeId, PrefixTree, ROOT};
+use crate::synth::Chance;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -79,6 +83,7 @@ pub(super) struct CacheAware {
     every: Ps,
     /// Trims that are past.
     trims: u64,
+    chance: Chance,
 }
 
 impl CacheAware {
@@ -97,6 +102,7 @@ impl CacheAware {
             sent: 0,
             every: libm::round(choice.get("trim_s") * 1e6) as u64 * PS_PER_US,
             trims: 0,
+            chance: Chance::part(cluster.seed, &[9]),
         }
     }
 
@@ -168,12 +174,6 @@ impl CacheAware {
     fn holds(&self, node: NodeId, replica: u32) -> bool {
         self.row(node)[replica as usize / 64] & (1 << (replica % 64)) != 0
     }
-
-    fn holder(&self, node: NodeId, loads: &[Load]) -> Option<u32> {
-        let order =
-            |replica: &u32| (loads[*replica as usize].calls, loads[*replica as usize].tokens, *replica);
-        (0..loads.len() as u32).filter(|&replica| self.holds(node, replica)).min_by_key(order)
-    }
 }
 
 impl Router for CacheAware {
@@ -187,13 +187,15 @@ impl Router for CacheAware {
         let matched = u64::from(tree.end_block(node)) * u64::from(tree.block_tokens());
         let known = matched as f64 > self.threshold * f64::from(ask.prompt_tokens);
         let by_prefix = known && !unbalanced;
-        let holder = if by_prefix { self.holder(node, loads) } else { None };
         if scores.kept() {
             for replica in view.replicas().filter(|&replica| !by_prefix || self.holds(node, replica)) {
                 scores.set(replica, -(view.load(replica).calls as f64));
             }
         }
-        holder.unwrap_or_else(|| view.least())
+        let mut chance = self.chance;
+        let picked = random_fewest(loads, &mut chance, |replica| !by_prefix || self.holds(node, replica));
+        self.chance = chance;
+        picked.unwrap_or(0)
     }
 
     fn sent(&mut self, ask: &Ask, view: &View<'_>, replica: u32) {
@@ -237,6 +239,22 @@ mod tests {
         // 33 above the least, but not more than 1.1 times it.
         set(&mut stage, [400, 400, 433]);
         assert_eq!(stage.decide(&mut *router, 2).0, 2);
+    }
+
+    /// A new prompt goes to any of the idle replicas, a known one to who saw it.
+    #[test]
+    fn equal_loads_are_drawn() {
+        let prompts: Vec<Vec<(u64, u32)>> = (0..300).map(|id| vec![(id, 128)]).collect();
+        let borrowed: Vec<&[(u64, u32)]> = prompts.iter().map(Vec::as_slice).collect();
+        let stage = Stage::new(3, &borrowed);
+        let mut router = stage.router("cache-aware", 1);
+        let mut counts = [0; 3];
+        for call in 0..300 {
+            let (picked, _) = stage.decide(&mut *router, call);
+            assert_eq!(stage.decide(&mut *router, call).0, picked);
+            counts[picked as usize] += 1;
+        }
+        assert!(counts.iter().all(|count| (75..125).contains(count)), "{counts:?}");
     }
 
     /// Three prompts of 8 blocks, the last two alike in 4: 20 blocks. A trim to 12 takes the first, which is the oldest.

@@ -3,11 +3,16 @@
 //! is held on the device (1), the host (0.75) or disk (0.25). At temperature 0 the least cost wins, equal ones by chance; above, by a
 //! softmax over costs scaled to 0..1.
 //!
-//! Simplified: active prefill is what engines have not computed, prompts that wait in full; decode blocks are those that
-//! running calls hold. The call's own blocks, which cost everywhere the same, are left out there; there is no disk.
+//! What is active is known in one of two ways. By engines' reports: active prefill is what they have not computed, prompts
+//! that wait in full; decode blocks are those that running calls hold; the call's own, which cost everywhere about the same,
+//! are left out. By the router's own books, as Dynamo and its simulator keep them: active prefill is what was not found
+//! cached of prompts when they were sent, until their first token; decode blocks are those of the prompts that were sent and
+//! have not ended, each counted once, with the call's own that are not among them. There is no disk.
 
+use super::books::Books;
 use super::pick::{first_highest, keep, random_highest};
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
+use crate::serve::prefix::PrefixTree;
 use crate::synth::Chance;
 
 pub(super) const PARAMS: &[Param] = &[
@@ -46,6 +51,13 @@ pub(super) const PARAMS: &[Param] = &[
         whole: false,
         range: (0.0, 1e9),
     },
+    Param {
+        key: "books",
+        about: "1: what is active is what the router sent, not what engines report",
+        default: 0.0,
+        whole: true,
+        range: (0.0, 1.0),
+    },
 ];
 
 pub(super) const PRESETS: &[Preset] = &[
@@ -55,10 +67,17 @@ pub(super) const PRESETS: &[Preset] = &[
         source: "Dynamo with `--agentic`",
         values: &[("device", 2.0), ("scale", 4.0), ("request", 64.0)],
     },
+    Preset {
+        name: "dynosim",
+        source: "Dynamo and its simulator (dynamo-mocker 1.6.1), with the router's own books",
+        values: &[("books", 1.0)],
+    },
 ];
 
 #[derive(Clone)]
-pub(super) struct DynamoKv {
+pub(super) struct DynamoKv<'a> {
+    tree: &'a PrefixTree,
+    books: Option<Books>,
     temperature: f64,
     device: f64,
     host: f64,
@@ -67,9 +86,12 @@ pub(super) struct DynamoKv {
     chance: Chance,
 }
 
-impl DynamoKv {
-    pub(super) fn new(choice: &Choice, cluster: &Cluster<'_>) -> Self {
+impl<'a> DynamoKv<'a> {
+    pub(super) fn new(choice: &Choice, cluster: &Cluster<'a>) -> Self {
+        let books = || Books::new(cluster.tree, cluster.replicas, cluster.work.calls.len());
         DynamoKv {
+            tree: cluster.tree,
+            books: (choice.whole("books") == 1).then(books),
             temperature: choice.get("temperature"),
             device: choice.get("device"),
             host: choice.get("host"),
@@ -80,13 +102,21 @@ impl DynamoKv {
     }
 
     fn cost(&self, ask: &Ask, view: &View<'_>, replica: u32) -> f64 {
-        let load = view.load(replica);
-        let device = view.held.device(replica, ask.prompt);
-        let host = view.held.anywhere(replica, ask.prompt).saturating_sub(device);
-        let tokens = load.prefill_tokens + u64::from(ask.prompt_tokens);
+        let (prefill_tokens, held, calls) = match &self.books {
+            Some(books) => {
+                let held = books.blocks_with(self.tree, replica, ask.prompt);
+                (books.prefill_tokens(replica), held, books.calls(replica))
+            }
+            None => {
+                let load = view.load(replica);
+                (load.prefill_tokens, load.used_blocks, load.calls)
+            }
+        };
+        let (device, host) = held_by(replica, ask, view);
+        let tokens = prefill_tokens + u64::from(ask.prompt_tokens);
         let blocks = tokens as f64 / f64::from(view.tree.block_tokens());
-        let credit = self.device * f64::from(device) + self.host * f64::from(host);
-        self.scale * (blocks - credit).max(0.0) + load.used_blocks as f64 + self.request * load.calls as f64
+        let credit = self.device * device + self.host * host;
+        self.scale * (blocks - credit).max(0.0) + held as f64 + self.request * calls as f64
     }
 
     /// A replica by softmax over costs that are scaled to 0..1.
@@ -109,15 +139,46 @@ impl DynamoKv {
     }
 }
 
-impl Router for DynamoKv {
+/// Blocks of the prompt on the device, and on the host beyond those.
+fn held_by(replica: u32, ask: &Ask, view: &View<'_>) -> (f64, f64) {
+    let device = view.held.device(replica, ask.prompt);
+    let host = view.held.anywhere(replica, ask.prompt).saturating_sub(device);
+    (f64::from(device), f64::from(host))
+}
+
+impl Router for DynamoKv<'_> {
     fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
         let values: Vec<f64> = view.replicas().map(|replica| -self.cost(ask, view, replica)).collect();
         keep(scores, &values);
         if self.temperature > 0.0 { self.draw(&values) } else { random_highest(&values, &mut self.chance) }
     }
 
+    fn sent(&mut self, ask: &Ask, view: &View<'_>, replica: u32) {
+        let Some(books) = &mut self.books else { return };
+        let (device, host) = held_by(replica, ask, view);
+        let cached = (device + self.host * host) * f64::from(view.tree.block_tokens());
+        let tokens = u64::from(ask.prompt_tokens).saturating_sub(libm::round(cached) as u64);
+        books.sent(self.tree, replica, ask.call, tokens);
+    }
+
     fn sees(&self) -> Sees {
         Sees::Caches
+    }
+
+    fn watches_starts(&self) -> bool {
+        self.books.is_some()
+    }
+
+    fn started(&mut self, call: u32, replica: u32) {
+        if let Some(books) = &mut self.books {
+            books.started(replica, call);
+        }
+    }
+
+    fn ended(&mut self, call: u32, replica: u32) {
+        if let Some(books) = &mut self.books {
+            books.ended(self.tree, replica, call);
+        }
     }
 }
 
@@ -159,6 +220,26 @@ mod tests {
         let picks: Vec<u32> = (0..200).map(|_| stage.decide(&mut *router, 0).0).collect();
         let first = picks.iter().filter(|&&picked| picked == 0).count();
         assert!(!picks.contains(&1) && (70..130).contains(&first), "equal ones by chance: {first}");
+    }
+
+    /// Two replicas, prompts of 20 blocks that share 16, blocks of 16 tokens; the second replica holds 8 of them. By its own
+    /// books the router knows nothing of reports: 20 + 20 there, 20 − 8 + 20 here. The call goes to the second: 12 blocks are to
+    /// be computed and 20 active. The next costs 20 + 20 = 40 or 12 + 20 − 8 + 20 + 4 = 48, until the first token is made:
+    /// 36; when the call ends it is 32 again.
+    #[test]
+    fn its_own_books_count_what_it_sent() {
+        let mut stage = Stage::new(2, &[&[(1, 256), (2, 64)], &[(1, 256), (3, 64)]]);
+        stage.device = vec![0, 8];
+        stage.loads[1].prefill_tokens = 1_000_000;
+        let mut router = stage.router("dynamo-kv:dynosim", 1);
+        assert!(router.watches_starts() && !stage.router("dynamo-kv", 1).watches_starts());
+        assert_eq!(stage.decide(&mut *router, 0), (1, vec![Some(-40.0), Some(-32.0)]));
+        let mut other = router.clone();
+        assert_eq!(stage.decide(&mut *other, 1), (0, vec![Some(-40.0), Some(-48.0)]));
+        router.started(0, 1);
+        assert_eq!(stage.decide(&mut *router.clone(), 1), (1, vec![Some(-40.0), Some(-36.0)]));
+        router.ended(0, 1);
+        assert_eq!(stage.decide(&mut *router, 1), (1, vec![Some(-40.0), Some(-32.0)]));
     }
 
     /// Scaled costs 0, 0.5 and 1 at temperature 0.5: weights 1, e⁻¹ and e⁻², of a sum of 1.5032.

@@ -62,6 +62,7 @@ impl Stage {
                 start: Start::default(),
                 priority: 0,
                 predict_key: 0,
+                new_tokens: 0,
             });
             work.sessions.push(WorkSession {
                 id: id.to_string(),

@@ -1,6 +1,8 @@
-//! Routers: which replica answers a call. One file each; the registry lists them.
+//! Routers: which replica answers a call. One file each; the registry lists them. Among equals each does what its source does, and
+//! says it at the head of its file; where there is none to follow, load decides, then chance.
 
 mod aibrix;
+mod books;
 mod cache_aware;
 mod dynamo_kv;
 mod index;
@@ -38,6 +40,12 @@ pub trait Router: DynClone {
     fn sent(&mut self, _ask: &Ask, _view: &View<'_>, _replica: u32) {}
     /// How much of the cluster it looks at.
     fn sees(&self) -> Sees;
+    /// Whether it must be told of first tokens.
+    fn watches_starts(&self) -> bool {
+        false
+    }
+    /// A call that it had sent made its first token; again, where the call was thrown out and is computed again.
+    fn started(&mut self, _call: u32, _replica: u32) {}
     /// A call that it had sent ended, or was thrown out for good.
     fn ended(&mut self, _call: u32, _replica: u32) {}
 }
@@ -126,15 +134,21 @@ pub const ROUTERS: &[About] = &[
         preble::PRESETS,
     ),
     About::plain("mooncake-conductor", "Mooncake's conductor: the least estimated time to first token"),
-    About::plain("oracle", "the least true time to first token, which no router can know; slow"),
+    About::plain(
+        "oracle",
+        "the least true time to first token of each call alone, which no router can know: greedy, no bound on a run; slow",
+    ),
 ];
+
+/// Their names alone.
+pub const NAMES: [&str; ROUTERS.len()] = choice::names(ROUTERS);
 
 /// Makes a router.
 pub fn make<'a>(choice: &Choice, cluster: &Cluster<'a>) -> Box<dyn Router + 'a> {
     match choice.name() {
         "random" => Box::new(random::Random::new(cluster)),
         "session-affinity" => Box::new(session_affinity::SessionAffinity),
-        "least-load" => Box::new(least_load::LeastLoad),
+        "least-load" => Box::new(least_load::LeastLoad::default()),
         "power-of-two" => Box::new(power_of_two::PowerOfTwo::new(cluster)),
         "cache-aware" => Box::new(cache_aware::CacheAware::new(choice, cluster)),
         "prefix-hash" => Box::new(prefix_hash::PrefixHash::new(choice, cluster)),
@@ -142,13 +156,20 @@ pub fn make<'a>(choice: &Choice, cluster: &Cluster<'a>) -> Box<dyn Router + 'a> 
         "dynamo-kv" => Box::new(dynamo_kv::DynamoKv::new(choice, cluster)),
         "llm-d" => Box::new(llm_d::LlmD::new(choice, cluster)),
         "aibrix" => Box::new(aibrix::Aibrix::new(choice, cluster)),
-        "production-stack" => Box::new(production_stack::ProductionStack::new(choice)),
+        "production-stack" => Box::new(production_stack::ProductionStack::new(choice, cluster)),
         "vllm-dp" => Box::new(vllm_dp::VllmDp::new(choice)),
         "preble-e2" => Box::new(preble::PrebleE2::new(choice, cluster)),
-        "mooncake-conductor" => Box::new(mooncake::Mooncake),
-        "oracle" => Box::new(oracle::Oracle),
+        "mooncake-conductor" => Box::new(mooncake::Mooncake::new(cluster)),
+        "oracle" => Box::new(oracle::Oracle::new(cluster)),
         _ => Box::new(round_robin::RoundRobin::default()),
     }
+}
+
+/// How much of the cluster a router looks at.
+pub fn sees(choice: &Choice) -> Sees {
+    let work = Workload::default();
+    let tree = PrefixTree::build(&work, 1);
+    make(choice, &Cluster { replicas: 1, work: &work, tree: &tree, capacity_blocks: 1, seed: 1 }).sees()
 }
 
 /// The accepted names, for help texts and errors.

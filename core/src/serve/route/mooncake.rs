@@ -4,15 +4,24 @@
 //! Simplified: computing and transfer follow the simulation's own costs, and of what waits only its tokens count. The source
 //! may also move a prefix between replicas when another holds far more of it; there is no such transfer here, so that branch
 //! and its threshold are left out, and hot blocks spread by being computed where the wait is shorter. Nothing is rejected.
+//! The paper's loop keeps the first of equal estimates in an order that it does not give: here it is the replica with the
+//! fewest prompt tokens, and of these any.
 
-use super::pick::{first_highest, keep};
-use super::{Ask, Router, Scores, Sees, View};
+use super::pick::{keep, lightest_highest};
+use super::{Ask, Cluster, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, StepWork, pairs};
+use crate::synth::Chance;
 
 #[derive(Clone)]
-pub(super) struct Mooncake;
+pub(super) struct Mooncake {
+    chance: Chance,
+}
 
 impl Mooncake {
+    pub(super) fn new(cluster: &Cluster<'_>) -> Self {
+        Mooncake { chance: Chance::part(cluster.seed, &[8]) }
+    }
+
     /// Milliseconds.
     fn estimate(&self, ask: &Ask, view: &View<'_>, replica: u32) -> f64 {
         let prompt = u64::from(ask.prompt_tokens);
@@ -34,7 +43,7 @@ impl Router for Mooncake {
     fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
         let values: Vec<f64> = view.replicas().map(|replica| -self.estimate(ask, view, replica)).collect();
         keep(scores, &values);
-        first_highest(&values)
+        lightest_highest(&values, view.loads, &mut self.chance)
     }
 
     fn sees(&self) -> Sees {
@@ -74,5 +83,17 @@ mod tests {
         let (picked, scores) = stage.decide(&mut *router, 0);
         assert_eq!(picked, 1);
         assert!((scores[1].unwrap() + 1.01).abs() < 1e-9, "{scores:?}");
+    }
+
+    /// All idle and empty: any replica. With tokens that are computed already two estimates are alike still, and the others win.
+    #[test]
+    fn an_empty_cluster_does_not_pile_up() {
+        let mut stage = Stage::new(3, &[&[(1, 320)]]);
+        let mut router = stage.router("mooncake-conductor", 1);
+        let mut counts = [0; 3];
+        (0..300).for_each(|_| counts[stage.decide(&mut *router, 0).0 as usize] += 1);
+        assert!(counts.iter().all(|count| (75..125).contains(count)), "{counts:?}");
+        (stage.loads[0].tokens, stage.loads[1].tokens) = (320, 320);
+        assert!((0..20).all(|_| stage.decide(&mut *router, 0).0 == 2));
     }
 }

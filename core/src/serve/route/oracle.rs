@@ -1,19 +1,36 @@
 //! The oracle: the replica that would make the call's first token first, if nothing more came. It knows what no router
 //! can: every queue, cache and length as they are. Found by letting a copy of each replica go on, so it is slow.
 //!
-//! It is the best for each call alone; what a choice does to later calls it does not weigh.
+//! It is greedy: the best for each call alone, as long as nothing comes behind it. What a choice does to later calls, what it
+//! leaves cached where or whom it delays, it does not weigh; so it is no bound on a run, and a router that looks at less may
+//! have the better mean. Of equal times it takes the replica with the fewest prompt tokens, of these one by a chance that hangs
+//! on the seed and the call alone, so that asking it what it would have picked changes nothing.
 
-use super::pick::keep;
-use super::{Ask, Router, Scores, Sees, View};
+use super::pick::{keep, random_highest};
+use super::{Ask, Cluster, Load, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, Ps};
+use crate::synth::Chance;
 
 #[derive(Clone)]
-pub(super) struct Oracle;
+pub(super) struct Oracle {
+    seed: u64,
+}
 
-/// What the oracle picks: the least time, the first of equal ones.
-pub(in crate::serve) fn earliest(first_tokens: &[Option<Ps>]) -> u32 {
-    let time = |&(replica, first): &(u32, &Option<Ps>)| (first.unwrap_or(Ps::MAX), replica);
-    (0..).zip(first_tokens).min_by_key(time).map_or(0, |(replica, _)| replica)
+impl Oracle {
+    pub(super) fn new(cluster: &Cluster<'_>) -> Self {
+        Oracle { seed: cluster.seed }
+    }
+}
+
+/// What the oracle picks for a call.
+pub(in crate::serve) fn earliest(call: u32, first_tokens: &[Option<Ps>], loads: &[Load], seed: u64) -> u32 {
+    let time = |first: &Option<Ps>| first.unwrap_or(Ps::MAX);
+    let Some(least) = first_tokens.iter().map(time).min() else { return 0 };
+    let tokens = |(first, load): (&Option<Ps>, &Load)| {
+        if time(first) == least { -(load.tokens as f64) } else { f64::NEG_INFINITY }
+    };
+    let values: Vec<f64> = first_tokens.iter().zip(loads).map(tokens).collect();
+    random_highest(&values, &mut Chance::part(seed, &[7, u64::from(call)]))
 }
 
 impl Router for Oracle {
@@ -25,7 +42,7 @@ impl Router for Oracle {
             let values: Vec<f64> = view.first_tokens.iter().map(ms).collect();
             keep(scores, &values);
         }
-        earliest(view.first_tokens)
+        earliest(ask.call, view.first_tokens, view.loads, self.seed)
     }
 
     fn sees(&self) -> Sees {
@@ -45,7 +62,28 @@ mod tests {
         stage.first_tokens = vec![Some(5_000 * PS_PER_US), None, Some(3_000 * PS_PER_US)];
         let (picked, scores) = stage.decide(&mut *stage.router("oracle", 1), 0);
         assert_eq!((picked, scores), (2, vec![Some(-4.0), None, Some(-2.0)]));
-        stage.first_tokens = vec![None; 3];
+        // One replica is not looked ahead on.
+        stage.first_tokens = Vec::new();
         assert_eq!(stage.decide(&mut *stage.router("oracle", 1), 0).0, 0);
+    }
+
+    /// Of equal times the fewest tokens; of these by chance, and for one call always the same.
+    #[test]
+    fn equal_times_go_by_load_then_by_chance() {
+        let prompt: &[(u64, u32)] = &[(1, 32)];
+        let mut stage = Stage::new(3, &[prompt; 60]);
+        stage.first_tokens = vec![Some(5); 3];
+        (stage.loads[0].tokens, stage.loads[1].tokens, stage.loads[2].tokens) = (8, 9, 8);
+        let picked = |seed| -> Vec<u32> {
+            (0..60).map(|call| stage.decide(&mut *stage.router("oracle", seed), call).0).collect()
+        };
+        let found = picked(1);
+        assert!(found.iter().all(|&replica| replica != 1));
+        assert!((15..45).contains(&found.iter().filter(|&&replica| replica == 0).count()), "{found:?}");
+        assert_eq!(found, picked(1));
+        assert_ne!(found, picked(2));
+        stage.first_tokens = vec![None; 3];
+        stage.loads[1].tokens = 0;
+        assert_eq!(stage.decide(&mut *stage.router("oracle", 1), 0).0, 1);
     }
 }

@@ -6,7 +6,8 @@
 //! output of calls that ended times the time of a step. Simplified: what replicas hold is known exactly, where the source
 //! follows a tree of its own; eviction costs computing again what the new blocks drive out, assuming memory is
 //! full as the source does, times the share of its prompts that the replica found cached, where the source
-//! looks the victims up; copies are made when a call comes, where the source rebalances its tree from time to time.
+//! looks the victims up; copies are made when a call comes, where the source rebalances its tree from time to time. Of equal costs
+//! the first wins, as in the source; since what was sent counts, an idle cluster does not pile up on it.
 
 use super::pick::{first_highest, keep};
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};

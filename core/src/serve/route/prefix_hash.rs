@@ -1,5 +1,6 @@
 //! smg's prefix hash: the first 256 tokens of a prompt belong to a place on a consistent-hash ring; where the replica
-//! there has more than 1.25 times the mean load, the one with the fewest calls of those that have not.
+//! there has more than 1.25 times the mean load, the one with the fewest calls of those that have not, and of equal ones the
+//! first, as in the source.
 //!
 //! A prefix is known by the block that its 256th token lies in (by its last whole block where it is shorter), and
 //! prompts without a whole block hash by call.

@@ -25,12 +25,26 @@ impl Scores {
     /// Notes the score of one replica.
     pub fn set(&mut self, replica: u32, score: f64) {
         if let Some(place) = self.kept.as_mut().and_then(|kept| kept.get_mut(replica as usize)) {
-            *place = Some(score);
+            // A cost of nothing is 0, not -0.
+            *place = Some(score + 0.0);
         }
     }
 
     /// All of them; null where a replica was not considered.
     pub fn into_values(self) -> Vec<Option<f64>> {
         self.kept.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_has_no_sign() {
+        let mut scores = Scores::on(3);
+        scores.set(0, -0.0);
+        scores.set(2, -1.5);
+        assert_eq!(serde_json::to_string(&scores.into_values()).unwrap(), "[0.0,null,-1.5]");
     }
 }

@@ -3,7 +3,8 @@
 //! Loads are polled every 10 s; in between what was sent is added.
 //!
 //! Simplified: queued tokens are those not computed yet, what is cached of waiting prompts included; engines report
-//! no throughput, so the source's fallback of 2,000 tokens/s always holds; the first poll is at the first call.
+//! no throughput, so the source's fallback of 2,000 tokens/s always holds; the first poll is at the first call. Of equal scores
+//! the first wins, as in the source; since what was sent is added, an idle cluster does not pile up on it.
 
 use super::pick::{first_highest, keep};
 use super::{Ask, Choice, Load, Param, Preset, Router, Scores, Sees, View};

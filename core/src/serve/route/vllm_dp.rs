@@ -1,7 +1,8 @@
 //! vLLM's data-parallel engines: a waiting call weighs as much as four running ones. The counts that engines report
 //! come every 100 ms; in between a call that was sent counts as waiting, so that a burst does not all go one way.
 //!
-//! The source publishes counts only when they changed, which is the same for who reads them.
+//! The source publishes counts only when they changed, which is the same for who reads them. Of equal counts the first wins, as
+//! with its one front end; several begin to look at different engines.
 
 use super::{Ask, Choice, Param, Preset, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, Ps};

@@ -7,6 +7,7 @@ use crate::scenario::{self, ScenarioArgs};
 use crate::{output, terminal};
 use atr_core::advise::{self, Options, Search};
 use atr_core::metrics::objective;
+use atr_core::policy::Scenario;
 use std::process::ExitCode;
 
 /// Arguments of `advise`.
@@ -61,6 +62,8 @@ pub(crate) fn run(args: &AdviseArgs, json: bool) -> anyhow::Result<ExitCode> {
         let why = "`--stepwise` is for checking one simulation, expected it with `simulate`";
         return Err(WrongCall(why.to_owned()).into());
     }
+    // Advice tries what the policies do, whichever are shown.
+    Scenario { policies: Scenario::default().policies, ..scenario.clone() }.validate()?;
     let options = Options {
         scenario,
         objectives: args.slo.clone().map(|slo| slo.0).unwrap_or_default(),
@@ -68,7 +71,8 @@ pub(crate) fn run(args: &AdviseArgs, json: bool) -> anyhow::Result<ExitCode> {
         sample_calls: args.sample_calls,
     };
     let imported = args.input.read()?;
-    let mut tell = |what: &str| output::progress(what);
+    options.scenario.validate_on(&imported.sessions)?;
+    let mut tell = |what: &str, done: u64| output::progress(format!("{done} simulations done, next: {what}"));
     let advice = advise::run(&imported.sessions, &options, &mut tell)?;
     if json {
         output::emit_json(&advice)?;

@@ -2,12 +2,14 @@
 
 use super::values::{self, Written};
 use crate::args::WrongCall;
-use crate::scenario as cli;
 use anyhow::Context;
-use atr_core::policy::Scenario;
+use atr_core::choice::did_you_mean;
+use atr_core::policy::{Idle, Scenario, ScenarioError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -34,9 +36,9 @@ pub(crate) struct Grid {
     over: Vec<(&'static str, Vec<Value>)>,
 }
 
-/// What varies at a point, by key in the order of the grid.
+/// What varies at a point, by key in the order of the grid, without the keys that nothing reads there.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Place<'a>(pub(crate) Vec<(&'static str, &'a Value)>);
+pub(crate) struct Place<'a>(pub(crate) Vec<(&'static str, Cow<'a, Value>)>);
 
 /// One scenario of the grid.
 #[derive(Clone, Debug)]
@@ -47,14 +49,23 @@ pub(crate) struct Point<'a> {
     pub(crate) index: usize,
     /// What varies.
     pub(crate) place: Place<'a>,
-    /// The whole of it.
+    /// The whole of it, without the options that nothing reads.
     pub(crate) scenario: Scenario,
+}
+
+/// All points of a grid. Combinations of values that come to the same scenario are one point.
+pub(crate) struct Points<'a> {
+    pub(crate) all: Vec<Point<'a>>,
+    /// Combinations that came to a point before them.
+    pub(crate) merged: usize,
+    /// Keys that were left out somewhere, with the first reason why.
+    pub(crate) left_out: BTreeMap<&'static str, String>,
 }
 
 impl Serialize for Place<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(Some(self.0.len()))?;
-        self.0.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))?;
+        self.0.iter().try_for_each(|(key, value)| map.serialize_entry(key, &**value))?;
         map.end()
     }
 }
@@ -104,6 +115,7 @@ impl Grid {
         let order = |key: &str| values::keys().iter().position(|known| *known == key);
         grid.over.sort_by_key(|(key, _)| order(key));
         grid.check_size()?;
+        grid.check_idle(&defaults).context("at every point of the grid")?;
         Ok(grid)
     }
 
@@ -169,7 +181,7 @@ impl Grid {
             wrong(error.context(format!("`{found}`")))
         })?;
         for value in &values {
-            cli::check(&values::with(&self.base, key, value.clone())?.0)?;
+            values::with(&self.base, key, value.clone())?.0.check_values()?;
         }
         Ok(values)
     }
@@ -208,28 +220,99 @@ impl Grid {
         fixed
     }
 
+    fn size(&self) -> usize {
+        self.over.iter().map(|(_, values)| values.len()).product()
+    }
+
+    /// Places of the values in their lists at a combination; the last key varies fastest.
+    fn combination(&self, index: usize) -> Vec<usize> {
+        let mut rest = index;
+        let mut places: Vec<usize> = Vec::new();
+        for (_, values) in self.over.iter().rev() {
+            places.push(rest % values.len());
+            rest /= values.len();
+        }
+        places.reverse();
+        places
+    }
+
+    fn scenario(&self, places: &[usize]) -> anyhow::Result<Scenario> {
+        let mut scenario = self.base.clone();
+        let varied = self.over.iter().zip(places);
+        scenario.extend(varied.map(|((key, values), &place)| ((*key).to_owned(), values[place].clone())));
+        Ok(serde_json::from_value(Value::Object(scenario))?)
+    }
+
+    /// Refuses a value that nothing reads, wherever it stands.
+    fn check_idle(&self, defaults: &Map<String, Value>) -> anyhow::Result<()> {
+        let fixed = values::keys().iter().copied().filter(|key| {
+            self.base.get(*key) != defaults.get(*key) && !self.over.iter().any(|(varied, _)| varied == key)
+        });
+        let fixed: Vec<&'static str> = fixed.collect();
+        // By key and place of the value: nothing where something reads it, else why nothing does so far.
+        let mut known: BTreeMap<(&'static str, usize), Option<Idle>> = BTreeMap::new();
+        for index in 0..self.size() {
+            let places = self.combination(index);
+            let varied = self.over.iter().zip(&places).map(|((key, _), &place)| (*key, place));
+            let here: Vec<(&'static str, usize)> = fixed.iter().map(|key| (*key, 0)).chain(varied).collect();
+            if here.iter().all(|value| matches!(known.get(value), Some(None))) {
+                continue;
+            }
+            let (_, idle) = self.scenario(&places)?.pruned();
+            for value in here {
+                match idle.iter().find(|idle| idle.key == value.0) {
+                    Some(idle) => {
+                        known.entry(value).or_insert_with(|| Some(idle.clone()));
+                    }
+                    None => {
+                        known.insert(value, None);
+                    }
+                }
+            }
+        }
+        match known.into_values().flatten().next() {
+            Some(idle) => Err(ScenarioError::from(idle).into()),
+            None => Ok(()),
+        }
+    }
+
     /// All points, the last key varying fastest.
     ///
     /// # Errors
-    /// When two of them are equal, which no checked grid has.
-    pub(crate) fn points(&self, inputs_sha256: &str) -> anyhow::Result<Vec<Point<'_>>> {
-        let count: usize = self.over.iter().map(|(_, values)| values.len()).product();
-        (0..count)
-            .map(|index| {
-                let mut rest = index;
-                let mut place: Vec<(&'static str, &Value)> = Vec::new();
-                for (key, values) in self.over.iter().rev() {
-                    place.push((key, &values[rest % values.len()]));
-                    rest /= values.len();
-                }
-                place.reverse();
-                let mut scenario = self.base.clone();
-                scenario.extend(place.iter().map(|(key, value)| ((*key).to_owned(), (*value).clone())));
-                let scenario: Scenario = serde_json::from_value(Value::Object(scenario))?;
-                let id = id(inputs_sha256, &serde_json::to_string(&scenario)?);
-                Ok(Point { id, index, place: Place(place), scenario })
-            })
-            .collect()
+    /// When a scenario cannot be written, which a checked grid's can.
+    pub(crate) fn points(&self, inputs_sha256: &str) -> anyhow::Result<Points<'_>> {
+        let mut points = Points { all: Vec::new(), merged: 0, left_out: BTreeMap::new() };
+        let mut ids = HashSet::new();
+        for index in 0..self.size() {
+            let places = self.combination(index);
+            let (scenario, idle) = self.scenario(&places)?.pruned();
+            let id = id(inputs_sha256, &serde_json::to_string(&scenario)?);
+            for idle in &idle {
+                points.left_out.entry(idle.key).or_insert_with(|| idle.why.clone());
+            }
+            if !ids.insert(id.clone()) {
+                points.merged += 1;
+                continue;
+            }
+            let place = self.place(&places, &scenario, &idle)?;
+            points.all.push(Point { id, index: points.all.len(), place, scenario });
+        }
+        Ok(points)
+    }
+
+    /// What varies at a point; of a key that is idle, what is left of its value, if anything is.
+    fn place(&self, places: &[usize], left: &Scenario, idle: &[Idle]) -> anyhow::Result<Place<'_>> {
+        let mut place = Vec::new();
+        for ((key, values), &nth) in self.over.iter().zip(places) {
+            if !idle.iter().any(|idle| idle.key == *key) {
+                place.push((*key, Cow::Borrowed(&values[nth])));
+            } else if let Some(value) = object(left)?.remove(*key)
+                && Some(&value) != object(&Scenario::default())?.get(*key)
+            {
+                place.push((*key, Cow::Owned(value)));
+            }
+        }
+        Ok(Place(place))
     }
 }
 
@@ -254,9 +337,22 @@ fn read_file(path: &Path) -> anyhow::Result<GridFile> {
 
 /// The key's own name.
 fn known(key: &str) -> anyhow::Result<&'static str> {
-    values::keys().iter().copied().find(|known| *known == key).ok_or_else(|| {
-        WrongCall(format!("unknown key `{key}`, expected one of: {}", values::keys().join(", "))).into()
+    if let Some((_, instead)) = NOT_WRITTEN.iter().find(|(not, _)| *not == key) {
+        return Err(WrongCall(format!("no file of a sweep holds it, expected `simulate {instead}`")).into());
+    }
+    varying().find(|known| *known == key).ok_or_else(|| {
+        let known = varying().collect::<Vec<_>>().join(", ");
+        WrongCall(format!("unknown key `{key}`{}, expected one of: {known}", did_you_mean(key, &known)))
+            .into()
     })
+}
+
+/// Keys that say what is kept of a run, which a sweep does not write, and where it is written.
+const NOT_WRITTEN: [(&str, &str); 2] = [("decisions", "--decisions FILE"), ("curves", "--outcome FILE")];
+
+/// Keys that a grid may name.
+pub(crate) fn varying() -> impl Iterator<Item = &'static str> {
+    values::keys().iter().copied().filter(|key| NOT_WRITTEN.iter().all(|(not, _)| not != key))
 }
 
 fn wrong(error: anyhow::Error) -> anyhow::Error {

@@ -1,6 +1,7 @@
 //! `sweep`: a grid of set-ups over the same traces, on all cores, resumable, in shards that merge to
 //! the same bytes.
 
+mod alike;
 mod best;
 mod grid;
 mod store;
@@ -18,8 +19,9 @@ use atr_core::policy::PolicyRun;
 use atr_core::trace::Session;
 use atr_core::trace::ndjson;
 use best::{TableArgs, Wanted};
-use grid::{Grid, GridArgs, Point, Shard};
+use grid::{Grid, GridArgs, Point, Points, Shard};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -87,7 +89,7 @@ fn help() -> String {
     format!(
         "Every key of a scenario can vary: {}.\nThe other flags are those of `simulate`, whose help names policies and \
          parts.\n`docs/sweeps.md` describes grids, files and clusters.",
-        values::keys().join(", ")
+        grid::varying().collect::<Vec<_>>().join(", ")
     )
 }
 
@@ -116,7 +118,14 @@ pub(crate) fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let folder = args.outcomes.as_deref().map(make_folder).transpose()?;
     let imported = args.input.read()?;
     let inputs = inputs(&imported.sessions)?;
-    let mut points = grid.points(&inputs.sha256)?;
+    let Points { all: mut points, merged, left_out } = grid.points(&inputs.sha256)?;
+    for (key, why) in left_out {
+        output::note(format_args!("note: `{key}` is left out where nothing reads it: {why}"));
+    }
+    if merged > 0 {
+        let all = count((points.len() + merged) as u64, "combination");
+        output::note(format_args!("note: {all} come to {}", count(points.len() as u64, "point")));
+    }
     let header = Header::new(&grid, &inputs, points.len(), args.shard.map(Shard::text))?;
     if let Some(shard) = args.shard {
         shard.keep(&mut points);
@@ -149,6 +158,10 @@ pub(crate) fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     };
     // A part may happen to have bad points only; that must not have it run again and again.
     check(&rows, args.input.read.strict, args.shard.is_some())?;
+    // Of a part nothing can be said: other parts may differ.
+    if args.shard.is_none() {
+        alike::tell(&rows)?;
+    }
     print(&answer, &wanted, json)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -158,6 +171,7 @@ fn merged(args: &MergeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (header, rows) = store::merge(&args.files, args.out.as_deref())?;
     let answer = Answer { header: &header, rows: &rows, wall_ms: None, calls_per_s: None };
     check(&rows, false, false)?;
+    alike::tell(&rows)?;
     if args.out.as_deref() != Some(Path::new("-")) {
         print(&answer, &wanted, json)?;
     }
@@ -243,9 +257,13 @@ fn make_folder(path: &Path) -> anyhow::Result<&Path> {
     Ok(path)
 }
 
-fn varied<'a>(grid: &'a Grid, point: &Point<'a>) -> Vec<Varied<'a>> {
-    let pairs = grid.over().iter().zip(&point.place.0);
-    pairs.map(|((key, all), &(_, value))| Varied { key, all, value, shown: values::shown(value) }).collect()
+fn varied<'a>(grid: &'a Grid, point: &'a Point<'_>) -> Vec<Varied<'a>> {
+    let one = |(key, all): &'a (&'static str, Vec<Value>)| {
+        let here = point.place.0.iter().find(|(known, _)| known == key);
+        let value = here.map_or(&Value::Null, |(_, value)| &**value);
+        Varied { key, all, value, shown: values::shown(value) }
+    };
+    grid.over().iter().map(one).collect()
 }
 
 fn cores() -> usize {

@@ -86,9 +86,27 @@ pub(super) fn keys() -> &'static [&'static str] {
 pub(super) fn with(base: &Map<String, Value>, key: &str, value: Value) -> anyhow::Result<(Scenario, Value)> {
     let mut changed = base.clone();
     changed.insert(key.to_owned(), value.clone());
-    let scenario: Scenario = serde_json::from_value(Value::Object(changed))?;
+    let scenario: Scenario = serde_json::from_value(Value::Object(changed)).map_err(plain)?;
     let own = serde_json::to_value(&scenario)?.get(key).cloned();
     Ok((scenario, own.unwrap_or(value)))
+}
+
+/// What is expected, in our own words: a reader of JSON names the types of a language.
+fn plain(error: serde_json::Error) -> anyhow::Error {
+    let said = error.to_string();
+    let Some((_, expected)) = said.rsplit_once("expected ").filter(|_| !said.starts_with("unknown")) else {
+        return error.into();
+    };
+    anyhow::anyhow!(
+        "expected {}",
+        match expected {
+            "u32" | "u64" => "a whole number that is not negative",
+            "f64" => "a number",
+            "a boolean" => "`true` or `false`",
+            "a sequence" => "a list of names",
+            other => other,
+        }
+    )
 }
 
 /// All values that a text or JSON value stands for, each as the scenario itself writes it.
@@ -242,8 +260,11 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        assert!(wrong("replicas", "two").contains("expected u32"));
-        assert!(wrong("replicas", "-1").contains("`-1`"));
+        assert_eq!(wrong("replicas", "two"), "expected a whole number that is not negative");
+        assert_eq!(wrong("replicas", "1.5"), "expected a whole number that is not negative");
+        assert_eq!(wrong("reserve", "yes"), "expected `true` or `false`");
+        assert_eq!(wrong("speed", "fast"), "expected a number");
+        assert_eq!(wrong("replicas", "-1"), "expected a whole number that is not negative");
         assert!(wrong("replicas", "1,,2").contains("empty"));
         assert!(wrong("replicas", "4..1").contains("ends before it begins"));
         assert!(wrong("replicas", "1..4x1").contains("does not grow"));

@@ -102,7 +102,8 @@ fn one(
     let (id, index) = (point.id.clone(), point.index);
     let row =
         Row { id, index, point: to_raw_value(&point.place)?, scenario: None, policies: None, error: None };
-    match policy::simulate_from(sessions, &point.scenario, &mut shelf) {
+    let checked = point.scenario.validate_on(sessions);
+    match checked.and_then(|()| policy::simulate_from(sessions, &point.scenario, &mut shelf)) {
         Ok((resolved, runs)) => {
             keep(point, &runs).with_context(|| format!("point {}", point.id))?;
             let calls = runs.iter().map(|run| run.outcome.calls.len() as u64).sum();

@@ -41,7 +41,7 @@ pub(crate) fn Explorer() -> impl IntoView {
                 <p>"Every session that this paper rests on. Choose one, and step through its calls with the arrow keys. Each row is the prompt of one call. Solid: a server that forgets nothing would have it already. Hatched: it must be computed."</p>
                 <p class="note">"A long hatched stretch in the middle of a session means that the prefix broke: something early in the prompt changed, and everything behind it lost its place in the cache."</p>
             </div>
-            <div class="controls"><SetChoice value on_choose=choose /></div>
+            <div class="controls"><SetChoice testid="select-set" value on_choose=choose /></div>
             <SetProgress name=Signal::derive(move || set.get()) />
             {move || held.get().and_then(|held| sentences::set_limits(&held)).map(|text| view! { <p class="notice" data-testid="set-limits">{text}</p> })}
             {move || held.get().map(|held| view! { <SessionList held chosen /> })}
@@ -138,8 +138,16 @@ fn groups(context: Context) -> Vec<(String, Vec<(String, String)>)> {
     groups
 }
 
+/// A choice among all sets.
 #[component]
-fn SetChoice(value: Signal<String>, on_choose: Callback<String>) -> impl IntoView {
+pub(super) fn SetChoice(
+    /// For tests.
+    testid: &'static str,
+    /// The set that holds.
+    value: Signal<String>,
+    /// The reader chooses.
+    on_choose: Callback<String>,
+) -> impl IntoView {
     let context = context();
     let option = move |(name, text): (String, String)| {
         let selected = value.with(|value| *value == name);
@@ -153,8 +161,8 @@ fn SetChoice(value: Signal<String>, on_choose: Callback<String>) -> impl IntoVie
     };
     view! {
         <div class="control set-choice">
-            <label for="select-set">"Set of traces"</label>
-            <select id="select-set" data-testid="select-set" on:change=move |event| on_choose.run(event_target_value(&event))>
+            <label for=testid>"Set of traces"</label>
+            <select id=testid data-testid=testid on:change=move |event| on_choose.run(event_target_value(&event))>
                 {options}
             </select>
         </div>

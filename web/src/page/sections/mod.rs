@@ -1,5 +1,6 @@
 //! The sections of the paper, in order.
 
+pub(super) mod advice;
 pub(super) mod appendix;
 mod breaks;
 pub(super) mod explorer;

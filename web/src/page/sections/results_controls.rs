@@ -58,7 +58,7 @@ pub(super) fn Controls(base: Memo<Scenario>) -> impl IntoView {
     let one_session = |sessions: u32| words::plural(sessions.into(), "session");
     let routers = Signal::derive(|| {
         let own = (String::new(), "each policy's own".to_owned());
-        let all = route::ROUTERS.iter().map(|router| (router.name.to_owned(), router.name.to_owned()));
+        let all = route::NAMES.iter().map(|&name| (name.to_owned(), name.to_owned()));
         std::iter::once(own).chain(all).collect::<Vec<_>>()
     });
     let router = Signal::derive(move || context.view.with(|view| view.router.clone().unwrap_or_default()));

@@ -182,6 +182,12 @@ fn Own(held: Arc<SetView>) -> impl IntoView {
             section.scroll_into_view();
         }
     };
+    let advise = move |_| {
+        context.advised.set(Some(OWN.to_owned()));
+        if let Some(section) = dom::element("advice") {
+            section.scroll_into_view();
+        }
+    };
     let dropped = match held.unknown_keys {
         0 => String::new(),
         keys => format!(" {} dropped.", words::plural(keys, "unknown key")),
@@ -199,7 +205,7 @@ fn Own(held: Arc<SetView>) -> impl IntoView {
             <p class="status read" role="status">{read}</p>
             <Skipped held=held.clone() />
             {move || inspected.with(|one| one.as_ref().map(|one| view! { <Facts facts=facts(one) /> }))}
-            <p><button class="primary" data-testid="own-explore" on:click=explore>"Step through its sessions"</button></p>
+            <p><button class="primary" data-testid="own-explore" on:click=explore>"Step through its sessions"</button>" "<button data-testid="own-advise" on:click=advise>"Ask what to turn on"</button></p>
             {move || live.compared.with(|one| one.as_ref().and_then(|one| rejected(&one.body))).map(|text| view! { <p class="status">{text}</p> })}
             {move || live.trouble.get().map(|why| view! { <p class="notice" role="alert">{format!("It cannot be simulated: {why}.")}</p> })}
             <FigureFrame name="own-latency" number=12 figure badge source reserve=250 />

@@ -1,0 +1,191 @@
+//! What is said of an order of levers.
+
+use super::Sentence;
+use super::order::{Gain, Glance, LEAST_GAIN, MEAN_TTFT, OrderAdvice, Ranking};
+use super::units::{amount, calls_of, change, listed, value};
+use crate::figure::units::{grouped, percent, time};
+
+/// One step.
+pub(super) fn step(gain: &Gain, ranking: Ranking) -> Sentence {
+    let text = format!("On top of `{}`, `{}` gives {}.", gain.to, gain.lever, changes(gain, ranking));
+    rests(Sentence::new(text), gain, ranking)
+}
+
+/// All that is shown beside the table.
+pub(super) fn sentences(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
+    let mut says = vec![summary(advice, ranking)];
+    says.push(rule(advice, ranking));
+    says.extend(instead(advice, ranking));
+    says.extend(left(advice, ranking));
+    says.extend(unpressed(advice));
+    says.extend(research(advice, ranking));
+    says.extend(admits(advice, ranking));
+    says
+}
+
+fn summary(advice: &OrderAdvice, ranking: Ranking) -> Sentence {
+    match &advice.total {
+        Some(total) => {
+            let steps: Vec<String> = advice.steps.iter().map(named).collect();
+            let one = if let [_] = &steps[..] { "" } else { ", in this order" };
+            let text = format!(
+                "Turn on {}{one}. From `{}` that is {}.",
+                listed(&steps),
+                advice.base,
+                changes(total, ranking)
+            );
+            rests(Sentence::new(text), total, ranking)
+        }
+        None => {
+            let text = format!(
+                "Turn on nothing: no lossless lever that was tried on top of `{}` gains {:.0} % in `{}` or in mean TTFT.",
+                advice.base,
+                LEAST_GAIN * 100.0,
+                advice.ranked_by,
+            );
+            advice.left.iter().fold(Sentence::new(text), |sentence, gain| rests(sentence, gain, ranking))
+        }
+    }
+}
+
+/// How the order is found.
+fn rule(advice: &OrderAdvice, ranking: Ranking) -> Sentence {
+    let moves = if ranking.is_mean_ttft() { "" } else { " (in mean TTFT where that moves by less than 1 %)" };
+    let text = format!(
+        "Ordered by what each adds to `{}`{moves}, the column `gain`, on top of what stands above it; the lossy ones each \
+         alone on top of all steps.",
+        advice.ranked_by
+    );
+    let all = advice.steps.iter().chain(&advice.lossy);
+    all.fold(Sentence::new(text), |sentence, gain| {
+        sentence.on(&gain.gives, format!("gain in {}", advice.ranked_by), gain.gain)
+    })
+}
+
+/// What else was tried in the place of each step.
+fn instead(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
+    let say = |step: &Gain| {
+        let others: Vec<&Gain> = advice.instead.iter().filter(|other| other.to == step.to).collect();
+        let each: Vec<String> = others.iter().map(|other| gained(other)).collect();
+        let text = format!("In the place of `{}` ({}): {}.", step.lever, share(step), each.join(", "));
+        (!others.is_empty()).then(|| {
+            others.into_iter().fold(Sentence::new(text), |sentence, other| rests(sentence, other, ranking))
+        })
+    };
+    advice.steps.iter().filter_map(say).collect()
+}
+
+fn left(advice: &OrderAdvice, ranking: Ranking) -> Option<Sentence> {
+    if advice.left.is_empty() {
+        return None;
+    }
+    let each: Vec<String> = advice.left.iter().map(gained).collect();
+    let text = format!("Not worth it on top of that: {}.", each.join(", "));
+    Some(advice.left.iter().fold(Sentence::new(text), |sentence, gain| rests(sentence, gain, ranking)))
+}
+
+/// Where no cache ever had to make room.
+fn unpressed(advice: &OrderAdvice) -> Option<Sentence> {
+    let evicted = advice.evicted_blocks.filter(|evicted| *evicted == 0)?;
+    let text = "Nothing had to leave a cache: another eviction or a tier in the host's memory changes nothing on top of \
+                all steps.";
+    Some(Sentence::new(text).on(&advice.setup.name(), "evicted_blocks", evicted as f64))
+}
+
+fn research(advice: &OrderAdvice, ranking: Ranking) -> Option<Sentence> {
+    if advice.research.is_empty() {
+        return None;
+    }
+    let each: Vec<String> = advice.research.iter().map(gained).collect();
+    let text = format!(
+        "Evictions that no released engine has, each alone on top of all steps: {}.",
+        each.join(", ")
+    );
+    Some(advice.research.iter().fold(Sentence::new(text), |sentence, gain| rests(sentence, gain, ranking)))
+}
+
+/// Levers that let calls in that were refused.
+fn admits(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
+    let all = advice.steps.iter().chain(&advice.lossy).filter(|gain| gain.after.failed != gain.before.failed);
+    all.map(|gain| {
+        let text = format!(
+            "With `{}` {} are not answered, without it {}; its figures cover the {} that are answered either way.",
+            gain.lever,
+            calls_of(gain.after.failed),
+            grouped(gain.before.failed),
+            calls_of(gain.before.calls),
+        );
+        rests(Sentence::new(text), gain, ranking)
+            .on(&gain.to, "failed", gain.before.failed as f64)
+            .on(&gain.gives, "failed", gain.after.failed as f64)
+    })
+    .collect()
+}
+
+/// A lever with its kind, where its name does not say it.
+fn named(gain: &Gain) -> String {
+    match gain.kind.as_str() {
+        "cache" => "the prefix cache".to_owned(),
+        "memory" => format!("a tier of so many tokens in each host's memory, `{}`", gain.lever),
+        kind => format!("the {kind} `{}`", gain.lever),
+    }
+}
+
+/// A lever with what it gains.
+fn gained(gain: &Gain) -> String {
+    format!("`{}` {}", gain.lever, share(gain))
+}
+
+/// What a lever gains in the ranking figure, and in mean TTFT where that is all that moves.
+fn share(gain: &Gain) -> String {
+    let percent = |share: f64| format!("{:+.1} %", share * 100.0);
+    if gain.gain.abs() < LEAST_GAIN && gain.ttft_gain.abs() >= LEAST_GAIN {
+        return format!("{}, mean TTFT {}", percent(gain.gain), percent(gain.ttft_gain));
+    }
+    percent(gain.gain)
+}
+
+/// `mean TTFT 283 ms → 174 ms (-38.6 %), hit rate 0.0 % → 44.6 %`.
+fn changes(gain: &Gain, ranking: Ranking) -> String {
+    let (was, is) = (&gain.before, &gain.after);
+    if was.calls == 0 {
+        return "nothing to compare: no call is answered on both sides".to_owned();
+    }
+    let mut parts = Vec::new();
+    let mut times = |name: &str, was: Option<f64>, is: Option<f64>, write: &dyn Fn(f64) -> String| {
+        if let (Some(was), Some(is)) = (was, is) {
+            let more = change(was, is).map_or_else(String::new, |change| format!(" ({change})"));
+            parts.push(format!("{name} {} → {}{more}", write(was), write(is)));
+        }
+    };
+    if !ranking.is_mean_ttft() {
+        let ranked = |of: f64| value(ranking.quantity, of);
+        times(&format!("`{}`", ranking.quantity), was.ranked, is.ranked, &ranked);
+    }
+    times("mean TTFT", was.ttft_mean_ms, is.ttft_mean_ms, &time);
+    if !ranking.quantity.to_string().starts_with("job_ms") {
+        times("mean job time", was.job_mean_ms, is.job_mean_ms, &time);
+    }
+    if ranking.quantity.metric.name != "hit_rate" {
+        parts.push(format!("hit rate {} → {}", percent(was.hit_rate), percent(is.hit_rate)));
+    }
+    parts.push(format!(
+        "{} to compute instead of {}",
+        amount(is.prefill_tokens, "prompt token"),
+        grouped(was.prefill_tokens)
+    ));
+    parts.join(", ")
+}
+
+fn rests(sentence: Sentence, gain: &Gain, ranking: Ranking) -> Sentence {
+    let figures = |sentence: Sentence, name: &str, at: &Glance| {
+        let ranked = at.ranked.filter(|_| !ranking.is_mean_ttft());
+        sentence
+            .on(name, ranking.quantity, ranked)
+            .on(name, MEAN_TTFT, at.ttft_mean_ms)
+            .on(name, "job_ms.mean", at.job_mean_ms)
+            .on(name, "hit_rate", at.hit_rate)
+            .on(name, "prefill_tokens", at.prefill_tokens as f64)
+    };
+    figures(figures(sentence, &gain.to, &gain.before), &gain.gives, &gain.after)
+}

@@ -1,0 +1,290 @@
+//! What was simulated, and what tempers everything that is said of it: calls that are refused, and load that
+//! the cluster does not keep up with.
+
+use super::units::{amount, calls_of, replicas_of};
+use super::{Sample, Sentence};
+use crate::figure::units::{grouped, percent, time};
+use crate::metrics::PolicyMetrics;
+use crate::policy::{Arrivals, PolicyRun, Replay, Resolved, Scenario};
+use crate::trace::CallStatus;
+use serde::Serialize;
+
+/// Busier replicas than this have no time left.
+const BUSY: f64 = 0.9;
+/// Where more of the time to the first token is waiting, load decides it.
+const WAITING: f64 = 0.5;
+/// Shorter waits are nobody's concern.
+const LEAST_WAIT_MS: f64 = 100.0;
+/// A wait that is so many times longer in the last third of calls than in the first one grows.
+const GROWS: f64 = 2.0;
+
+/// How hard one set-up's replicas have it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Strain {
+    /// The set-up.
+    pub setup: String,
+    /// Calls in all.
+    pub calls: u64,
+    /// Of these, calls larger than a replica or the model's context.
+    pub rejected: u64,
+    /// Calls whose session had ended with such a call.
+    pub skipped: u64,
+    /// Share of the time that replicas were busy.
+    pub utilisation: Option<f64>,
+    /// Mean wait for a replica.
+    pub queue_mean_ms: Option<f64>,
+    /// Mean time to first token.
+    pub ttft_mean_ms: Option<f64>,
+    /// Mean wait of the third of calls that was due first, and of the one that was due last.
+    pub queue_thirds_ms: Option<(f64, f64)>,
+    /// Cache blocks evicted.
+    pub evicted_blocks: u64,
+}
+
+impl Strain {
+    /// Of a run and its figures.
+    pub fn of(run: &PolicyRun, row: &PolicyMetrics) -> Self {
+        Strain {
+            setup: run.name.clone(),
+            calls: run.outcome.calls.len() as u64,
+            rejected: row.rejected,
+            skipped: row.skipped,
+            utilisation: row.utilisation,
+            queue_mean_ms: row.queue_ms.map(|spread| spread.mean),
+            ttft_mean_ms: row.ttft_ms.map(|spread| spread.mean),
+            queue_thirds_ms: thirds(run),
+            evicted_blocks: run.outcome.counters.evicted_blocks,
+        }
+    }
+
+    /// Calls that were answered.
+    pub fn answered(&self) -> u64 {
+        self.calls - self.rejected - self.skipped
+    }
+
+    /// Whether waiting for a replica decides the time to the first token.
+    pub fn overloaded(&self) -> bool {
+        let waits = self
+            .queue_mean_ms
+            .zip(self.ttft_mean_ms)
+            .is_some_and(|(queue, ttft)| queue >= LEAST_WAIT_MS && queue >= WAITING * ttft);
+        waits && (self.utilisation.is_some_and(|busy| busy >= BUSY) || self.grows())
+    }
+
+    /// Whether waits get longer while calls come.
+    fn grows(&self) -> bool {
+        self.queue_thirds_ms.is_some_and(|(first, last)| last >= LEAST_WAIT_MS && last >= GROWS * first)
+    }
+}
+
+/// Mean waits of the calls that were due first and last, in milliseconds.
+fn thirds(run: &PolicyRun) -> Option<(f64, f64)> {
+    let answered = run.outcome.calls.iter().filter(|call| call.status == CallStatus::Ok);
+    let mut waits: Vec<(u64, u32, u64)> = answered
+        .filter_map(|call| Some((call.scheduled_us, call.id, call.admitted_us? - call.scheduled_us)))
+        .collect();
+    waits.sort_unstable();
+    let third = waits.len() / 3;
+    let mean = |part: &[(u64, u32, u64)]| {
+        part.iter().map(|(.., wait)| *wait as f64).sum::<f64>() / part.len() as f64 / 1e3
+    };
+    (third > 0).then(|| (mean(&waits[..third]), mean(&waits[waits.len() - third..])))
+}
+
+/// What was simulated.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SettingAdvice {
+    /// How hard the replicas have it, with all lossless steps turned on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strain: Option<Strain>,
+    /// The set-up in sentences.
+    pub says: Vec<Sentence>,
+    /// What tempers everything after it; nothing where all is well.
+    pub warns: Vec<Sentence>,
+}
+
+/// What the paragraph is made from.
+#[derive(Clone, Debug)]
+pub struct SettingFigures<'a> {
+    /// The set-up that was given, and with its defaults filled in.
+    pub given: &'a Scenario,
+    /// The same with its defaults filled in.
+    pub resolved: &'a Resolved,
+    /// What of the trace was simulated, where that was not all.
+    pub sample: Option<&'a Sample>,
+    /// The latency model in a sentence.
+    pub profile: &'a str,
+    /// What a token of KV takes, where the profile knows it.
+    pub kv_bytes_per_token: Option<f64>,
+    /// Simulations made.
+    pub simulations: u64,
+    /// The run that everything else is read against.
+    pub strain: Option<Strain>,
+}
+
+/// Says what was simulated.
+pub fn setting(figures: SettingFigures<'_>) -> SettingAdvice {
+    let says = vec![asked(&figures), cluster(&figures), model(&figures)];
+    let mut warns = Vec::new();
+    if let Some(strain) = &figures.strain {
+        warns.extend(refused(strain, figures.resolved));
+        warns.extend(overloaded(strain));
+    }
+    SettingAdvice { strain: figures.strain, says, warns }
+}
+
+fn asked(figures: &SettingFigures<'_>) -> Sentence {
+    let resolved = figures.resolved;
+    let scenario = &resolved.scenario;
+    let default = if figures.given.arrivals.is_none() { ", the default for such a trace" } else { "" };
+    let mut text = format!(
+        "Simulated, not measured: {} of {}, {}{default}; {}.",
+        calls_of(resolved.calls),
+        amount(resolved.sessions, "session"),
+        scenario.arrivals.map_or_else(|| "as recorded".to_owned(), arriving),
+        following(scenario),
+    );
+    if let Some(sample) = figures.sample {
+        text.push_str(&format!(
+            " That is a sample of {} and {}: a smaller set shares less and drains sooner.",
+            calls_of(sample.of_calls),
+            amount(sample.of_sessions, "session"),
+        ));
+    }
+    Sentence::new(text)
+        .on("trace", "calls", resolved.calls as f64)
+        .on("trace", "sessions", resolved.sessions as f64)
+        .on("all runs", "simulations", figures.simulations as f64)
+}
+
+/// How sessions arrive, in words.
+fn arriving(arrivals: Arrivals) -> String {
+    match arrivals {
+        Arrivals::Recorded => "arriving at the recorded times".to_owned(),
+        Arrivals::Poisson { per_s } => format!("arriving at random at {per_s} a second (Poisson)"),
+        Arrivals::Gamma { per_s, shape } => {
+            format!("arriving at random at {per_s} a second (gamma, shape {shape})")
+        }
+        Arrivals::Constant { per_s } => format!("arriving evenly at {per_s} a second"),
+        Arrivals::Concurrency { sessions: 1 } => "one session at a time".to_owned(),
+        Arrivals::Concurrency { sessions } => {
+            format!("{sessions} sessions at a time, the next when one ends")
+        }
+        Arrivals::Users { users, per_s } => {
+            format!("from {}, {per_s} calls a second together", amount(users.into(), "user"))
+        }
+    }
+}
+
+fn following(scenario: &Scenario) -> String {
+    let speed = if scenario.speed.total_cmp(&1.0).is_eq() {
+        String::new()
+    } else {
+        format!(", divided by {}", scenario.speed)
+    };
+    match (scenario.arrivals, scenario.replay) {
+        (Some(Arrivals::Users { .. }), _) => "a call follows when the one before it has ended".to_owned(),
+        (_, Some(Replay::Times)) => format!("calls come at their recorded times{speed}, late replies or not"),
+        _ => format!("a call follows the ones it waits for after the recorded pause{speed}"),
+    }
+}
+
+fn cluster(figures: &SettingFigures<'_>) -> Sentence {
+    let scenario = &figures.resolved.scenario;
+    let kv_tokens = scenario.kv_tokens.unwrap_or(0);
+    let bytes = figures.kv_bytes_per_token.map_or_else(String::new, |bytes| {
+        format!(" ({}, {} bytes a token)", super::units::gib(bytes * kv_tokens as f64), grouped(bytes as u64))
+    });
+    let each = if scenario.replicas == 1 { "" } else { " each" };
+    let text = format!(
+        "Cluster: {} with {} KV tokens{bytes}{each}, in blocks of {}; at most {} calls and {} prompt tokens in a step.",
+        replicas_of(scenario.replicas),
+        grouped(kv_tokens),
+        amount(scenario.block_tokens.unwrap_or(1).into(), "token"),
+        scenario.max_batch,
+        grouped(scenario.step_tokens.into()),
+    );
+    Sentence::new(text)
+        .on("set-up", "replicas", f64::from(scenario.replicas))
+        .on("set-up", "kv_tokens of a replica", kv_tokens as f64)
+        .on("set-up", "kv_bytes_per_token", figures.kv_bytes_per_token)
+}
+
+fn model(figures: &SettingFigures<'_>) -> Sentence {
+    let resolved = figures.resolved;
+    let text = format!(
+        "Times: profile `{}`, {}: {}. This page rests on {} of up to {} each.",
+        resolved.scenario.profile,
+        resolved.profile_origin,
+        figures.profile.trim_end_matches('.'),
+        amount(figures.simulations, "simulation"),
+        calls_of(resolved.calls),
+    );
+    Sentence::new(text).on("all runs", "simulations", figures.simulations as f64)
+}
+
+/// Calls that no set-up of this cluster answers.
+fn refused(strain: &Strain, resolved: &Resolved) -> Option<Sentence> {
+    let failed = strain.rejected + strain.skipped;
+    if failed == 0 {
+        return None;
+    }
+    let scenario = &resolved.scenario;
+    let kv_tokens = scenario.kv_tokens.unwrap_or(u64::MAX);
+    let limit = if kv_tokens < resolved.context_tokens {
+        format!("a replica's {} KV tokens", grouped(kv_tokens))
+    } else {
+        format!("the model's context of {} tokens", grouped(resolved.context_tokens))
+    };
+    let share = percent(Some(failed as f64 / strain.calls.max(1) as f64));
+    let mut text = format!("{} of {} ({share}) are not answered: ", grouped(failed), calls_of(strain.calls));
+    text.push_str(&format!("{} exceed {limit}", grouped(strain.rejected)));
+    if strain.skipped > 0 {
+        text.push_str(&format!(", {} come after such a call of their session", grouped(strain.skipped)));
+    }
+    text.push_str(match strain.answered() {
+        0 => ". No call is answered: no policy, router or number of replicas mends that, larger replicas or a longer \
+              context do. Nothing is said of times below.",
+        answered if answered < failed => {
+            ". Most of this traffic does not fit, and more replicas do not mend that: larger ones or a longer context \
+             do. Everything below is about the minority that is answered."
+        }
+        _ => ". Everything below is about the others.",
+    });
+    Some(
+        Sentence::new(text)
+            .on(&strain.setup, "rejected", strain.rejected as f64)
+            .on(&strain.setup, "skipped", strain.skipped as f64)
+            .on("set-up", "context_tokens", resolved.context_tokens as f64),
+    )
+}
+
+/// Load that the cluster does not keep up with.
+fn overloaded(strain: &Strain) -> Option<Sentence> {
+    let (queue, ttft) = strain.queue_mean_ms.zip(strain.ttft_mean_ms).filter(|_| strain.overloaded())?;
+    let mut text = format!(
+        "The cluster is overloaded, even with `{}`: replicas are busy {} of the time, and waiting for one makes up {} of \
+         {} mean TTFT",
+        strain.setup,
+        percent(strain.utilisation),
+        time(queue),
+        time(ttft),
+    );
+    if let Some((first, last)) = strain.queue_thirds_ms.filter(|_| strain.grows()) {
+        text.push_str(&format!(
+            ", growing from {} in the first third of calls to {} in the last",
+            time(first),
+            time(last)
+        ));
+    }
+    text.push_str(". What a lever gains below is mostly shorter queues: add replicas first, then ask again.");
+    let (first, last) = strain.queue_thirds_ms.unzip();
+    Some(
+        Sentence::new(text)
+            .on(&strain.setup, "utilisation", strain.utilisation)
+            .on(&strain.setup, "queue_ms.mean", queue)
+            .on(&strain.setup, "ttft_ms.mean", ttft)
+            .on(&strain.setup, "queue_ms.mean of the first third", first)
+            .on(&strain.setup, "queue_ms.mean of the last third", last),
+    )
+}

@@ -1,0 +1,232 @@
+//! Advice in bad weather: calls that do not fit, load that is too much, caches that are off, objectives that nothing meets.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use atr_core::advise::{self, Advice, Block, Options, Search, Sentence, parts};
+use atr_core::metrics::objective::objectives;
+use atr_core::policy::{Arrivals, Scenario};
+use atr_core::trace::Session;
+use common::agent;
+
+fn agents(count: u32) -> Vec<Session> {
+    (0..count).map(|number| agent(&format!("s{number}"), 12 + number % 7, 150, 800)).collect()
+}
+
+fn advice(sessions: &[Session], slo: &str, scenario: Scenario) -> Advice {
+    let options = Options {
+        scenario,
+        objectives: if slo.is_empty() { Vec::new() } else { objectives(slo).unwrap() },
+        search: Search { most_replicas: 4, draws: 2 },
+        sample_calls: 1_000_000,
+    };
+    let mut told = Vec::new();
+    let advice =
+        advise::run(sessions, &options, &mut |what, done| told.push((what.to_owned(), done))).unwrap();
+    assert!(told.windows(2).all(|two| two[0].1 <= two[1].1), "progress never goes back: {told:?}");
+    assert!(told.last().unwrap().1 <= advice.simulations);
+    advice
+}
+
+fn texts(says: &[Sentence]) -> String {
+    says.iter().map(|said| said.text.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// What is printed, in order.
+fn printed(advice: &Advice) -> String {
+    let text = |block: Block| match block {
+        Block::Say(text) | Block::Warn(text) => text,
+        Block::Table { heads, rows } => {
+            rows.iter().for_each(|row| assert_eq!(row.len(), heads.len(), "{heads:?}"));
+            format!(
+                "{}\n{}",
+                heads.join(" | "),
+                rows.iter().map(|row| row.join(" | ")).collect::<Vec<_>>().join("\n")
+            )
+        }
+        Block::Flags { title, flags } => format!("{title}: {flags:?}"),
+    };
+    parts(advice).into_iter().flat_map(|part| part.blocks).map(text).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_first_paragraph_names_the_set_up() {
+    let scenario = Scenario { replicas: 2, kv_tokens: Some(60_000), ..Scenario::default() };
+    let found = advice(&agents(6), "", scenario);
+    let said = texts(&found.setting.says);
+    for expected in [
+        "Simulated, not measured: 87 calls of 6 sessions, 16 sessions at a time, the next when one ends, the default",
+        "2 replicas with 60,000 KV tokens (8.24 GiB, 147,456 bytes a token) each, in blocks of 16 tokens",
+        "profile `h200-qwen3-4b`, estimated: ",
+        &format!("rests on {} simulations", found.simulations),
+    ] {
+        assert!(said.contains(expected), "{expected} in: {said}");
+    }
+    assert!(found.setting.warns.is_empty(), "{:?}", found.setting.warns);
+    let given = Scenario { arrivals: Some(Arrivals::Poisson { per_s: 0.5 }), ..Scenario::default() };
+    let said = texts(&advice(&agents(2), "", given).setting.says);
+    assert!(said.contains("arriving at random at 0.5 a second (Poisson); "), "{said}");
+}
+
+/// Prompts of 800 tokens and more against 500 of memory.
+#[test]
+fn calls_that_do_not_fit_come_first_and_temper_the_rest() {
+    let none =
+        advice(&agents(3), "ttft_ms.p95<=500", Scenario { kv_tokens: Some(500), ..Scenario::default() });
+    let warned = texts(&none.setting.warns);
+    assert!(warned.contains("exceed a replica's 500 KV tokens"), "{warned}");
+    assert!(warned.contains("No call is answered"), "{warned}");
+    assert!(none.order.steps.is_empty() && none.replicas.is_none(), "nothing is advised on times");
+    assert!(texts(&none.cannot_say).contains("`ttft_ms.p95<=500`"));
+    assert!(printed(&none).contains("No call was admitted"), "{}", printed(&none));
+    // The longest prompts alone do not fit.
+    let some = advice(&agents(3), "", Scenario { kv_tokens: Some(9_000), ..Scenario::default() });
+    let warned = texts(&some.setting.warns);
+    let strain = some.setting.strain.as_ref().unwrap();
+    assert!(strain.rejected > 0 && strain.answered() > 0);
+    let failed = strain.rejected + strain.skipped;
+    assert!(warned.starts_with(&format!("{failed} of {} calls (", strain.calls)), "{warned}");
+    assert!(printed(&some).starts_with(&warned), "first of all");
+}
+
+#[test]
+fn an_overloaded_cluster_is_said_first() {
+    let busy = Scenario {
+        arrivals: Some(Arrivals::Constant { per_s: 1_000.0 }),
+        max_batch: 1,
+        ..Scenario::default()
+    };
+    let found = advice(&agents(40), "", busy);
+    let warned = texts(&found.setting.warns);
+    assert!(
+        warned.contains("The cluster is overloaded") && warned.contains("add replicas first"),
+        "{warned}"
+    );
+    let strain = found.setting.strain.unwrap();
+    assert!(strain.overloaded() && strain.queue_mean_ms.unwrap() > 100.0, "{strain:?}");
+}
+
+#[test]
+fn no_cache_is_no_lack_of_memory() {
+    let naive = Scenario { policies: vec!["naive".to_owned()], ..Scenario::default() };
+    let found = advice(&agents(4), "", naive);
+    let said = texts(&found.ceiling.says);
+    assert!(said.contains("`naive` keeps nothing") && !said.contains("too little memory"), "{said}");
+    assert_eq!(found.order.base, "naive");
+    assert_eq!(found.order.steps[0].lever, "prefix-cache");
+    // A policy that is on already is where the order begins.
+    let cached = Scenario { policies: vec!["exact-prefix-cache".to_owned()], ..Scenario::default() };
+    let found = advice(&agents(4), "", cached);
+    assert_eq!(found.order.base, "prefix-cache");
+    assert!(found.order.steps.iter().all(|step| step.lever != "prefix-cache"));
+}
+
+/// The table shows what ranks it, and its gains are those of its figures.
+#[test]
+fn what_ranks_is_shown() {
+    for slo in ["ttft_ms.p90<=1", "job_ms.mean<=1", "hit_rate>=0.01", ""] {
+        let found = advice(&agents(6), slo, Scenario { replicas: 2, ..Scenario::default() });
+        let part = parts(&found).into_iter().find(|part| part.title == "What to turn on first?").unwrap();
+        let Block::Table { heads, rows } = &part.blocks[0] else { panic!("no table") };
+        let ranked = if slo.is_empty() { "ttft_ms.mean" } else { slo.split(['<', '>']).next().unwrap() };
+        assert_eq!((heads[1].as_str(), heads[2].as_str()), (ranked, "gain"));
+        let gains: Vec<&String> = rows.iter().map(|row| &row[2]).collect();
+        for (step, shown) in found.order.steps.iter().zip(&gains[1..]) {
+            let (was, is) = (step.before.ranked.unwrap(), step.after.ranked.unwrap());
+            let gain =
+                if ranked == "hit_rate" { is - was } else { was - is } / was.abs().max(f64::MIN_POSITIVE);
+            assert!(was == 0.0 || (step.gain - gain).abs() < 1e-9, "{step:?}");
+            assert_eq!(**shown, format!("{:+.1} %", step.gain * 100.0));
+        }
+        assert!(texts(&found.order.says).contains(&format!("to `{ranked}`")));
+    }
+}
+
+/// Nothing that cannot be turned on is a step.
+#[test]
+fn oracles_are_never_offered() {
+    let small = Scenario { replicas: 3, kv_tokens: Some(14_000), ..Scenario::default() };
+    let found = advice(&agents(12), "job_ms.p95<=1", small);
+    let order = &found.order;
+    let all = order
+        .steps
+        .iter()
+        .chain(&order.instead)
+        .chain(&order.left)
+        .chain(&order.research)
+        .chain(&order.lossy);
+    let names: Vec<&str> = all.map(|gain| gain.lever.as_str()).collect();
+    for expected in
+        ["llm-d", "session-affinity", "lfu", "host-memory:28000", "program-fcfs", "ttl", "masking:10:10"]
+    {
+        assert!(names.contains(&expected), "{expected} was not tried: {names:?}");
+    }
+    for never in ["oracle", "belady", "steps-to-next-use", "random"] {
+        assert!(!names.contains(&never), "{names:?}");
+    }
+    assert!(
+        order
+            .steps
+            .iter()
+            .all(|step| !["ttl", "cost-aware", "shortest-program"].contains(&step.lever.as_str()))
+    );
+    // Without pressure nothing that makes room is tried, and that is said.
+    let large = advice(&agents(4), "", Scenario::default());
+    assert_eq!(large.order.evicted_blocks, Some(0));
+    assert!(texts(&large.order.says).contains("Nothing had to leave a cache"));
+    assert!(large.order.research.is_empty());
+}
+
+/// Tools run for a time that no server shortens: the pauses of the slowest session, summed by hand from the trace.
+#[test]
+fn an_objective_below_the_time_of_tools_is_out_of_reach() {
+    let mut sessions = agents(3);
+    for session in &mut sessions {
+        for call in session.calls.iter_mut().skip(1) {
+            call.delay_us = Some(2_000_000);
+        }
+    }
+    let longest = sessions.iter().map(|session| session.calls.len() as u64 - 1).max().unwrap() * 2;
+    let slo = format!("job_ms.p99<={},ttft_ms.p95<=100000", longest * 1_000 / 2);
+    let found = advice(&sessions, &slo, Scenario::default()).replicas.unwrap();
+    assert_eq!(found.out_of_reach.len(), 1);
+    let why = &found.out_of_reach[0];
+    assert!(why.text.contains("cannot be met by any number of replicas"), "{}", why.text);
+    let alone = why.because[0].value;
+    assert!(
+        alone <= (longest * 1_000) as f64 && alone > (longest * 1_000) as f64 * 0.9,
+        "{alone} of {longest} s"
+    );
+    assert_eq!(found.says[0], *why);
+    assert_eq!(found.replicas, Some(1), "the other objective is searched for alone");
+    // Alone: nothing is searched.
+    let alone = advice(&sessions, "job_ms.mean<=1", Scenario::default()).replicas.unwrap();
+    assert!(alone.probes.is_empty() && alone.replicas.is_none() && alone.says.len() == 1);
+    let high = advice(&sessions, "hit_rate>=0.999", Scenario::default()).replicas.unwrap();
+    assert!(high.says[0].text.contains("an infinite cache finds"), "{:?}", high.says);
+}
+
+#[test]
+fn how_sure_an_answer_is_stands_beside_it() {
+    let drawn = advice(
+        &agents(8),
+        "ttft_ms.p95<=100000",
+        Scenario { arrivals: Some(Arrivals::Poisson { per_s: 2.0 }), ..Scenario::default() },
+    );
+    let said = texts(&drawn.replicas.unwrap().says);
+    // Of two draws that both meet it: 0.05 to the power of a half is 22.4 %.
+    assert!(said.contains("more than 22 % of such draws do"), "{said}");
+    let recorded = Scenario { arrivals: Some(Arrivals::Recorded), ..Scenario::default() };
+    let once = advice(&agents(8), "ttft_ms.p95<=100000,hit_rate>=0.01", recorded.clone()).replicas.unwrap();
+    let [ttft] = &once.resampled[..] else { panic!("{:?}", once.resampled) };
+    let at = once.probes.iter().find(|probe| Some(probe.replicas) == once.replicas).unwrap();
+    assert!(ttft.p5 <= at.kept[0].median && at.kept[0].median <= ttft.p95, "{ttft:?}");
+    assert_eq!((ttft.met, ttft.draws), (200, 200));
+    assert!(texts(&once.says).contains("Drawing its sessions again"), "{}", texts(&once.says));
+    let one = advice(&agents(1), "ttft_ms.p95<=100000", recorded).replicas.unwrap();
+    assert!(
+        one.resampled.is_empty() && texts(&one.says).contains("no spread is stated"),
+        "{}",
+        texts(&one.says)
+    );
+}
