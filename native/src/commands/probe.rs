@@ -3,18 +3,17 @@
 use crate::args::WrongCall;
 use crate::commands::doctor::missing;
 use crate::gpu::cuda::Cuda;
-use crate::gpu::device::Device;
+use crate::gpu::device::{About, Device};
 use crate::gpu::source::{Build, Half};
 use crate::output;
 use crate::probe::measure::{Bench, Plan};
-use crate::probe::report::{GpuSeen, LABEL, Peaks, Provenance, Report, SCHEMA};
+use crate::probe::report::{Found, readable, report};
 use crate::probe::shape::Shape;
 use crate::probe::step::{Limits, Model, Weights};
 use crate::probe::{check, fit};
 use crate::profile;
 use anyhow::Context;
-use atr_core::report::{Origin, join_numbers};
-use atr_core::serve::latency::fit::Fit;
+use atr_core::report::{Probe, Report, join_numbers};
 use atr_core::serve::latency::{FittedFrom, Profile};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -86,59 +85,38 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let model = Model::new(&mut cuda, &shape, weights, &limits(&plan))?;
     output::progress(format_args!("{}: pages for {} tokens", shape.name, model.kv_tokens()));
     let results = Bench { device: &mut cuda, model: &model, build, plan: &plan }.run()?;
-    let (fit, no_fit) = match fit::fitted(&fit::points(&results)) {
-        Ok(fit) => (Some(fit), None),
-        Err(error) => (None, Some(error.to_string())),
-    };
     let about = cuda.about().clone();
     let date = args.date.clone().unwrap_or_else(today);
-    let report = Report {
-        schema: SCHEMA,
-        origin: Origin::Measured,
-        label: LABEL,
-        provenance: Provenance {
-            command: super::calibrate::command(),
-            version: env!("CARGO_PKG_VERSION"),
-            date: date.clone(),
-        },
-        peaks: Peaks::new(&about.name, &results),
-        gpu: GpuSeen::new(&about, before, seen(args.gpu)),
-        model: shape,
-        dtype: args.dtype.clone(),
-        checks,
-        results,
-        fit,
-        no_fit,
-    };
-    finish(args, json, &report, weights, &cuda, date)
+    let seen = [before, seen(args.gpu)];
+    let dtype = args.dtype.clone();
+    let found = Found { about: about.clone(), seen, shape: shape.clone(), weights, dtype, checks, results };
+    let report = report(found, super::calibrate::command(), date);
+    finish(args, json, &report, &shape, weights, &about)
 }
 
 /// Writes what was asked for.
 fn finish(
     args: &ProbeArgs,
     json: bool,
-    report: &Report,
+    report: &Report<Probe>,
+    shape: &Shape,
     weights: Weights,
-    device: &dyn Device,
-    date: String,
+    about: &About,
 ) -> anyhow::Result<ExitCode> {
     if let Some(out) = &args.out {
-        output::write_file(out, &join_numbers(&serde_json::to_string_pretty(report)?, WIDTH))?;
+        output::write_file(out, &report.to_json()?)?;
     }
     if json {
         output::emit_json(report)?;
     } else {
-        output::emit(&report.readable())?;
+        output::emit(&readable(report))?;
     }
     anyhow::ensure!(
-        report.is_good(),
+        report.body.is_good(),
         "a kernel computes something else than it should: its times mean nothing"
     );
     let Some(out) = &args.profile_out else { return Ok(ExitCode::SUCCESS) };
-    let fit = report.fit.clone().with_context(|| {
-        format!("no fit, so no profile: {}", report.no_fit.as_deref().unwrap_or("no points"))
-    })?;
-    let made = made(args, report, weights, device, fit, date)?;
+    let made = made(args, report, shape, weights, about)?;
     let text = join_numbers(&serde_json::to_string_pretty(&made)?, WIDTH);
     Profile::from_json(&text).context("the fitted profile")?;
     output::write_file(out, &text)?;
@@ -148,34 +126,36 @@ fn finish(
 
 fn made(
     args: &ProbeArgs,
-    report: &Report,
+    report: &Report<Probe>,
+    shape: &Shape,
     weights: Weights,
-    device: &dyn Device,
-    fit: Fit,
-    date: String,
+    about: &About,
 ) -> anyhow::Result<Profile> {
-    let about = device.about();
+    let Probe { fit, no_fit, dtype, gpu: seen, .. } = &report.body;
+    let fit = fit
+        .clone()
+        .with_context(|| format!("no fit, so no profile: {}", no_fit.as_deref().unwrap_or("no points")))?;
     let gpu = fit::stated(&about.name).with_context(|| {
         format!(
             "no profile that comes along states the peaks of `{}`, so shares of them cannot be said",
             about.name
         )
     })?;
-    let machine = format!(
-        "{}, driver for CUDA {}; before: {}; after: {}",
-        about.name,
-        about.driver_cuda,
-        report.gpu.before.as_deref().unwrap_or("clocks not known"),
-        report.gpu.after.as_deref().unwrap_or("clocks not known")
-    );
-    let command = report.provenance.command.clone();
-    let from = FittedFrom { command, machine: Some(machine), date: Some(date) };
+    let clocks = |said: &Option<String>| said.clone().unwrap_or_else(|| "clocks not known".to_owned());
+    let machine = report.provenance.machine.as_ref().map(|machine| {
+        format!("{machine}; before: {}; after: {}", clocks(&seen.before), clocks(&seen.after))
+    });
+    let from = FittedFrom {
+        command: report.provenance.command.clone(),
+        machine,
+        date: report.provenance.created.clone(),
+    };
     let name = args.name.clone().unwrap_or_else(|| {
         let plain = |text: &str| text.to_ascii_lowercase().replace([' ', '/'], "-");
-        format!("{}-{}-{}-probed", plain(&gpu.name), plain(&report.model.name), report.dtype)
+        format!("{}-{}-{dtype}-probed", plain(&gpu.name), plain(&shape.name))
     });
     profile::check_name(&name)?;
-    Ok(fit::profile(&name, gpu, &report.model, (weights, &report.dtype), about, fit, from))
+    Ok(fit::profile(&name, gpu, shape, (weights, dtype), about, fit, from))
 }
 
 fn shape(model: &str) -> anyhow::Result<Shape> {

@@ -6,20 +6,8 @@ use crate::gpu::half::{from_bytes, to_bytes};
 use crate::gpu::op::{Cache, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
 use crate::gpu::reference::{self, Pages};
 use crate::gpu::source::{Build, Half};
+use atr_core::report::Checked;
 use atr_core::synth::Chance;
-use serde::Serialize;
-
-/// A kernel held against the reference.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Checked {
-    /// The kernel.
-    pub(crate) what: &'static str,
-    /// ‖found − expected‖ over ‖expected‖; absent where it is no number.
-    pub(crate) error: Option<f64>,
-    /// What it may be: a few roundings to two bytes.
-    pub(crate) limit: f64,
-    pub(crate) good: bool,
-}
 
 /// Pages of the pool, of a sequence.
 const POOL: u64 = 48;
@@ -103,13 +91,14 @@ impl Check<'_> {
     }
 
     /// Holds what lies at `out` against what is expected.
-    fn compare(&mut self, what: &'static str, out: Ptr, expected: &[f64]) -> anyhow::Result<()> {
+    fn compare(&mut self, what: &str, out: Ptr, expected: &[f64]) -> anyhow::Result<()> {
         let found = self.read(out, expected.len())?;
         let error = reference::error(&found, expected);
         // Operands are exact; results are rounded once or twice, and attention's weights once more.
         let limit = if self.build.half == Half::Bf16 { 1e-2 } else { 2e-3 };
         let error = error.is_finite().then_some(error);
-        self.found.push(Checked { what, error, limit, good: error.is_some_and(|error| error <= limit) });
+        let good = error.is_some_and(|error| error <= limit);
+        self.found.push(Checked { what: what.to_owned(), error, limit, good });
         Ok(())
     }
 
@@ -267,7 +256,7 @@ impl Check<'_> {
         self.compare("prefill attention in two pieces", out, &expected)
     }
 
-    fn decode(&mut self, pool: &Pool, splits: u64, what: &'static str) -> anyhow::Result<()> {
+    fn decode(&mut self, pool: &Pool, splits: u64, what: &str) -> anyhow::Result<()> {
         let Pool { dim, heads, cache, table, q, .. } = *pool;
         let lengths: [u32; 3] = [1, 107, 250];
         let batch = lengths.len() as u64;

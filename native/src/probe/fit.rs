@@ -1,20 +1,30 @@
 //! From measured steps to a latency profile, by the fitting that all profiles go through.
 
-use super::measure::{Measured, Results};
 use super::shape::Shape;
-use super::step::Weights;
+use super::step::{FEW_ROWS, Weights};
 use crate::gpu::device::About;
 use crate::gpu::op::SCALE_GROUP;
+use atr_core::report::{FitOfKind, Measured, Probed};
 use atr_core::serve::latency::fit::{Fit, FitError, FitOptions, Point, fit};
 use atr_core::serve::latency::{
-    Costs, FittedFrom, Gpu, Model, Profile, ProfileOrigin, SCHEMA, Shares, StepWork, Term, pairs, profiles,
+    Costs, FittedFrom, Gpu, Model, Profile, ProfileOrigin, SCHEMA, Shares, StepWork, pairs, profiles,
 };
 
 /// Share of the memory that weights and KV may fill, as engines have it by default.
 const MEMORY_SHARE: f64 = 0.9;
 
-/// The points of all steps that were timed: prompts as they are launched, decoding as a graph.
-pub(crate) fn points(results: &Results) -> Vec<Point> {
+const BEHIND: &str = "prompts behind a cached prefix";
+const UNSEEN: &str = "prompts behind a cached prefix, by a fit to the others";
+
+/// Points of one kind of step.
+pub(crate) struct Steps {
+    kind: &'static str,
+    points: Vec<Point>,
+}
+
+/// The points of all steps that were timed, by what they say: prompts as they are launched, decoding as a graph. Decode
+/// steps that unpack their weights first are left out: no engine takes such steps.
+pub(crate) fn kinds(results: &Probed, weights: Weights) -> Vec<Steps> {
     let prefill = |measured: &Measured| {
         let [new, cached] = measured.sizes;
         let work =
@@ -26,15 +36,39 @@ pub(crate) fn points(results: &Results) -> Vec<Point> {
         let work = StepWork { decoding: batch, kv_tokens: batch * (tokens - 1), ..StepWork::default() };
         Point::step(&work, measured.times.median_us)
     };
-    results.prefills.iter().map(prefill).chain(results.decode_graphs.iter().map(decode)).collect()
+    let (behind, whole): (Vec<_>, Vec<_>) = results.prefills.iter().partition(|prompt| prompt.sizes[1] > 0);
+    let as_engines_do = |step: &&Measured| weights == Weights::Half || step.sizes[0] <= FEW_ROWS;
+    let decodes = results.decode_graphs.iter().filter(as_engines_do);
+    vec![
+        Steps { kind: "whole prompts", points: whole.into_iter().map(prefill).collect() },
+        Steps { kind: BEHIND, points: behind.into_iter().map(prefill).collect() },
+        Steps { kind: "decoding", points: decodes.map(decode).collect() },
+    ]
 }
 
-/// Fits all terms but the one of a prompt's end, which a single prompt a step cannot tell from the step's own.
+/// All of them.
+pub(crate) fn points(kinds: &[Steps]) -> Vec<Point> {
+    kinds.iter().flat_map(|steps| steps.points.iter().copied()).collect()
+}
+
+/// How a fit errs on each kind, and how one errs on prompts behind a prefix that has seen none. A profile has no term for
+/// reading a cached prefix in prefill: where the reading does not hide behind the products, the second has a bias below 0.
+pub(crate) fn by_kind(kinds: &[Steps], fit: &Fit) -> Vec<FitOfKind> {
+    let each = kinds.iter().filter_map(|steps| FitOfKind::new(steps.kind, &steps.points, fit));
+    let unseen = kinds.iter().find(|steps| steps.kind == BEHIND).and_then(|behind| {
+        let others = kinds.iter().filter(|steps| steps.kind != BEHIND).flat_map(|steps| steps.points.clone());
+        FitOfKind::new(UNSEEN, &behind.points, &fitted(&others.collect::<Vec<Point>>()).ok()?)
+    });
+    each.chain(unseen).collect()
+}
+
+/// Fits all terms. That of a prompt's end holds what a step with a prompt takes beyond a decode step: each has one prompt,
+/// is launched kernel by kernel and not as a graph, and may unpack weights.
 ///
 /// # Errors
 /// When the points cannot tell the terms apart.
 pub(crate) fn fitted(points: &[Point]) -> Result<Fit, FitError> {
-    fit(points, &FitOptions { held: vec![(Term::Prompt, 0.0)], ..FitOptions::default() })
+    fit(points, &FitOptions::default())
 }
 
 /// The peaks that are stated for a GPU of this name, where a profile that comes along knows it.
@@ -92,9 +126,16 @@ pub(crate) fn profile(
         kv_tokens,
     };
     let mut made = base.fitted(name, fit, ProfileOrigin::Probed, from);
+    let unpacked = match weights {
+        Weights::Half => String::new(),
+        Weights::Four => format!(
+            "; prompts with their weights unpacked first, which takes longer than an engine's kernels, and no decode step of \
+             more than {FEW_ROWS} sequences"
+        ),
+    };
     made.source = format!(
         "non-negative least squares on {} timed steps of a probe with random weights; prompts one by one, decoding as a \
-         graph; peaks as stated, KV capacity: (memory × {MEMORY_SHARE} − weights) / KV bytes a token",
+         graph{unpacked}; peaks as stated, KV capacity: (memory × {MEMORY_SHARE} − weights) / KV bytes a token",
         points_of(&made)
     );
     made

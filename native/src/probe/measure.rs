@@ -4,7 +4,7 @@ use super::step::Model;
 use crate::gpu::device::Device;
 use crate::gpu::op::{self, Amount, Op};
 use crate::gpu::source::Build;
-use serde::Serialize;
+use atr_core::report::{Launches, Measured, Probed, Times};
 
 /// How much is measured.
 #[derive(Clone, Debug)]
@@ -57,78 +57,6 @@ fn pairs(first: &[u64], second: &[u64]) -> Vec<(u64, u64)> {
     first.iter().flat_map(|&first| second.iter().map(move |&second| (first, second))).collect()
 }
 
-/// Times of the same work.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Times {
-    pub(crate) median_us: f64,
-    pub(crate) p10_us: f64,
-    pub(crate) p90_us: f64,
-    pub(crate) repeats: usize,
-}
-
-impl Times {
-    /// Of times in any order, of which there is at least one.
-    pub(crate) fn of(mut times: Vec<f64>) -> Times {
-        times.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let place = share * (times.len() - 1) as f64;
-            let (below, above) = (place.floor() as usize, place.ceil() as usize);
-            times[below] + (times[above] - times[below]) * (place - place.floor())
-        };
-        Times { median_us: at(0.5), p10_us: at(0.1), p90_us: at(0.9), repeats: times.len() }
-    }
-}
-
-/// What was timed, and what it did at the least.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Measured {
-    /// What it was.
-    pub(crate) what: String,
-    /// Its two sizes: rows and columns, new and cached tokens, sequences and their tokens.
-    pub(crate) sizes: [u64; 2],
-    #[serde(flatten)]
-    pub(crate) times: Times,
-    pub(crate) flops: f64,
-    pub(crate) bytes: f64,
-    /// Rates at the median.
-    pub(crate) flops_per_s: f64,
-    pub(crate) bytes_per_s: f64,
-}
-
-impl Measured {
-    fn new(what: &str, sizes: [u64; 2], times: Times, Amount { flops, bytes }: Amount) -> Measured {
-        let per_s = |amount: f64| amount / times.median_us * 1e6;
-        let (flops_per_s, bytes_per_s) = (per_s(flops), per_s(bytes));
-        Measured { what: what.to_owned(), sizes, times, flops, bytes, flops_per_s, bytes_per_s }
-    }
-}
-
-/// Launches of an empty kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Launches {
-    /// Each by itself.
-    pub(crate) single_us: f64,
-    /// In a graph.
-    pub(crate) graph_us: f64,
-}
-
-/// All that was measured.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Results {
-    pub(crate) copy: Measured,
-    pub(crate) launches: Launches,
-    pub(crate) products: Vec<Measured>,
-    pub(crate) prefill_attention: Vec<Measured>,
-    pub(crate) decode_attention: Vec<Measured>,
-    pub(crate) prefills: Vec<Measured>,
-    /// Launched one by one.
-    pub(crate) decodes: Vec<Measured>,
-    /// As a graph.
-    pub(crate) decode_graphs: Vec<Measured>,
-    /// Points that memory had no room for.
-    pub(crate) left_out: Vec<String>,
-}
-
 /// A device with a model on it, timed.
 pub(crate) struct Bench<'a> {
     pub(crate) device: &'a mut dyn Device,
@@ -145,11 +73,11 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// When the device fails.
-    pub(crate) fn run(&mut self) -> anyhow::Result<Results> {
+    pub(crate) fn run(&mut self) -> anyhow::Result<Probed> {
         let copy = self.copy()?;
         let launches = self.launches()?;
         let products = self.products()?;
-        let mut results = Results {
+        let mut results = Probed {
             copy,
             launches,
             products,
@@ -224,7 +152,7 @@ impl Bench<'_> {
             self.device.run(ops)?;
         }
         let times = (0..self.plan.repeats).map(|_| self.device.run(ops)).collect::<anyhow::Result<_>>()?;
-        Ok(Measured::new(what, sizes, Times::of(times), self.amount(ops)))
+        Ok(self.measured(what, sizes, times, ops))
     }
 
     fn time_graph(&mut self, what: &str, sizes: [u64; 2], ops: &[Op]) -> anyhow::Result<Measured> {
@@ -234,23 +162,18 @@ impl Bench<'_> {
         }
         let times = (0..self.plan.repeats).map(|_| self.device.replay(graph)).collect::<anyhow::Result<_>>();
         self.device.forget(graph)?;
-        Ok(Measured::new(what, sizes, Times::of(times?), self.amount(ops)))
+        Ok(self.measured(what, sizes, times?, ops))
     }
 
-    fn amount(&self, ops: &[Op]) -> Amount {
-        op::amount(ops, self.build.dim, self.build.group)
+    fn measured(&self, what: &str, sizes: [u64; 2], times: Vec<f64>, ops: &[Op]) -> Measured {
+        let Amount { flops, bytes } = op::amount(ops, self.build.dim, self.build.group);
+        Measured::new(what, sizes, Times::of(times), flops, bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_medians_with_their_spread() {
-        let times = Times::of(vec![30.0, 10.0, 20.0, 50.0, 40.0]);
-        assert_eq!((times.median_us, times.p10_us, times.p90_us, times.repeats), (30.0, 14.0, 46.0, 5));
-    }
 
     #[test]
     fn nothing_is_longer_than_the_models_context() {

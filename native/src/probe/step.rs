@@ -15,7 +15,7 @@ use crate::gpu::splits;
 pub(crate) enum Weights {
     /// Two bytes each.
     Half,
-    /// Four bits each, with a scale for every 128: up to 8 rows in one kernel, else unpacked first.
+    /// Four bits each, with a scale for every 128: up to [`FEW_ROWS`] in one kernel, else unpacked first.
     Four,
 }
 
@@ -82,6 +82,8 @@ pub(crate) struct Limits {
     pub(crate) kv_tokens: u64,
 }
 
+/// Rows that the kernel over packed weights takes.
+pub(crate) const FEW_ROWS: u64 = 8;
 /// Largest number of parts that a context is cut into.
 const MAX_SPLITS: u64 = 128;
 
@@ -271,7 +273,7 @@ impl Model {
         let Matrix { at, scales, columns, inner } = *matrix;
         match self.weights {
             Weights::Half => ops.push(Op::Gemm { x, weight: at, out, rows, inner, columns }),
-            Weights::Four if rows <= 8 => {
+            Weights::Four if rows <= FEW_ROWS => {
                 ops.push(Op::Product4 { x, packed: at, scales, out, rows, inner, columns });
             }
             Weights::Four => {
