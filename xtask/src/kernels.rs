@@ -1,4 +1,4 @@
-//! `cargo xtask kernels`: compiles every GPU kernel, with NVRTC from the wheel that NVIDIA publishes on PyPI. No GPU is needed.
+//! `cargo xtask kernels`: compiles every GPU kernel for every kind of GPU, with NVRTC from the wheel that NVIDIA publishes on PyPI. No GPU is needed.
 
 use crate::shell::{Shell, run, which};
 use anyhow::{Context, Result};
@@ -18,7 +18,7 @@ pub(crate) fn test(shell: &Shell) -> Result<()> {
     }
     let mut cargo = shell.cargo();
     cargo.args(["test", "-p", "atr-bench", "--bin", "atr-bench", "gpu::source"]);
-    run(cargo.env("LD_LIBRARY_PATH", &folder))
+    run(cargo.env("LD_LIBRARY_PATH", &folder).env("ATR_KERNELS", "all"))
 }
 
 fn fetch(shell: &Shell, folder: &Path) -> Result<()> {

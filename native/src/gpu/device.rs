@@ -1,13 +1,15 @@
 //! What a probe needs of a GPU.
 
 use super::op::{Op, Ptr};
+use serde::{Serialize, Serializer};
 
 /// What a GPU says of itself.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct About {
     /// Its name.
     pub(crate) name: String,
-    /// Compute capability.
+    /// Compute capability: 9 and 0 for 9.0.
+    #[serde(rename = "compute_capability", serialize_with = "dotted")]
     pub(crate) capability: (i32, i32),
     /// Memory.
     pub(crate) memory_bytes: u64,
@@ -17,6 +19,17 @@ pub(crate) struct About {
     pub(crate) l2_bytes: u64,
     /// The newest CUDA that the driver serves, such as `13.0`.
     pub(crate) driver_cuda: String,
+}
+
+impl About {
+    /// Such as `9.0`.
+    pub(crate) fn compute_capability(&self) -> String {
+        format!("{}.{}", self.capability.0, self.capability.1)
+    }
+}
+
+fn dotted<S: Serializer>((major, minor): &(i32, i32), to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&format!("{major}.{minor}"))
 }
 
 /// A captured sequence of work.

@@ -15,4 +15,4 @@ pub(crate) mod reference;
 pub(crate) mod source;
 
 pub(crate) use cuda::splits;
-pub(crate) use list::{Gpu, list};
+pub(crate) use list::list;

@@ -76,9 +76,8 @@ fn notes(weights: Weights) -> Vec<String> {
 }
 
 fn gpu(about: About, before: Option<String>, after: Option<String>) -> ProbedGpu {
-    let About { name, capability: (major, minor), memory_bytes, multiprocessors, l2_bytes, driver_cuda } =
-        about;
-    let compute_capability = format!("{major}.{minor}");
+    let compute_capability = about.compute_capability();
+    let About { name, memory_bytes, multiprocessors, l2_bytes, driver_cuda, .. } = about;
     ProbedGpu {
         name,
         compute_capability,

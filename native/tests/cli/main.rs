@@ -12,6 +12,8 @@ mod export;
 mod guide;
 mod harness;
 mod inspect;
+#[path = "../../../core/tests/figures/made_up.rs"]
+mod made_up;
 mod options;
 mod peer;
 mod probe;

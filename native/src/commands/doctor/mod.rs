@@ -4,7 +4,8 @@
 mod needs;
 mod servers;
 
-use crate::gpu::{self, Gpu, libraries};
+use crate::gpu::device::About;
+use crate::gpu::{self, libraries};
 use crate::output;
 use atr_core::figure::units;
 use needs::Ready;
@@ -21,7 +22,7 @@ pub(crate) struct DoctorArgs {}
 #[derive(Serialize)]
 struct Answer {
     machine: Machine,
-    gpus: Vec<Gpu>,
+    gpus: Vec<About>,
     /// Why the driver did not list GPUs, where it is there and did not.
     driver_error: Option<String>,
     libraries: Vec<libraries::Looked>,
@@ -101,7 +102,8 @@ fn readable(answer: &Answer) -> String {
         known(available_bytes)
     );
     for gpu in &answer.gpus {
-        let Gpu { name, memory_bytes, compute_capability, multiprocessors, driver_cuda } = gpu;
+        let compute_capability = gpu.compute_capability();
+        let About { name, memory_bytes, multiprocessors, driver_cuda, .. } = gpu;
         text.push_str(&format!(
             "GPU: {name}, {}, compute capability {compute_capability}, {multiprocessors} multiprocessors, driver for \
              CUDA {driver_cuda}\n",

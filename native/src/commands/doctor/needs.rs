@@ -1,7 +1,8 @@
 //! What each command needs beyond its own arguments.
 
 use crate::args::Cli;
-use crate::gpu::{Gpu, libraries::Looked};
+use crate::gpu::device::About;
+use crate::gpu::libraries::Looked;
 use clap::CommandFactory;
 use serde::Serialize;
 
@@ -29,7 +30,7 @@ const NEEDS: &[(&str, &str)] = &[
 ];
 
 /// All commands, in the order of the help text.
-pub(super) fn of_commands(gpus: &[Gpu], libraries: &[Looked]) -> Vec<Ready> {
+pub(super) fn of_commands(gpus: &[About], libraries: &[Looked]) -> Vec<Ready> {
     let one = |name: &str| {
         let needs = NEEDS.iter().find(|(known, _)| *known == name).map_or("nothing else", |(_, needs)| needs);
         let missing = if name == "probe" { missing(gpus, libraries) } else { Vec::new() };
@@ -40,7 +41,7 @@ pub(super) fn of_commands(gpus: &[Gpu], libraries: &[Looked]) -> Vec<Ready> {
 }
 
 /// What of CUDA is not here.
-pub(crate) fn missing(gpus: &[Gpu], libraries: &[Looked]) -> Vec<String> {
+pub(crate) fn missing(gpus: &[About], libraries: &[Looked]) -> Vec<String> {
     let gpu = gpus.is_empty().then(|| "an NVIDIA GPU".to_owned());
     let absent = libraries.iter().filter(|library| !library.found).map(|library| library.name.to_owned());
     gpu.into_iter().chain(absent).collect()

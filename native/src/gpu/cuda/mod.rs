@@ -8,6 +8,7 @@ pub(crate) use launch::splits;
 
 use super::device::{About, Device, Graph};
 use super::libraries::Library;
+use super::list;
 use super::op::{Op, Ptr};
 use super::source::{self, Build, Compiled, SOURCES};
 use crate::output;
@@ -48,7 +49,7 @@ impl Cuda {
             let context = result::primary_ctx::retain(device).context("no context on the GPU")?;
             result::ctx::set_current(context)?;
         }
-        let about = about(device)?;
+        let about = list::about(device)?;
         let arch = source::arch(about.capability.0, about.capability.1);
         let mut kernels = BTreeMap::new();
         for source in &SOURCES {
@@ -97,27 +98,6 @@ impl Cuda {
         // SAFETY: the stream is this one's own.
         unsafe { result::stream::synchronize(self.stream) }
     }
-}
-
-fn about(device: sys::CUdevice) -> anyhow::Result<About> {
-    use sys::CUdevice_attribute as Attribute;
-    // SAFETY: the device was returned by the driver.
-    let ask = |attribute| unsafe { result::device::get_attribute(device, attribute) };
-    let mut version = 0;
-    // SAFETY: the driver writes one number.
-    unsafe { sys::cuDriverGetVersion(&raw mut version) }.result()?;
-    Ok(About {
-        name: result::device::get_name(device)?,
-        capability: (
-            ask(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
-            ask(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
-        ),
-        // SAFETY: as above.
-        memory_bytes: unsafe { result::device::total_mem(device) }? as u64,
-        multiprocessors: u32::try_from(ask(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?)?,
-        l2_bytes: u64::try_from(ask(Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)?)?,
-        driver_cuda: format!("{}.{}", version / 1_000, version % 1_000 / 10),
-    })
 }
 
 impl Device for Cuda {
