@@ -14,7 +14,7 @@ use crate::probe::{check, fit};
 use crate::profile;
 use anyhow::Context;
 use atr_core::report::{Probe, Report, join_numbers};
-use atr_core::serve::latency::{FittedFrom, Profile};
+use atr_core::serve::latency::{FittedFrom, Gpu, Profile};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -80,6 +80,10 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     );
     let before = seen(args.gpu);
     let mut cuda = Cuda::open(i32::from(args.gpu), build)?;
+    if args.profile_out.is_some() {
+        // Told before minutes are spent.
+        stated(cuda.about())?;
+    }
     let checks = check::kernels(&mut cuda, build)?;
     let plan = Plan::new(args.quick, shape.context);
     let model = Model::new(&mut cuda, &shape, weights, &limits(&plan))?;
@@ -135,12 +139,7 @@ fn made(
     let fit = fit
         .clone()
         .with_context(|| format!("no fit, so no profile: {}", no_fit.as_deref().unwrap_or("no points")))?;
-    let gpu = fit::stated(&about.name).with_context(|| {
-        format!(
-            "no profile that comes along states the peaks of `{}`, so shares of them cannot be said",
-            about.name
-        )
-    })?;
+    let gpu = stated(about)?;
     let clocks = |said: &Option<String>| said.clone().unwrap_or_else(|| "clocks not known".to_owned());
     let machine = report.provenance.machine.as_ref().map(|machine| {
         format!("{machine}; before: {}; after: {}", clocks(&seen.before), clocks(&seen.after))
@@ -156,6 +155,17 @@ fn made(
     });
     profile::check_name(&name)?;
     Ok(fit::profile(&name, gpu, shape, (weights, dtype), about, fit, from))
+}
+
+/// The peaks that a profile of this GPU rests on.
+fn stated(about: &About) -> anyhow::Result<Gpu> {
+    fit::stated(&about.name).with_context(|| {
+        format!(
+            "no profile that comes along states the peaks of `{}`, so shares of them cannot be said: leave \
+             `--profile-out` out",
+            about.name
+        )
+    })
 }
 
 fn shape(model: &str) -> anyhow::Result<Shape> {
