@@ -9,7 +9,7 @@ use crate::output;
 use crate::probe::measure::{Bench, Plan};
 use crate::probe::report::{Found, readable, report};
 use crate::probe::shape::Shape;
-use crate::probe::step::{Limits, Model, Weights};
+use crate::probe::step::{Model, Weights};
 use crate::probe::{check, fit};
 use crate::profile;
 use anyhow::Context;
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     let checks = check::kernels(&mut cuda, build)?;
     let plan = Plan::new(args.quick, shape.context);
-    let model = Model::new(&mut cuda, &shape, weights, &limits(&plan))?;
+    let model = Model::new(&mut cuda, &shape, weights, &plan.limits())?;
     output::progress(format_args!("{}: pages for {} tokens", shape.name, model.kv_tokens()));
     let results = Bench { device: &mut cuda, model: &model, build, plan: &plan }.run()?;
     let about = cuda.about().clone();
@@ -182,19 +182,6 @@ fn shape(model: &str) -> anyhow::Result<Shape> {
     let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let name = folder.filter(|name| !name.is_empty()).unwrap_or_else(|| "model".to_owned());
     Shape::from_config(&name, &text).with_context(|| model.to_owned())
-}
-
-fn limits(plan: &Plan) -> Limits {
-    let prompts = plan.prefills.iter().map(|(new, cached)| new + cached);
-    let tokens = plan.decodes.iter().map(|&(_, tokens)| tokens);
-    let rows = plan.prefills.iter().map(|&(new, _)| new).chain(plan.rows.iter().copied());
-    let decoded = plan.decodes.iter().map(|(batch, tokens)| batch * tokens);
-    Limits {
-        rows: rows.max().unwrap_or(1),
-        batch: plan.decodes.iter().map(|&(batch, _)| batch).max().unwrap_or(1),
-        context: prompts.clone().chain(tokens).max().unwrap_or(1),
-        kv_tokens: prompts.chain(decoded).max().unwrap_or(1),
-    }
 }
 
 /// What `nvidia-smi` says of the GPU now, where it is there.

@@ -68,3 +68,20 @@ pub(crate) trait Device {
     /// Lets captured work go.
     fn forget(&mut self, graph: Graph) -> anyhow::Result<()>;
 }
+
+/// Memory with these bytes.
+pub(crate) fn uploaded(device: &mut dyn Device, bytes: &[u8]) -> anyhow::Result<Ptr> {
+    let at = device.alloc(bytes.len() as u64)?;
+    device.upload(at, bytes)?;
+    Ok(at)
+}
+
+/// Whole numbers of four bytes to memory that is there.
+pub(crate) fn upload_ints(
+    device: &mut dyn Device,
+    to: Ptr,
+    numbers: impl IntoIterator<Item = u64>,
+) -> anyhow::Result<()> {
+    let bytes: Vec<u8> = numbers.into_iter().flat_map(|number| (number as u32).to_le_bytes()).collect();
+    device.upload(to, &bytes)
+}

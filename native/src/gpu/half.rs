@@ -42,7 +42,7 @@ pub(crate) fn narrow(number: f64, half: Half) -> u16 {
             let exponent = if size < 2.0_f64.powi(-14) { -14 } else { size.log2().floor() as i32 };
             let steps = (size / 2.0_f64.powi(exponent - 10)).round_ties_even() as u16;
             // Below 1,024 steps it is subnormal; 2,048 carry into the exponent by themselves.
-            if steps < 1_024 { sign | steps } else { sign | (((exponent + 14) as u16) << 10) + steps }
+            if steps < 1_024 { sign | steps } else { sign | ((((exponent + 14) as u16) << 10) + steps) }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Every kernel against the reference in double precision, at sizes that leave no page and no tile full.
 
-use super::step::uploaded;
-use crate::gpu::device::Device;
+use crate::gpu::device::{Device, uploaded};
 use crate::gpu::half::{from_bytes, to_bytes};
 use crate::gpu::op::{Cache, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
 use crate::gpu::reference::{self, Pages};

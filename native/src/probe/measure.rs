@@ -1,6 +1,6 @@
 //! The measuring: what is timed, how often, and what the times come to.
 
-use super::step::Model;
+use super::step::{Limits, Model};
 use crate::gpu::device::Device;
 use crate::gpu::op::{self, Amount, Op};
 use crate::gpu::source::Build;
@@ -47,11 +47,30 @@ impl Plan {
                 launches: 2_000,
             }
         };
+        // The prompts of some prefixes and what follows them, computed as a whole.
+        plan.prefills.extend(WHOLE.iter().filter(|_| !quick).map(|&tokens| (tokens, 0)));
         plan.prefills.retain(|(new, cached)| new + cached <= context);
         plan.decodes.retain(|&(_, tokens)| tokens <= context);
         plan
     }
+
+    /// What a model must have room for.
+    pub(crate) fn limits(&self) -> Limits {
+        let prompts = self.prefills.iter().map(|(new, cached)| new + cached);
+        let tokens = self.decodes.iter().map(|&(_, tokens)| tokens);
+        let rows = self.prefills.iter().map(|&(new, _)| new).chain(self.rows.iter().copied());
+        let decoded = self.decodes.iter().map(|(batch, tokens)| batch * tokens);
+        Limits {
+            rows: rows.max().unwrap_or(1),
+            batch: self.decodes.iter().map(|&(batch, _)| batch).max().unwrap_or(1),
+            context: prompts.clone().chain(tokens).max().unwrap_or(1),
+            kv_tokens: prompts.chain(decoded).max().unwrap_or(1),
+        }
+    }
 }
+
+/// 1,024 tokens behind 8,192 and behind 24,576.
+const WHOLE: [u64; 2] = [9_216, 25_600];
 
 fn pairs(first: &[u64], second: &[u64]) -> Vec<(u64, u64)> {
     first.iter().flat_map(|&first| second.iter().map(move |&second| (first, second))).collect()

@@ -142,9 +142,30 @@ pub(crate) fn readable(report: &Report<Probe>) -> String {
         text.push_str(&format!("\nno room for: {}\n", left_out.join(", ")));
     }
     text.push('\n');
+    text.push_str(&prefixes(results));
     text.push_str(&fitted(&report.body));
     for note in &report.body.notes {
         text.push_str(&format!("note: {note}\n"));
+    }
+    text
+}
+
+/// What prefixes cost that were timed both ways: computed with what follows them, and found in pages.
+fn prefixes(results: &Probed) -> String {
+    let mut text = String::new();
+    for reused in results.prefills.iter().filter(|prompt| prompt.sizes[1] > 0) {
+        let [new, cached] = reused.sizes;
+        let Some(whole) = results.prefills.iter().find(|prompt| prompt.sizes == [new + cached, 0]) else {
+            continue;
+        };
+        let ms = |measured: &Measured| units::time(measured.times.median_us / 1e3);
+        text.push_str(&format!(
+            "prefix of {} tokens before {}: computed again {}, reused {}\n",
+            units::grouped(cached),
+            units::grouped(new),
+            ms(whole),
+            ms(reused)
+        ));
     }
     text
 }

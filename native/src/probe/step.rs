@@ -5,7 +5,7 @@
 //! embeddings up, sampling, and everything that an engine does on the CPU.
 
 use super::shape::Shape;
-use crate::gpu::device::Device;
+use crate::gpu::device::{Device, upload_ints, uploaded};
 use crate::gpu::op::{Cache, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
 use crate::gpu::reference;
 use crate::gpu::splits;
@@ -164,6 +164,7 @@ impl Model {
     /// When the device fails.
     pub(crate) fn prefill(&self, device: &mut dyn Device, new: u64, cached: u64) -> anyhow::Result<Vec<Op>> {
         let width = (new + cached).div_ceil(PAGE);
+        self.begin(device, new)?;
         self.tables(device, 1, width)?;
         upload_ints(device, self.positions, cached..cached + new)?;
         upload_ints(device, self.sequences, (0..new).map(|_| 0))?;
@@ -185,6 +186,7 @@ impl Model {
         context: u64,
     ) -> anyhow::Result<Vec<Op>> {
         let width = context.div_ceil(PAGE);
+        self.begin(device, batch)?;
         self.tables(device, batch, width)?;
         upload_ints(device, self.positions, (0..batch).map(|_| context - 1))?;
         upload_ints(device, self.sequences, 0..batch)?;
@@ -284,6 +286,13 @@ impl Model {
         }
     }
 
+    /// What a step begins with, made anew: each run adds to it, and what only grows would leave the range of fp16.
+    fn begin(&self, device: &mut dyn Device, rows: u64) -> anyhow::Result<()> {
+        let count = rows * self.shape.hidden;
+        device.run(&[Op::Fill { out: self.room.x, count, seed: 1, centre: 0.0, scale: 1.0 }])?;
+        Ok(())
+    }
+
     /// Pages of every sequence, in an order that is drawn, as an engine's are after a while.
     fn tables(&self, device: &mut dyn Device, batch: u64, width: u64) -> anyhow::Result<()> {
         anyhow::ensure!(batch * width <= self.pages, "{batch} × {width} pages, the pool has {}", self.pages);
@@ -373,21 +382,4 @@ fn filled(
     let out = device.alloc(count * 2)?;
     device.run(&[Op::Fill { out, count, seed: *seed, centre, scale }])?;
     Ok(out)
-}
-
-/// Memory with these bytes.
-pub(crate) fn uploaded(device: &mut dyn Device, bytes: &[u8]) -> anyhow::Result<Ptr> {
-    let at = device.alloc(bytes.len() as u64)?;
-    device.upload(at, bytes)?;
-    Ok(at)
-}
-
-/// Whole numbers of four bytes to memory that is there.
-pub(crate) fn upload_ints(
-    device: &mut dyn Device,
-    to: Ptr,
-    numbers: impl IntoIterator<Item = u64>,
-) -> anyhow::Result<()> {
-    let bytes: Vec<u8> = numbers.into_iter().flat_map(|number| (number as u32).to_le_bytes()).collect();
-    device.upload(to, &bytes)
 }

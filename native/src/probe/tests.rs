@@ -52,8 +52,7 @@ fn probed(weights: Weights, overlap: Overlap) -> (Fake, Shape, Probed) {
     let build = build(Half::Bf16);
     let mut fake = Fake::new(build, Roofline { overlap, ..ROOFLINE }, false);
     let plan = Plan { repeats: 3, warm_ups: 1, launches: 10, ..Plan::new(false, shape.context) };
-    let limits = Limits { rows: 8_192, batch: 128, context: 32_768, kv_tokens: 128 * 24_576 };
-    let model = Model::new(&mut fake, &shape, weights, &limits).unwrap();
+    let model = Model::new(&mut fake, &shape, weights, &plan.limits()).unwrap();
     let results = Bench { device: &mut fake, model: &model, build, plan: &plan }.run().unwrap();
     (fake, shape, results)
 }
@@ -210,6 +209,7 @@ fn words_say_origin_weights_and_what_was_left_out() {
         "{text}"
     );
     assert!(text.contains("no room for: decoding 64 sequences of 24576, "), "{text}");
+    assert!(text.contains("prefix of 24,576 tokens before 1,024: computed again "), "{text}");
     assert!(text.contains("fit, decoding, points ") && report.body.is_good(), "{text}");
 }
 
