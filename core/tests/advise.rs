@@ -319,6 +319,8 @@ fn flags_are_those_that_were_checked() {
         let setup = Setup { cache: true, router: Some(router.to_owned()), ..Setup::default() };
         assert!(text(&setup).len() > text(&Setup { router: None, ..setup.clone() }).len(), "{router}");
     }
+    let ranks = Setup { cache: true, router: Some("vllm-dp".to_owned()), ..Setup::default() };
+    assert!(text(&ranks).contains("--data-parallel-size 2"), "{}", text(&ranks));
 }
 
 #[test]

@@ -206,6 +206,63 @@ fn an_objective_below_the_time_of_tools_is_out_of_reach() {
     assert!(high.says[0].text.contains("an infinite cache finds"), "{:?}", high.says);
 }
 
+/// Busy agents on one replica that has no router: two are needed, and which router these have is said.
+#[test]
+fn several_replicas_have_a_router_that_is_said() {
+    let sessions = agents(8);
+    let busy = |router: Option<&str>| Scenario {
+        arrivals: Some(Arrivals::Constant { per_s: 1_000.0 }),
+        max_batch: 1,
+        router: router.map(str::to_owned),
+        ..Scenario::default()
+    };
+    let never = advice(&sessions, "queue_ms.mean<=0", busy(Some("vllm-dp"))).replicas.unwrap();
+    assert_eq!(never.probes.iter().map(|probe| probe.replicas).collect::<Vec<_>>(), [1, 2, 4]);
+    let bound = never.probes[1].kept[0].most;
+    let found = advice(&sessions, &format!("queue_ms.mean<={bound}"), busy(Some("vllm-dp")));
+    let replicas = found.replicas.as_ref().unwrap();
+    assert_eq!((replicas.replicas, replicas.setup.contains("vllm-dp")), (Some(2), true), "{replicas:?}");
+    let said = texts(&replicas.says);
+    assert!(said.contains("more are tried with `vllm-dp`, as given"), "{said}");
+    assert!(found.flags.iter().any(|flag| flag.flag == "--data-parallel-size 2"), "{:?}", found.flags);
+    let assumed = advice(&sessions, "queue_ms.mean<=0", busy(None)).replicas.unwrap();
+    let said = texts(&assumed.says);
+    assert!(
+        assumed.setup.contains("cache-aware") && said.contains("`cache-aware`, which is assumed"),
+        "{said}"
+    );
+    let turns = advice(&sessions, "queue_ms.mean<=0", busy(Some("round-robin"))).replicas.unwrap();
+    assert!(texts(&turns.says).contains("`round-robin`, as given"), "{}", texts(&turns.says));
+    // Where routers were compared nothing is assumed.
+    let two = Scenario { replicas: 2, ..busy(None) };
+    let compared = advice(&sessions, "queue_ms.mean<=0", two).replicas.unwrap();
+    assert!(!texts(&compared.says).contains("needs no router"), "{}", texts(&compared.says));
+}
+
+/// One draw that was asked for is not the only order that there is; what is said of it comes from the search's own runs.
+#[test]
+fn one_draw_is_no_order_of_its_own() {
+    let said = |arrivals| {
+        let options = Options {
+            scenario: Scenario { arrivals: Some(arrivals), ..Scenario::default() },
+            objectives: objectives("ttft_ms.p95<=100000").unwrap(),
+            search: Search { most_replicas: 4, draws: 1 },
+            sample_calls: 1_000_000,
+        };
+        let mut told = Vec::new();
+        let found = advise::run(&agents(8), &options, &mut |what, _| told.push(what.to_owned())).unwrap();
+        let replicas = found.replicas.unwrap();
+        let probes = told.iter().filter(|what| what.ends_with(" replicas")).count();
+        assert_eq!(probes, replicas.probes.len());
+        assert!(told.last().unwrap().ends_with(" replicas"), "no run after the search: {told:?}");
+        texts(&replicas.says)
+    };
+    let drawn = said(Arrivals::Poisson { per_s: 2.0 });
+    assert!(drawn.contains("How sure: arrivals were drawn once. Drawing its sessions again"), "{drawn}");
+    let recorded = said(Arrivals::Recorded);
+    assert!(recorded.contains("How sure: there is one order of arrivals."), "{recorded}");
+}
+
 #[test]
 fn how_sure_an_answer_is_stands_beside_it() {
     let drawn = advice(

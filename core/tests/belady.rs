@@ -4,11 +4,11 @@
 
 mod common;
 
-use atr_core::choice::{About, choose};
+use atr_core::choice::choose;
 use atr_core::metrics::{InspectOptions, Untimed};
 use atr_core::policy::{Arrivals, PolicyRun, Replay, Scenario, simulate};
 use atr_core::serve::evict::EVICTIONS;
-use atr_core::trace::{CallStatus, Scope, Session, ndjson};
+use atr_core::trace::{CallStatus, Scope, Session};
 use common::session;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -152,11 +152,11 @@ proptest! {
     }
 }
 
-/// How often and by how much others find more on timed runs. Prints; run it with `--ignored --nocapture`.
+/// How often and by how much others find more on timed runs: what the guide cites. Prints; run it with `--ignored --nocapture`.
 #[test]
 #[ignore = "measures"]
 fn how_often_others_find_more_on_timed_runs() {
-    let cases: usize = std::env::var("CASES").map_or(3_000, |cases| cases.parse().unwrap());
+    let cases: usize = std::env::var("CASES").map_or(4_000, |cases| cases.parse().unwrap());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
     let strategy = timed();
@@ -195,36 +195,5 @@ fn how_often_others_find_more_on_timed_runs() {
             "{:18} hit rate {mean:5.2} %; more in {share:5.2} %, then by {by:.2} points, {most:.2} at most",
             eviction.name
         );
-    }
-}
-
-/// The same over sets on disk, unpacked: `SETS=a.ndjson,b.ndjson`. Of each the first 40 sessions, one replica and four.
-#[test]
-#[ignore = "measures"]
-fn how_much_others_find_on_sets() {
-    let rate = |(found, asked): (u64, u64)| 100.0 * found as f64 / asked.max(1) as f64;
-    for path in std::env::var("SETS").unwrap_or_default().split(',').filter(|path| !path.is_empty()) {
-        let mut input = std::io::BufReader::new(std::fs::File::open(path).unwrap());
-        let (_, reader) = ndjson::Reader::open(&mut input).unwrap();
-        let sessions: Vec<Session> = reader.take(40).map(Result::unwrap).collect();
-        for (replicas, kv_tokens) in [(1, 60_000), (1, 200_000), (4, 40_000), (4, 100_000)] {
-            let scenario = Scenario {
-                policies: vec!["exact-prefix-cache".into()],
-                replicas,
-                kv_tokens: Some(kv_tokens),
-                ..Scenario::default()
-            };
-            let of = |eviction: &'static About| {
-                let run = run(&sessions, eviction.name, &scenario);
-                let refused =
-                    run.outcome.calls.iter().filter(|call| call.status == CallStatus::Rejected).count();
-                (eviction.name, rate(found(&run)), refused)
-            };
-            let rates: Vec<_> = EVICTIONS.iter().map(of).collect();
-            let (_, bound, refused) = rates[rates.len() - 1];
-            print!("{path} {replicas} × {kv_tokens}: {refused} refused, belady {bound:.2} %,");
-            rates.iter().for_each(|(name, rate, _)| print!(" {name} {:+.2}", rate - bound));
-            println!();
-        }
     }
 }

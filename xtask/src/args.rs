@@ -20,7 +20,7 @@ pub(crate) enum Command {
     Bench { browser: bool },
     BenchImports,
     BenchPeer,
-    BenchSimulate,
+    BenchSimulate { plot: Option<PathBuf> },
     BenchStream { gigabytes: u64 },
     Fuzz { what: Option<String>, seconds: u64 },
     Kernels,
@@ -50,7 +50,9 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
             None => Command::Bench { browser: !rest.flag("--no-browser") },
             Some("imports") => Command::BenchImports,
             Some("peer") => Command::BenchPeer,
-            Some("simulate") => Command::BenchSimulate,
+            Some("simulate") => {
+                Command::BenchSimulate { plot: rest.value("--plot", "a folder")?.map(PathBuf::from) }
+            }
             Some("stream") => Command::BenchStream { gigabytes: rest.number("--gb")?.unwrap_or(1) },
             Some(other) => return Err(format!("`bench` does not take `{other}`")),
         },
@@ -88,13 +90,18 @@ impl Rest {
 
     /// The number behind the word `name`, where that is there.
     fn number(&mut self, name: &str) -> Result<Option<u64>, String> {
+        let Some(value) = self.value(name, "a number")? else { return Ok(None) };
+        value.parse().map(Some).map_err(|_| format!("`{name}` expects a whole number, found `{value}`"))
+    }
+
+    /// What stands behind the word `name`, where that is there.
+    fn value(&mut self, name: &str, expected: &str) -> Result<Option<String>, String> {
         let Some(at) = self.words.iter().position(|word| word == name) else { return Ok(None) };
         self.words.remove(at);
         if at == self.words.len() {
-            return Err(format!("`{name}` expects a number, found nothing"));
+            return Err(format!("`{name}` expects {expected}, found nothing"));
         }
-        let value = self.words.remove(at);
-        value.parse().map(Some).map_err(|_| format!("`{name}` expects a whole number, found `{value}`"))
+        Ok(Some(self.words.remove(at)))
     }
 
     /// The first word that is no option.
@@ -136,7 +143,11 @@ mod tests {
         assert_eq!(read("reports --check"), Ok(Command::Reports { check: true }));
         assert_eq!(read("bench --no-browser"), Ok(Command::Bench { browser: false }));
         assert_eq!(read("bench imports"), Ok(Command::BenchImports));
-        assert_eq!(read("bench simulate"), Ok(Command::BenchSimulate));
+        assert_eq!(read("bench simulate"), Ok(Command::BenchSimulate { plot: None }));
+        assert_eq!(
+            read("bench simulate --plot docs"),
+            Ok(Command::BenchSimulate { plot: Some("docs".into()) })
+        );
         assert_eq!(read("bench peer"), Ok(Command::BenchPeer));
         assert_eq!(read("bench stream --gb 10"), Ok(Command::BenchStream { gigabytes: 10 }));
         assert_eq!(
@@ -155,6 +166,7 @@ mod tests {
             Err("`--port` expects a number up to 65535, found `99999`".into())
         );
         assert_eq!(read("paper --port"), Err("`--port` expects a number, found nothing".into()));
+        assert_eq!(read("bench simulate --plot"), Err("`--plot` expects a folder, found nothing".into()));
         assert_eq!(read("bench steam"), Err("`bench` does not take `steam`".into()));
         assert_eq!(read("bench stream --gb x"), Err("`--gb` expects a whole number, found `x`".into()));
         assert_eq!(read("data"), Err("`data` expects DIR, found nothing".into()));

@@ -32,7 +32,9 @@ usage: cargo xtask COMMAND
   tools [--no-browser]     install what is missing of trunk, wasm-bindgen, wasm-opt, page-test packages
   bench [--no-browser]     print speed and size figures beside their budgets
   bench imports            print the speed of every importer; over the public sources where ATR_RAW names them
-  bench simulate           print the simulator's speed, and how its time and memory grow up to a million calls
+  bench simulate [--plot DIR]
+                           print the simulator's speed, and how its time and memory grow up to a million calls;
+                           draw that as cost-per-call.svg, with its figures beside it (default target/bench)
   bench peer               build the peer's benchmark, which `bench` and `bench simulate` then run beside ours
   bench stream [--gb N]    import a generated stream of N gigabytes (default 1); print its peak memory
   fuzz [FORMAT] [--seconds N]
@@ -72,7 +74,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Bench { browser } => bench::run(&shell, *browser)?,
         Command::BenchImports => bench::imports(&shell)?,
         Command::BenchPeer => bench::build_peer(&shell)?,
-        Command::BenchSimulate => bench::simulator(&shell)?,
+        Command::BenchSimulate { plot } => bench::simulator(&shell, plot.as_deref())?,
         Command::BenchStream { gigabytes } => bench::stream(&shell, *gigabytes)?,
         Command::Fuzz { what, seconds } => fuzz::run(&shell, what.as_deref(), *seconds)?,
         Command::Kernels => kernels::test(&shell)?,

@@ -51,7 +51,7 @@ fn rooted_reference(page: &str) -> Option<&str> {
 }
 
 /// What `e2e/sizes.mjs` measures of `dist/`.
-pub(crate) fn sizes(shell: &Shell) -> Result<Value> {
+fn sizes(shell: &Shell) -> Result<Value> {
     if which("node").is_none() {
         bail!("measuring compressed sizes needs node, which is not on PATH");
     }

@@ -1,8 +1,8 @@
 //! How far traffic is from its ceiling, policy by policy, and what broke its prefixes.
 
 use super::Sentence;
-use super::units::{amount, listed, times};
-use crate::figure::units::{grouped, percent};
+use super::units::times;
+use crate::figure::units::{grouped, listed, percent, plural};
 use crate::metrics::PolicyMetrics;
 use crate::metrics::breaks::{Breaks, CauseRow};
 use crate::policy::by_name;
@@ -191,7 +191,7 @@ fn broke(breaks: &Breaks) -> Sentence {
             .on("trace", "prompt_tokens", ledger.prompt_tokens as f64);
     }
     let cause = |row: &CauseRow| {
-        let (count, again) = (times(row.breaks), amount(row.again_tokens, "token"));
+        let (count, again) = (times(row.breaks), plural(row.again_tokens, "token"));
         format!("{} ({count}, {again})", row.cause.title())
     };
     let causes: Vec<String> = breaks.by_cause.iter().map(cause).collect();
@@ -199,7 +199,7 @@ fn broke(breaks: &Breaks) -> Sentence {
     let text = format!(
         "Prefixes broke {}, which makes {} ({} of all prompt tokens) computed again whatever the cache: {}.",
         times(breaks.count()),
-        amount(ledger.again_tokens, "token"),
+        plural(ledger.again_tokens, "token"),
         percent(Some(share)),
         listed(&causes),
     );

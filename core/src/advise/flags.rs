@@ -39,6 +39,10 @@ const AIBRIX: Component = component("AIBrix gateway", "its documentation, 0.5.0:
 /// The agent harness whose history processor masking follows.
 const SWE_AGENT: Component = component("SWE-agent", "source at revision 0f4f3bb");
 
+/// All of them, in the order of the guide (`docs/advise.md`), which has a row for each.
+pub const COMPONENTS: [Component; 9] =
+    [VLLM, SGLANG, SGLANG_ROUTER, SMG, PRODUCTION_STACK, DYNAMO, LLM_D, AIBRIX, SWE_AGENT];
+
 /// What to write, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flag {
@@ -68,7 +72,7 @@ pub fn flags(setup: &Setup, scenario: &Scenario, kv_bytes_per_token: Option<f64>
         all.extend(tier(host, scenario, kv_bytes_per_token));
     }
     if let Some(router) = &setup.router {
-        all.extend(routers(router));
+        all.extend(routers(router, scenario.replicas));
     }
     let order = if setup.predict { Some("shortest") } else { setup.scheduler.as_deref() };
     all.extend(order.and_then(sent).into_iter().flat_map(priorities));
@@ -148,8 +152,8 @@ fn engines(setup: &Setup, scenario: &Scenario) -> Vec<Flag> {
     all
 }
 
-/// Those of a router; none where no public gateway's were checked.
-pub(super) fn routers(router: &str) -> Vec<Flag> {
+/// Those of a router over so many replicas; none where no public gateway's were checked.
+pub(super) fn routers(router: &str, replicas: u32) -> Vec<Flag> {
     let Ok(choice) = choose(ROUTERS, router) else { return Vec::new() };
     match choice.name() {
         "cache-aware" => {
@@ -211,7 +215,7 @@ pub(super) fn routers(router: &str) -> Vec<Flag> {
         }
         "vllm-dp" => {
             let why = "replicas as data-parallel ranks of one server, which balances calls itself";
-            vec![flag(VLLM, "--data-parallel-size REPLICAS", why)]
+            vec![flag(VLLM, format!("--data-parallel-size {replicas}"), why)]
         }
         _ => Vec::new(),
     }

@@ -4,9 +4,9 @@
 use super::Sentence;
 use super::units::{objective, value};
 use crate::metrics::objective::{Comparison, Condition, Statistic};
-use crate::metrics::{PolicyMetrics, Spread};
+use crate::metrics::{PolicyMetrics, Spread, answered, jobs};
 use crate::policy::{Arrivals, PolicyRun, Replay, Scenario};
-use crate::trace::{CallStatus, WorkSession, Workload};
+use crate::trace::{WorkSession, Workload};
 
 /// Times of jobs if every server answered at once: tools, people and pauses alone. Over the sessions that the run finished;
 /// nothing where users come at a pace of their own.
@@ -15,13 +15,9 @@ pub(super) fn tools_alone(run: &PolicyRun, scenario: &Scenario) -> Option<Spread
         return None;
     }
     let replay = scenario.replay.unwrap_or(Replay::Delays);
-    let finished = |session: &&WorkSession| {
-        let calls = &run.outcome.calls;
-        let ok = |call: u32| calls.get(call as usize).is_some_and(|call| call.status == CallStatus::Ok);
-        !session.sessionless && session.calls.indices().all(ok)
-    };
-    let sessions = run.workload.sessions.iter().filter(finished);
-    let times = sessions.map(|session| of_session(&run.workload, session, replay, scenario.speed));
+    let answered = answered(&run.outcome);
+    let finished = jobs(&run.workload, &answered);
+    let times = finished.map(|session| of_session(&run.workload, session, replay, scenario.speed));
     Spread::of_ms(times.collect())
 }
 

@@ -22,7 +22,7 @@ mod units;
 
 pub use capacity::{CapacityAdvice, CapacityRow, Memory, Point, capacity};
 pub use ceiling::{CeilingAdvice, CeilingFigures, CeilingRow, ceiling};
-pub use flags::{Component, Flag, flags};
+pub use flags::{COMPONENTS, Component, Flag, flags};
 pub use order::{Gain, Glance, Levers, OrderAdvice, Ranking, Runner, greedy};
 pub use page::{Block, Part, parts};
 pub use replicas::{Drop, Kept, Probe, ReplicaAdvice, Search, search};

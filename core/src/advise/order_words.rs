@@ -2,8 +2,8 @@
 
 use super::Sentence;
 use super::order::{Gain, Glance, LEAST_GAIN, MEAN_TTFT, OrderAdvice, Ranking};
-use super::units::{amount, calls_of, change, listed, value};
-use crate::figure::units::{grouped, percent, time};
+use super::units::{calls_of, change, value};
+use crate::figure::units::{grouped, listed, percent, plural, time};
 
 /// One step.
 pub(super) fn step(gain: &Gain, ranking: Ranking) -> Sentence {
@@ -171,7 +171,7 @@ fn changes(gain: &Gain, ranking: Ranking) -> String {
     }
     parts.push(format!(
         "{} to compute instead of {}",
-        amount(is.prefill_tokens, "prompt token"),
+        plural(is.prefill_tokens, "prompt token"),
         grouped(was.prefill_tokens)
     ));
     parts.join(", ")

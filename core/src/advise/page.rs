@@ -2,7 +2,7 @@
 
 use super::units::{gib, replicas_of, value};
 use super::{Advice, Because, Gain, Glance, OrderAdvice, Probe, ReplicaAdvice, Sentence};
-use crate::figure::units::{grouped, percent, time};
+use crate::figure::units::{grouped, known_time, percent};
 
 /// A heading and what stands below it.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,7 +83,7 @@ pub fn parts(advice: &Advice) -> Vec<Part> {
         .table(&["policy", "hit rate", "ceiling", "of it", "TTFT mean", "job mean", "busy"], ceiling(advice))
         .say(&advice.ceiling.says);
     let mut all = vec![setting, ceiling, order(&advice.order)];
-    let heads = ["of the ceiling", "KV tokens", "GiB", "replicas' worth", "sessions one by one"];
+    let heads = ["of the ceiling", "KV tokens", "memory", "replicas' worth", "sessions one by one"];
     all.push(Part::new("How much KV memory?").table(&heads, capacity(advice)).say(&advice.capacity.says));
     if let Some(found) = &advice.replicas {
         let heads = ["replicas", "objective", "least", "median", "most", "draws met"];
@@ -101,10 +101,6 @@ pub fn parts(advice: &Advice) -> Vec<Part> {
     all
 }
 
-fn ms(time_ms: Option<f64>) -> String {
-    time_ms.map_or_else(|| "–".to_owned(), time)
-}
-
 fn ceiling(advice: &Advice) -> Vec<Vec<String>> {
     let row = |row: &super::CeilingRow| {
         vec![
@@ -112,8 +108,8 @@ fn ceiling(advice: &Advice) -> Vec<Vec<String>> {
             percent(row.hit_rate),
             percent(row.ceiling_hit_rate),
             percent(row.share_of_ceiling),
-            ms(row.ttft_mean_ms),
-            ms(row.job_mean_ms),
+            known_time(row.ttft_mean_ms),
+            known_time(row.job_mean_ms),
             percent(row.utilisation),
         ]
     };
@@ -131,8 +127,8 @@ fn order(order: &OrderAdvice) -> Part {
         let quantity = crate::metrics::objective::Quantity::parse(ranked).ok();
         let figure = at.ranked.zip(quantity).map(|(of, quantity)| value(quantity, of));
         let mut row = vec![name, figure.unwrap_or_else(|| "–".to_owned()), gain];
-        row.extend((!by_mean).then(|| ms(at.ttft_mean_ms)));
-        row.extend([ms(at.job_mean_ms), percent(at.hit_rate), grouped(at.prefill_tokens)]);
+        row.extend((!by_mean).then(|| known_time(at.ttft_mean_ms)));
+        row.extend([known_time(at.job_mean_ms), percent(at.hit_rate), grouped(at.prefill_tokens)]);
         row
     };
     let shown = |name: String, gain: &Gain| cells(name, format!("{:+.1} %", gain.gain * 100.0), &gain.after);

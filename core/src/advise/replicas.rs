@@ -5,8 +5,9 @@
 //! less. So numbers around the answer are tried as well, what is found is the least number from which on
 //! every number tried meets the objectives, and whatever contradicts the assumption is said.
 
-use super::units::{listed, objective, replicas_of, value};
+use super::units::{objective, replicas_of, value};
 use super::{Resampled, Sentence};
+use crate::figure::units::listed;
 use crate::metrics::PolicyMetrics;
 use crate::metrics::objective::Condition;
 use serde::Serialize;
@@ -19,6 +20,12 @@ pub struct Search {
     pub most_replicas: u32,
     /// Draws of arrivals for each number.
     pub draws: u32,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Search { most_replicas: 64, draws: 3 }
+    }
 }
 
 /// One objective over the draws of one number of replicas.
@@ -149,13 +156,17 @@ impl ReplicaAdvice {
         }
     }
 
-    /// Says how sure it is.
+    /// The answer, or where there is none the most replicas that were tried.
+    pub(super) fn at(&self) -> Option<&Probe> {
+        let answer = self.probes.iter().find(|probe| Some(probe.replicas) == self.replicas);
+        answer.or(self.probes.last())
+    }
+
+    /// Says how sure it is; `one_order` where arrivals are as recorded, so that there is nothing to draw.
     #[must_use]
-    pub fn with_uncertainty(mut self, resampled: Vec<Resampled>) -> Self {
+    pub fn with_uncertainty(mut self, resampled: Vec<Resampled>, one_order: bool) -> Self {
         self.resampled = resampled;
-        let at = self.replicas.and_then(|answer| self.probes.iter().find(|probe| probe.replicas == answer));
-        let at = at.or(self.probes.last());
-        if let Some(said) = at.map(|at| sure(&self, at)) {
+        if let Some(said) = self.at().map(|at| sure(&self, at, one_order)) {
             self.says.push(said);
         }
         self
@@ -197,10 +208,10 @@ fn says(advice: &ReplicaAdvice, objectives: &[Condition]) -> Vec<Sentence> {
     let all: Vec<String> = objectives.iter().map(objective).collect();
     let all = listed(&all);
     let mut says = Vec::new();
-    match advice.replicas.and_then(|answer| advice.probes.iter().find(|probe| probe.replicas == answer)) {
-        Some(at) => says.push(answered(advice, at, &all)),
-        None => says.push(unanswered(advice, &all)),
-    }
+    says.push(match advice.at().filter(|_| advice.replicas.is_some()) {
+        Some(at) => answered(advice, at, &all),
+        None => unanswered(advice, &all),
+    });
     for drop in &advice.not_monotone {
         let text = format!(
             "More is not always better here: {} meet the objectives, {} do not.",
@@ -256,8 +267,8 @@ fn unanswered(advice: &ReplicaAdvice, all: &str) -> Sentence {
     advice.probes.iter().fold(Sentence::new(text), |sentence, probe| rests(sentence, advice, probe))
 }
 
-/// How sure the answer is: what the draws can tell, or what drawing sessions again tells where there is one order.
-fn sure(advice: &ReplicaAdvice, at: &Probe) -> Sentence {
+/// How sure the answer is: what the draws can tell, or what drawing sessions again tells where there is one.
+fn sure(advice: &ReplicaAdvice, at: &Probe, one_order: bool) -> Sentence {
     let alike = at.kept.iter().all(|kept| kept.least.total_cmp(&kept.most).is_eq());
     if at.draws > 1 {
         let text = if alike {
@@ -278,14 +289,14 @@ fn sure(advice: &ReplicaAdvice, at: &Probe) -> Sentence {
         };
         return rests(Sentence::new(text), advice, at);
     }
+    let one = if one_order { "there is one order of arrivals" } else { "arrivals were drawn once" };
     if advice.resampled.is_empty() {
-        let text = "How sure: there is one order of arrivals and too little in it to draw again, so no spread is stated.";
+        let text = format!("How sure: {one} and there is too little to draw again, so no spread is stated.");
         return rests(Sentence::new(text), advice, at);
     }
     let each: Vec<String> = advice.resampled.iter().map(drawn_again).collect();
     let text = format!(
-        "How sure: there is one order of arrivals. Drawing its sessions again, {}. What other sessions would have done to \
-         queues is left out of that.",
+        "How sure: {one}. Drawing its sessions again, {}. What other sessions would have done to queues is left out of that.",
         listed(&each)
     );
     advice.resampled.iter().fold(Sentence::new(text), |sentence, one| {

@@ -4,10 +4,12 @@
 //! Calls keep the times that they had in the one run, so what other sessions would have done to their queues is left out.
 
 use crate::metrics::objective::Condition;
-use crate::metrics::{Spread, percentile};
+use crate::metrics::{
+    Spread, answered, calls_of, e2e_us, job_us, jobs, percentile, queue_us, tpot_ms, ttft_us,
+};
 use crate::policy::PolicyRun;
 use crate::synth::Chance;
-use crate::trace::{CallOutcome, CallStatus, WorkSession};
+use crate::trace::{CallOutcome, CallStatus};
 use serde::Serialize;
 
 /// Draws of sessions.
@@ -35,10 +37,7 @@ pub(super) fn resample(run: &PolicyRun, objectives: &[Condition], seed: u64) -> 
 
 fn of_one(run: &PolicyRun, objective: &Condition, seed: u64) -> Option<Resampled> {
     let statistic = objective.quantity.statistic?;
-    let name = objective.quantity.metric.name;
-    let mut groups: Vec<Vec<f64>> =
-        run.workload.sessions.iter().map(|session| of_session(run, session, name)).collect();
-    groups.retain(|values| !values.is_empty());
+    let groups = groups(run, objective.quantity.metric.name);
     if groups.len() < 2 {
         return None;
     }
@@ -60,36 +59,25 @@ fn of_one(run: &PolicyRun, objective: &Condition, seed: u64) -> Option<Resampled
     })
 }
 
-/// The values of a session's answered calls, or of its job, in milliseconds.
-fn of_session(run: &PolicyRun, session: &WorkSession, name: &str) -> Vec<f64> {
-    let place = session.calls.first as usize..session.calls.indices().end as usize;
-    let calls = run.outcome.calls.get(place).unwrap_or_default();
+/// The values of sessions' answered calls, or of their jobs, in milliseconds.
+fn groups(run: &PolicyRun, name: &str) -> Vec<Vec<f64>> {
+    let in_ms = |us: u64| us as f64 / 1e3;
+    let sessions = &run.workload.sessions;
     if name == "job_ms" {
-        return job(calls).filter(|_| !session.sessionless).into_iter().collect();
+        let answered = answered(&run.outcome);
+        let jobs = jobs(&run.workload, &answered).filter_map(|job| job_us(job, &run.outcome));
+        return jobs.map(|us| vec![in_ms(us)]).collect();
     }
-    let answered = calls.iter().filter(|call| call.status == CallStatus::Ok);
-    answered.filter_map(|call| of_call(call, name)).collect()
-}
-
-fn of_call(call: &CallOutcome, name: &str) -> Option<f64> {
-    let since = |at: Option<u64>| Some((at? - call.scheduled_us) as f64 / 1e3);
-    match name {
-        "ttft_ms" => since(call.first_token_us),
-        "e2e_ms" => since(call.finished_us),
-        "queue_ms" => since(call.admitted_us),
-        "tpot_ms" => {
-            let further = call.output_tokens.checked_sub(1).filter(|&tokens| tokens > 0)?;
-            Some((call.finished_us? - call.first_token_us?) as f64 / 1e3 / further as f64)
-        }
+    let value = |call: &CallOutcome| match name {
+        "ttft_ms" => ttft_us(call).map(in_ms),
+        "e2e_ms" => e2e_us(call).map(in_ms),
+        "queue_ms" => queue_us(call).map(in_ms),
+        "tpot_ms" => tpot_ms(call),
         _ => None,
-    }
-}
-
-fn job(calls: &[CallOutcome]) -> Option<f64> {
-    if calls.iter().any(|call| call.status != CallStatus::Ok) {
-        return None;
-    }
-    let start = calls.iter().map(|call| call.scheduled_us).min()?;
-    let end = calls.iter().filter_map(|call| call.finished_us).max()?;
-    Some((end - start) as f64 / 1e3)
+    };
+    let of_session = |session| {
+        let calls = calls_of(session, &run.outcome).iter();
+        calls.filter(|call| call.status == CallStatus::Ok).filter_map(value).collect::<Vec<f64>>()
+    };
+    sessions.iter().map(of_session).filter(|values| !values.is_empty()).collect()
 }

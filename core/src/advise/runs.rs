@@ -21,6 +21,7 @@ use crate::policy::{
 use crate::report::Origin;
 use crate::serve::{PrefixTree, latency};
 use crate::trace::{Mark, Scope, Session};
+use std::collections::BTreeMap;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,9 +117,10 @@ pub fn run(
         None => (objectives, Vec::new()),
     };
     let replicas = replicas(bench, &setup, &given, reach, options.search, &mut teller)?;
+    let answer = replicas.as_ref().map_or(Some(given.replicas), |found| found.replicas);
     // One replica needs no router.
-    let one = replicas.as_ref().map_or(given.replicas == 1, |found| found.replicas == Some(1));
-    let flagged = if one { &order.setup } else { &setup };
+    let flagged = if answer == Some(1) { &order.setup } else { &setup };
+    let flag_scenario = Scenario { replicas: answer.unwrap_or(given.replicas), ..given.clone() };
     let profile = profile(&resolved);
     let setting = setting(SettingFigures {
         given: &options.scenario,
@@ -140,7 +142,7 @@ pub fn run(
         setting,
         ceiling,
         capacity,
-        flags: flags(flagged, &given, memory.kv_bytes_per_token),
+        flags: flags(flagged, &flag_scenario, memory.kv_bytes_per_token),
         order,
         replicas,
         cannot_say,
@@ -259,6 +261,23 @@ fn wanted(order: &OrderAdvice, given: &Scenario) -> Setup {
     setup
 }
 
+/// Which router several replicas are tried with where one was given, and why that one.
+fn routed(setup: &Setup, given: &Scenario) -> Sentence {
+    let router = setup.router.as_deref().unwrap_or("round-robin");
+    let policy = given.policies.first().filter(|_| given.policies.len() == 1);
+    let why = match &given.router {
+        Some(named) if named == router => "as given",
+        _ if policy.is_some_and(|name| by_name(name).is_ok_and(|policy| policy.router == router)) => {
+            "as the policy has it"
+        }
+        _ if !setup.cache => "since without a cache there is nothing to look for",
+        _ => "which is assumed: routers are compared where several replicas are given",
+    };
+    let text =
+        format!("The set-up has one replica, which needs no router; more are tried with `{router}`, {why}.");
+    Sentence::new(text).on("set-up", "replicas", f64::from(given.replicas))
+}
+
 /// Searches over draws of arrivals: another seed, and from the second draw on another order of sessions.
 /// What arrives as recorded arrives in one way only. Nothing where nothing must hold.
 fn replicas(
@@ -275,8 +294,11 @@ fn replicas(
             ReplicaAdvice { says: out_of_reach.clone(), out_of_reach, ..ReplicaAdvice::none(&name, how) };
         return Ok((!none.says.is_empty()).then_some(none));
     }
-    let draws = if given.arrivals == Some(Arrivals::Recorded) { 1 } else { how.draws };
+    let one_order = given.arrivals == Some(Arrivals::Recorded);
+    let draws = if one_order { 1 } else { how.draws.max(1) };
     let mut benches = vec![bench];
+    // By number of replicas its one run, where there is one draw.
+    let mut once: BTreeMap<u32, PolicyRun> = BTreeMap::new();
     let mut found = search(&name, &objectives, Search { draws, ..how }, &mut |replicas, draw| {
         teller.next(&format!("{replicas} replicas"));
         while benches.len() <= draw as usize {
@@ -285,18 +307,19 @@ fn replicas(
         }
         let seed = given.seed.wrapping_add(draw.into());
         let scenario = Scenario { replicas, seed, ..given.clone() };
-        let run = benches[draw as usize].run(setup, &scenario)?;
-        let runs: Vec<PolicyRun> = run.into_iter().collect();
-        compare(&runs).pop().ok_or(ScenarioError::NoSessions)
+        let run = benches[draw as usize].run(setup, &scenario)?.ok_or(ScenarioError::NoSessions)?;
+        let row = compare(std::slice::from_ref(&run)).pop().ok_or(ScenarioError::NoSessions);
+        if draws == 1 {
+            once.insert(replicas, run);
+        }
+        row
     })?;
-    let answer = found.replicas.or(found.probes.last().map(|probe| probe.replicas));
-    let mut drawn = Vec::new();
-    if let Some(replicas) = answer.filter(|_| draws == 1) {
-        teller.next("how sure the answer is");
-        let run = benches[0].run(setup, &Scenario { replicas, ..given.clone() })?;
-        drawn = run.map_or_else(Vec::new, |run| resample(&run, &objectives, given.seed));
+    if given.replicas == 1 && found.probes.iter().any(|probe| probe.replicas > 1) {
+        found.says.push(routed(setup, given));
     }
-    found = found.with_uncertainty(drawn);
+    let run = found.at().and_then(|at| once.get(&at.replicas));
+    let drawn = run.map_or_else(Vec::new, |run| resample(run, &objectives, given.seed));
+    found = found.with_uncertainty(drawn, one_order);
     found.says.splice(0..0, out_of_reach.iter().cloned());
     found.out_of_reach = out_of_reach;
     Ok(Some(found))
@@ -342,7 +365,7 @@ fn cannot(sessions: &[Session], resolved: &Resolved, setup: &Setup, found: &Brea
                     counted, and the ceiling is a lower bound.";
         says.push(Sentence::new(text).on("trace", "sessions with ids of their own", local as f64));
     }
-    if let Some(router) = setup.router.as_deref().filter(|router| routers(router).is_empty()) {
+    if let Some(router) = setup.router.as_deref().filter(|router| routers(router, 1).is_empty()) {
         let text = format!("Which flags set the router `{router}`: none of a public gateway were checked.");
         says.push(Sentence::new(text));
     }

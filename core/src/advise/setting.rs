@@ -1,9 +1,9 @@
 //! What was simulated, and what tempers everything that is said of it: calls that are refused, and load that
 //! the cluster does not keep up with.
 
-use super::units::{amount, calls_of, replicas_of};
+use super::units::{calls_of, replicas_of};
 use super::{Sample, Sentence};
-use crate::figure::units::{grouped, percent, time};
+use crate::figure::units::{grouped, percent, plural, time};
 use crate::metrics::PolicyMetrics;
 use crate::policy::{Arrivals, PolicyRun, Replay, Resolved, Scenario};
 use crate::trace::CallStatus;
@@ -37,8 +37,6 @@ pub struct Strain {
     pub ttft_mean_ms: Option<f64>,
     /// Mean wait of the third of calls that was due first, and of the one that was due last.
     pub queue_thirds_ms: Option<(f64, f64)>,
-    /// Cache blocks evicted.
-    pub evicted_blocks: u64,
 }
 
 impl Strain {
@@ -53,7 +51,6 @@ impl Strain {
             queue_mean_ms: row.queue_ms.map(|spread| spread.mean),
             ttft_mean_ms: row.ttft_ms.map(|spread| spread.mean),
             queue_thirds_ms: thirds(run),
-            evicted_blocks: run.outcome.counters.evicted_blocks,
         }
     }
 
@@ -140,7 +137,7 @@ fn asked(figures: &SettingFigures<'_>) -> Sentence {
     let mut text = format!(
         "Simulated, not measured: {} of {}, {}{default}; {}.",
         calls_of(resolved.calls),
-        amount(resolved.sessions, "session"),
+        plural(resolved.sessions, "session"),
         scenario.arrivals.map_or_else(|| "as recorded".to_owned(), arriving),
         following(scenario),
     );
@@ -148,7 +145,7 @@ fn asked(figures: &SettingFigures<'_>) -> Sentence {
         text.push_str(&format!(
             " That is a sample of {} and {}: a smaller set shares less and drains sooner.",
             calls_of(sample.of_calls),
-            amount(sample.of_sessions, "session"),
+            plural(sample.of_sessions, "session"),
         ));
     }
     Sentence::new(text)
@@ -171,7 +168,7 @@ fn arriving(arrivals: Arrivals) -> String {
             format!("{sessions} sessions at a time, the next when one ends")
         }
         Arrivals::Users { users, per_s } => {
-            format!("from {}, {per_s} calls a second together", amount(users.into(), "user"))
+            format!("from {}, {per_s} calls a second together", plural(users.into(), "user"))
         }
     }
 }
@@ -200,7 +197,7 @@ fn cluster(figures: &SettingFigures<'_>) -> Sentence {
         "Cluster: {} with {} KV tokens{bytes}{each}, in blocks of {}; at most {} calls and {} prompt tokens in a step.",
         replicas_of(scenario.replicas),
         grouped(kv_tokens),
-        amount(scenario.block_tokens.unwrap_or(1).into(), "token"),
+        plural(scenario.block_tokens.unwrap_or(1).into(), "token"),
         scenario.max_batch,
         grouped(scenario.step_tokens.into()),
     );
@@ -217,7 +214,7 @@ fn model(figures: &SettingFigures<'_>) -> Sentence {
         resolved.scenario.profile,
         resolved.profile_origin,
         figures.profile.trim_end_matches('.'),
-        amount(figures.simulations, "simulation"),
+        plural(figures.simulations, "simulation"),
         calls_of(resolved.calls),
     );
     Sentence::new(text).on("all runs", "simulations", figures.simulations as f64)

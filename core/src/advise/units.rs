@@ -1,19 +1,14 @@
 //! How numbers are written in advice.
 
-use crate::figure::units::{grouped, percent, time};
+use crate::figure::units::{grouped, percent, plural, time};
 use crate::metrics::objective::{Bound, Condition, Quantity};
 
-/// `1 session`, `2,146 sessions`.
-pub(super) fn amount(number: u64, one: &str) -> String {
-    format!("{} {one}{}", grouped(number), if number == 1 { "" } else { "s" })
-}
-
 pub(super) fn calls_of(number: u64) -> String {
-    amount(number, "call")
+    plural(number, "call")
 }
 
 pub(super) fn replicas_of(number: u32) -> String {
-    amount(number.into(), "replica")
+    plural(number.into(), "replica")
 }
 
 /// `once`, `3 times`.
@@ -29,10 +24,13 @@ pub(super) fn gib(bytes: f64) -> String {
 
 /// A figure with its unit: `444 ms`, `12.5 min`, `41.6 %`, `3,120`.
 pub(super) fn value(quantity: Quantity, value: f64) -> String {
-    match quantity.metric.name {
-        name if name.ends_with("_ms") => time(value),
-        "hit_rate" | "ceiling_hit_rate" | "utilisation" => percent(Some(value)),
-        _ => grouped(value.max(0.0) as u64),
+    let metric = quantity.metric;
+    if metric.name.ends_with("_ms") {
+        time(value)
+    } else if metric.share {
+        percent(Some(value))
+    } else {
+        grouped(value.max(0.0) as u64)
     }
 }
 
@@ -49,13 +47,4 @@ pub(super) fn objective(condition: &Condition) -> String {
 /// A change of a figure in percent of what it was; nothing where it was nothing.
 pub(super) fn change(was: f64, is: f64) -> Option<String> {
     (was.abs() > 0.0).then(|| format!("{:+.1} %", (is / was - 1.0) * 100.0))
-}
-
-/// `a`, `a and b`, `a, b and c`.
-pub(super) fn listed(all: &[String]) -> String {
-    match all {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }

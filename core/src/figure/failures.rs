@@ -4,7 +4,6 @@ use super::axis::{LABEL, SMALL, ticks, time_tick};
 use super::pen::{Area, Ink, Pen, Side};
 use super::scene::Scene;
 use super::{DrawError, Figure, Table, Theme, units};
-use crate::metrics::Spread;
 use crate::policy::Measure;
 use crate::report::{Failure, Figures, RouterRow};
 use plotters::coord::Shift;
@@ -24,6 +23,9 @@ const FOOT: f64 = 30.0;
 const NAMES: f64 = 128.0;
 /// Room for the word behind a row.
 const WORD: f64 = 44.0;
+/// The two set-ups of a failure.
+const BEFORE: &str = "before";
+const AFTER: &str = "when it goes wrong";
 
 impl FailureFigure<'_> {
     #[inline]
@@ -70,12 +72,15 @@ impl FailureFigure<'_> {
         let mut scene = Scene::new(theme);
         let soft = Ink::new(theme.soft, SMALL);
         scene.text(self.quantity(), (0.0, 9.0), Ink::new(theme.ink, LABEL));
-        dot(&mut scene, (6.0, 30.0), false, true);
-        let x = scene.run("before", (18.0, 30.0), soft) + 16.0;
-        dot(&mut scene, (x + 6.0, 30.0), true, false);
-        let x = scene.run("when it goes wrong", (x + 18.0, 30.0), soft) + 16.0;
-        dot(&mut scene, (x + 6.0, 30.0), true, true);
-        scene.text("fell", (x + 18.0, 30.0), Ink::new(theme.accent, SMALL));
+        let mut x = 0.0;
+        for (after, fell, name, colour) in [
+            (false, false, BEFORE, theme.soft),
+            (true, false, AFTER, theme.soft),
+            (true, true, "fell", theme.accent),
+        ] {
+            dot(&mut scene, (x + 6.0, 30.0), after, fell);
+            x = scene.run(name, (x + 18.0, 30.0), Ink::new(colour, SMALL)) + 16.0;
+        }
         let (left, room) = (NAMES, (width - NAMES - WORD - 8.0).max(40.0));
         let bottom = HEAD + self.failure.routers.len() as f64 * ROW;
         let most = self.most();
@@ -94,26 +99,33 @@ impl FailureFigure<'_> {
 
     #[inline]
     fn row(&self, scene: &mut Scene<'_>, row: &RouterRow, (calm, failing, y): (f64, f64, f64), right: f64) {
-        let (ink, accent, soft) = (scene.theme.ink, scene.theme.accent, scene.theme.soft);
-        let colour = if row.fell { accent } else { ink };
-        let name = Ink::new(colour, LABEL);
-        scene.text(&row.router, (0.0, y), if row.fell { name.bold() } else { name });
-        let line = if row.fell { accent } else { soft };
-        scene.line(vec![(calm, y), (failing, y)], &[], line, 2.0);
-        dot(scene, (calm, y), false, true);
+        let theme = scene.theme;
+        let (name, colour) = if row.fell {
+            (Ink::new(theme.accent, LABEL).bold(), theme.accent)
+        } else {
+            (Ink::new(theme.ink, LABEL), theme.soft)
+        };
+        scene.text(&row.router, (0.0, y), name);
+        scene.line(vec![(calm, y), (failing, y)], &[], colour, 2.0);
+        dot(scene, (calm, y), false, false);
         dot(scene, (failing, y), true, row.fell);
-        let word = if row.fell { "falls" } else { "stands" };
-        scene.text(word, (right + 8.0, y), Ink::new(if row.fell { accent } else { soft }, SMALL));
+        scene.text(verdict(row), (right + 8.0, y), Ink::new(colour, SMALL));
     }
+}
+
+/// What became of a router.
+#[inline]
+fn verdict(row: &RouterRow) -> &'static str {
+    if row.fell { "falls" } else { "stands" }
 }
 
 /// A value: open for before; filled for after, in the accent where it fell.
 #[inline]
-fn dot(scene: &mut Scene<'_>, (x, y): (f64, f64), after: bool, marked: bool) {
+fn dot(scene: &mut Scene<'_>, (x, y): (f64, f64), after: bool, fell: bool) {
     let theme = scene.theme;
     let square = |size: f64| Area { x: x - size / 2.0, y: y - size / 2.0, w: size, h: size };
     if after {
-        scene.rect(square(9.0), if marked { theme.accent } else { theme.ink });
+        scene.rect(square(9.0), if fell { theme.accent } else { theme.ink });
     } else {
         scene.rect(square(9.0), theme.soft);
         scene.rect(square(6.0), theme.paper);
@@ -139,9 +151,7 @@ impl Figure for FailureFigure<'_> {
         match fell.as_slice() {
             [] => format!("None of {all} routers falls."),
             [one] => format!("{one} falls, the other {} stand.", all - 1),
-            [first @ .., last] => {
-                format!("Of {all} routers {} fall: {} and {last}.", fell.len(), first.join(", "))
-            }
+            _ => format!("Of {all} routers {} fall: {}.", fell.len(), units::listed(&fell)),
         }
     }
 
@@ -182,8 +192,7 @@ impl Figure for FailureFigure<'_> {
             "verdict",
         ];
         let rows = self.failure.routers.iter().flat_map(|row| {
-            let word = if row.fell { "falls" } else { "stands" };
-            [cells(row, "before", &row.calm, ""), cells(row, "when it goes wrong", &row.failing, word)]
+            [cells(row, BEFORE, &row.calm, ""), cells(row, AFTER, &row.failing, verdict(row))]
         });
         Table { columns: columns.map(str::to_owned).to_vec(), rows: rows.collect() }
     }
@@ -191,9 +200,6 @@ impl Figure for FailureFigure<'_> {
 
 #[inline]
 fn cells(row: &RouterRow, set_up: &str, figures: &Figures, word: &str) -> Vec<String> {
-    let at = |spread: Option<Spread>, pick: fn(&Spread) -> f64| {
-        spread.as_ref().map_or_else(|| "–".to_owned(), |spread| units::time(pick(spread)))
-    };
     let calls: Vec<String> = figures.calls_by_replica.iter().map(ToString::to_string).collect();
     vec![
         row.router.clone(),
@@ -201,9 +207,9 @@ fn cells(row: &RouterRow, set_up: &str, figures: &Figures, word: &str) -> Vec<St
         calls.join(" / "),
         units::percent(Some(figures.busiest_share)),
         units::percent(figures.hit_rate),
-        at(figures.ttft_ms, |spread| spread.p50),
-        at(figures.ttft_ms, |spread| spread.p99),
-        at(figures.job_ms, |spread| spread.p50),
+        units::known_time(figures.ttft_ms.map(|spread| spread.p50)),
+        units::known_time(figures.ttft_ms.map(|spread| spread.p99)),
+        units::known_time(figures.job_ms.map(|spread| spread.p50)),
         word.to_owned(),
     ]
 }

@@ -199,7 +199,7 @@ impl Figure for LatencyFigure<'_> {
         ];
         let rows = self.report.policies.iter().map(|row| {
             let at = |spread: Option<Spread>, pick: fn(&Spread) -> f64| {
-                spread.as_ref().map_or_else(|| "–".to_owned(), |spread| units::time(pick(spread)))
+                units::known_time(spread.as_ref().map(pick))
             };
             vec![
                 row.name.clone(),

@@ -379,7 +379,7 @@ impl Figure for SweepFigure<'_> {
             "utilisation",
         ];
         let rows = self.report.points.iter().map(|point| {
-            let time = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), units::time);
+            let time = units::known_time;
             vec![
                 units::grouped(point.kv_tokens),
                 point.concurrency.to_string(),

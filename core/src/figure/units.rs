@@ -63,6 +63,33 @@ pub fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
+/// A time in milliseconds, as [`time`] writes it. Unknown is a dash.
+#[inline]
+pub fn known_time(ms: Option<f64>) -> String {
+    ms.map_or_else(|| "–".to_owned(), time)
+}
+
+/// A count and what is counted: `1 call`, `2,146 calls`.
+#[inline]
+pub fn plural(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{} {one}s", grouped(number)) }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+#[inline]
+pub fn listed<T: AsRef<str>>(all: &[T]) -> String {
+    let mut text = String::new();
+    for (place, one) in all.iter().enumerate() {
+        text.push_str(match place {
+            0 => "",
+            place if place + 1 == all.len() => " and ",
+            _ => ", ",
+        });
+        text.push_str(one.as_ref());
+    }
+    text
+}
+
 /// An estimate of a text's width in a quiet sans, for a size in CSS pixels: an average per
 /// character, because a backend without fonts cannot measure.
 #[inline]
@@ -100,5 +127,9 @@ mod tests {
         );
         assert_eq!(percent(Some(0.93_44)), "93.4 %");
         assert_eq!(percent(None), "–");
+        assert_eq!([Some(644.0), None].map(known_time), ["644 ms", "–"]);
+        assert_eq!([0, 1, 4_000].map(|number| plural(number, "call")), ["0 calls", "1 call", "4,000 calls"]);
+        let all = ["a", "b", "c"];
+        assert_eq!([0, 1, 2, 3].map(|count| listed(&all[..count])), ["", "a", "a and b", "a, b and c"]);
     }
 }

@@ -9,7 +9,7 @@
 //! question to a Fenwick tree over calls, and adds one line to the curve.
 
 use super::{InspectOptions, Untimed};
-use crate::serve::{NodeId, PrefixTree, ROOT};
+use crate::serve::{NodeId, PrefixTree};
 use crate::trace::{Session, Workload};
 use serde::{Deserialize, Serialize};
 
@@ -114,11 +114,7 @@ impl Pass<'_> {
     fn ask(&mut self, prompt: NodeId, last: NodeId, prompt_tokens: u64, now: u32) {
         let mut way = std::mem::take(&mut self.way);
         way.clear();
-        let mut at = last;
-        while at != ROOT {
-            way.push(at);
-            at = self.tree.parent(at);
-        }
+        way.extend(self.tree.way(last));
         way.reverse();
         let mut rest = &way[..];
         while let Some(by) = rest.first().map(|first| self.used[*first as usize]).filter(|by| *by > 0) {

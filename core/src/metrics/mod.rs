@@ -21,4 +21,5 @@ pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspe
 pub use job::{JobParts, JobSplit};
 pub use predictions::{Predictions, kendall_tau};
 pub use summary::{PolicyMetrics, Regrets, Spread, compare, percentile, summarise};
+pub(crate) use summary::{answered, calls_of, e2e_us, job_us, jobs, queue_us, tpot_ms, ttft_us};
 pub use untimed::Untimed;

@@ -22,30 +22,43 @@ pub struct Metric {
     pub name: &'static str,
     /// Whether it is a mean with percentiles.
     pub spread: bool,
+    /// Whether it is a share of something, from 0 to 1.
+    pub share: bool,
+}
+
+impl Metric {
+    const fn spread(name: &'static str) -> Self {
+        Metric { name, spread: true, share: false }
+    }
+
+    const fn share(name: &'static str) -> Self {
+        Metric { name, spread: false, share: true }
+    }
+
+    const fn plain(name: &'static str) -> Self {
+        Metric { name, spread: false, share: false }
+    }
 }
 
 /// All figures that a condition may name.
 pub const METRICS: &[Metric] = &[
-    Metric { name: "ttft_ms", spread: true },
-    Metric { name: "tpot_ms", spread: true },
-    Metric { name: "e2e_ms", spread: true },
-    Metric { name: "queue_ms", spread: true },
-    Metric { name: "job_ms", spread: true },
-    Metric { name: "hit_rate", spread: false },
-    Metric { name: "ceiling_hit_rate", spread: false },
-    Metric { name: "calls", spread: false },
-    Metric { name: "failed", spread: false },
-    Metric { name: "rejected", spread: false },
-    Metric { name: "prompt_tokens", spread: false },
-    Metric { name: "prefill_tokens", spread: false },
-    Metric { name: "output_tokens", spread: false },
-    Metric { name: "makespan_ms", spread: false },
-    Metric { name: "utilisation", spread: false },
-    Metric { name: "preemptions", spread: false },
+    Metric::spread("ttft_ms"),
+    Metric::spread("tpot_ms"),
+    Metric::spread("e2e_ms"),
+    Metric::spread("queue_ms"),
+    Metric::spread("job_ms"),
+    Metric::share("hit_rate"),
+    Metric::share("ceiling_hit_rate"),
+    Metric::plain("calls"),
+    Metric::plain("failed"),
+    Metric::plain("rejected"),
+    Metric::plain("prompt_tokens"),
+    Metric::plain("prefill_tokens"),
+    Metric::plain("output_tokens"),
+    Metric::plain("makespan_ms"),
+    Metric::share("utilisation"),
+    Metric::plain("preemptions"),
 ];
-
-/// Figures that are shares of something, from 0 to 1.
-const SHARES: [&str; 3] = ["hit_rate", "ceiling_hit_rate", "utilisation"];
 
 /// A mean or a percentile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,15 +272,13 @@ pub enum ObjectiveError {
         known: String,
     },
     /// A spread without a statistic.
-    #[error(
-        "`{metric}` has several numbers, expected one of: {metric}.mean, {metric}.p50, {metric}.p90, {metric}.p95, {metric}.p99"
-    )]
+    #[error("`{metric}` has several numbers, expected one of: {}", statistics(&format!("{metric}.")))]
     Which {
         /// The figure.
         metric: &'static str,
     },
     /// A spread without a known statistic.
-    #[error("`{metric}` with `{found}`, expected one of: mean, p50, p90, p95, p99 as in `{metric}.p99`")]
+    #[error("`{metric}` with `{found}`, expected one of: {} as in `{metric}.p99`", statistics(""))]
     Statistic {
         /// The figure.
         metric: &'static str,
@@ -304,6 +315,11 @@ pub enum ObjectiveError {
     },
 }
 
+/// All statistics behind what stands before each, for errors.
+fn statistics(before: &str) -> String {
+    Statistic::ALL.map(|one| format!("{before}{}", one.name())).join(", ")
+}
+
 /// Reads what must hold of one run.
 ///
 /// # Errors
@@ -311,8 +327,7 @@ pub enum ObjectiveError {
 pub fn objectives(text: &str) -> Result<Vec<Condition>, ObjectiveError> {
     let conditions = gates(text)?;
     let above = |bound| matches!(bound, Bound::Number(number) if number > 1.0);
-    let share = |quantity: Quantity| SHARES.contains(&quantity.metric.name);
-    if let Some(wrong) = conditions.iter().find(|one| share(one.quantity) && above(one.bound)) {
+    if let Some(wrong) = conditions.iter().find(|one| one.quantity.metric.share && above(one.bound)) {
         return Err(ObjectiveError::Share { found: wrong.to_string() });
     }
     match conditions.iter().find(|condition| matches!(condition.bound, Bound::Change(_))) {

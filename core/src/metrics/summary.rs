@@ -4,6 +4,7 @@ use super::{JobParts, JobSplit, Predictions};
 use crate::policy::PolicyRun;
 use crate::trace::{CallOutcome, CallStatus, Decision, Outcome, Regret, WorkSession, Workload};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Mean and percentiles of one quantity, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -129,8 +130,8 @@ impl Spread {
 pub fn compare(runs: &[PolicyRun]) -> Vec<PolicyMetrics> {
     let mut common = vec![true; runs.first().map_or(0, |run| run.outcome.calls.len())];
     for run in runs {
-        for (slot, call) in common.iter_mut().zip(&run.outcome.calls) {
-            *slot &= call.status == CallStatus::Ok;
+        for (slot, ok) in common.iter_mut().zip(answered(&run.outcome)) {
+            *slot &= ok;
         }
     }
     runs.iter().map(|run| summarise(&run.name, &run.workload, &run.outcome, &common)).collect()
@@ -158,11 +159,11 @@ pub fn summarise(name: &str, workload: &Workload, outcome: &Outcome, common: &[b
         skipped,
         hit_rate: rate(sum(&|call| call.cached_tokens.device + call.cached_tokens.host)),
         ceiling_hit_rate: rate(sum(&|call| call.ceiling_tokens)),
-        ttft_ms: spread(&|call| Some(call.first_token_us? - call.scheduled_us)),
+        ttft_ms: spread(&ttft_us),
         tpot_ms: Spread::of_ms(tpot),
-        e2e_ms: spread(&|call| Some(call.finished_us? - call.scheduled_us)),
-        queue_ms: spread(&|call| Some(call.admitted_us? - call.scheduled_us)),
-        job_ms: Spread::of_us(job_times(workload, outcome, common)),
+        e2e_ms: spread(&e2e_us),
+        queue_ms: spread(&queue_us),
+        job_ms: Spread::of_us(jobs(workload, common).filter_map(|job| job_us(job, outcome)).collect()),
         job_split_ms: job_split(workload, outcome, common),
         prompt_tokens,
         prefill_tokens: sum(&|call| call.computed_tokens),
@@ -175,31 +176,57 @@ pub fn summarise(name: &str, workload: &Workload, outcome: &Outcome, common: &[b
     }
 }
 
-fn tpot_ms(call: &CallOutcome) -> Option<f64> {
+/// From when a call was due to its first token.
+pub(crate) fn ttft_us(call: &CallOutcome) -> Option<u64> {
+    Some(call.first_token_us? - call.scheduled_us)
+}
+
+/// To its last token.
+pub(crate) fn e2e_us(call: &CallOutcome) -> Option<u64> {
+    Some(call.finished_us? - call.scheduled_us)
+}
+
+/// Until a replica began with it.
+pub(crate) fn queue_us(call: &CallOutcome) -> Option<u64> {
+    Some(call.admitted_us? - call.scheduled_us)
+}
+
+/// Between two tokens; `None` where there are fewer.
+pub(crate) fn tpot_ms(call: &CallOutcome) -> Option<f64> {
     let further = call.output_tokens.checked_sub(1).filter(|&n| n > 0)?;
     Some((call.finished_us? - call.first_token_us?) as f64 / 1_000.0 / further as f64)
 }
 
 /// The sessions whose calls are all common: the same sessions for every policy, because a policy that takes longer
 /// sessions in would seem slower for it.
-fn jobs<'a>(workload: &'a Workload, common: &'a [bool]) -> impl Iterator<Item = &'a WorkSession> {
+pub(crate) fn jobs<'a>(workload: &'a Workload, common: &'a [bool]) -> impl Iterator<Item = &'a WorkSession> {
     workload.sessions.iter().filter(|session| {
-        let place = session.calls.first as usize..session.calls.indices().end as usize;
-        !session.sessionless && common.get(place).is_some_and(|calls| calls.iter().all(|common| *common))
+        !session.sessionless
+            && common.get(place(session)).is_some_and(|calls| calls.iter().all(|common| *common))
     })
 }
 
-/// Completion times of jobs.
-fn job_times(workload: &Workload, outcome: &Outcome, common: &[bool]) -> Vec<u64> {
-    jobs(workload, common)
-        .filter_map(|session| {
-            let place = session.calls.first as usize..session.calls.indices().end as usize;
-            let calls = outcome.calls.get(place)?;
-            let start = calls.iter().map(|call| call.scheduled_us).min()?;
-            let ends: Option<Vec<u64>> = calls.iter().map(|call| call.finished_us).collect();
-            Some(ends?.into_iter().max()? - start)
-        })
-        .collect()
+/// Where a session's calls stand.
+fn place(session: &WorkSession) -> Range<usize> {
+    session.calls.first as usize..session.calls.indices().end as usize
+}
+
+/// The outcomes of a session's calls; none where some are missing.
+pub(crate) fn calls_of<'a>(session: &WorkSession, outcome: &'a Outcome) -> &'a [CallOutcome] {
+    outcome.calls.get(place(session)).unwrap_or_default()
+}
+
+/// Which calls of one run were answered.
+pub(crate) fn answered(outcome: &Outcome) -> Vec<bool> {
+    outcome.calls.iter().map(|call| call.status == CallStatus::Ok).collect()
+}
+
+/// From the first schedule of a session's calls to their last end; `None` where one did not end.
+pub(crate) fn job_us(session: &WorkSession, outcome: &Outcome) -> Option<u64> {
+    let calls = calls_of(session, outcome);
+    let start = calls.iter().map(|call| call.scheduled_us).min()?;
+    let ends: Option<Vec<u64>> = calls.iter().map(|call| call.finished_us).collect();
+    Some(ends?.into_iter().max()? - start)
 }
 
 /// Where their times go; `None` where that is not known of all.

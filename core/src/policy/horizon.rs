@@ -1,13 +1,13 @@
 //! How long a schedule may be: time is counted in picoseconds, and 64 bits of them last for 213 days.
 
 use super::ScenarioError;
+use crate::serve::latency::PS_PER_US;
 use crate::serve::{ArrivalPlan, Replay};
 use crate::trace::{WorkSession, Workload};
 
 /// Longest schedule, computing not counted.
 const MOST_DAYS: f64 = 150.0;
 const US_PER_DAY: f64 = 86_400e6;
-const PS_PER_US: f64 = 1e6;
 
 /// Refuses a schedule that the clock might not last for.
 pub(super) fn check(
@@ -40,15 +40,15 @@ fn span_us(work: &Workload, plan: &ArrivalPlan, replay: Replay, speed: f64) -> f
         let longest = work.sessions.iter().map(own).fold(0.0, f64::max);
         work.sessions.iter().map(own).sum::<f64>() / f64::from(places.max(1)) + longest
     };
+    let in_us = |ps: u64| ps as f64 / PS_PER_US as f64;
     match plan {
         ArrivalPlan::At(starts) => {
-            let ends =
-                starts.iter().zip(&work.sessions).map(|(&ps, session)| ps as f64 / PS_PER_US + own(session));
+            let ends = starts.iter().zip(&work.sessions).map(|(&ps, session)| in_us(ps) + own(session));
             ends.fold(0.0, f64::max)
         }
         ArrivalPlan::Concurrency(places) => one_after_the_other(*places, &own),
         ArrivalPlan::Users { users, gap } => {
-            let gap_us = *gap as f64 / PS_PER_US;
+            let gap_us = in_us(*gap);
             one_after_the_other(*users, &|session| own(session) + f64::from(session.calls.count) * gap_us)
         }
     }

@@ -1,7 +1,7 @@
 //! A moving quantile per tool and sizes: what calls needed that were told as much, in sessions that answer as long.
 
 use super::per_key::PerKeyQuantile;
-use super::window::Window;
+use super::window::{ENOUGH, WINDOW, Window};
 use super::{COVERED, Kind, Predictor};
 use crate::choice::{About, Choice, Param};
 use rustc_hash::FxHashMap;
@@ -23,14 +23,9 @@ pub(super) const ABOUT: About = About {
     presets: &[],
 };
 
-/// How many ended calls a quantile rests on at most.
-const WINDOW: usize = 256;
-/// How many it needs at least.
-const ENOUGH: usize = 8;
-
 /// The tool, the octave of what is new, and the octave of the session's mean length, in whole powers of two; nothing
 /// for what is not looked at, or not known.
-type Class = (u32, u8, Option<u8>);
+type Class = (u32, u32, Option<u32>);
 
 /// A moving quantile per tool, octave of new tokens and octave of the session's last lengths (their geometric mean);
 /// while that has too few, per tool and octave of new tokens; then as `per-tool`.
@@ -63,9 +58,9 @@ impl PerGrowth {
 
     /// From what is told most of a call to what is told least.
     fn classes(&self, kind: &Kind) -> [Class; 2] {
-        let new = log_tokens(kind.new_tokens.into()) as u8;
+        let new = (1 + u64::from(kind.new_tokens)).ilog2();
         let last = self.last.get(kind.session as usize).filter(|last| !last.is_empty());
-        let mean = last.map(|last| (last.iter().sum::<f64>() / last.len() as f64) as u8);
+        let mean = last.map(|last| (last.iter().sum::<f64>() / last.len() as f64) as u32);
         // One more than the octave, so that a session without replies is a class of its own.
         [(kind.key, new, Some(mean.map_or(0, |mean| mean + 1))), (kind.key, new, None)]
     }

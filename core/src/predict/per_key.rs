@@ -1,6 +1,6 @@
 //! A moving quantile per tool: what calls after this tool mostly needed.
 
-use super::window::Window;
+use super::window::{ENOUGH, WINDOW, Window};
 use super::{COVERED, Kind, Predictor};
 use crate::choice::About;
 
@@ -10,11 +10,6 @@ pub(super) const ABOUT: About = About {
     params: &[COVERED],
     presets: &[],
 };
-
-/// How many ended calls a quantile rests on at most.
-const WINDOW: usize = 256;
-/// How many it needs at least.
-const ENOUGH: usize = 8;
 
 /// A moving quantile per key, and over all keys while a key has too few.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! A moving quantile per session: what this agent's last calls needed.
 
-use super::window::Window;
+use super::window::{WINDOW, Window};
 use super::{COVERED, Kind, Predictor};
 use crate::choice::{About, Choice, Param};
 
@@ -26,9 +26,6 @@ pub(super) const ABOUT: About = About {
     ],
     presets: &[],
 };
-
-/// Calls of all sessions that stand in while a session has too few.
-const ALL: usize = 256;
 
 /// A moving quantile per session, and over all sessions while a session has too few.
 #[derive(Clone, Debug)]
@@ -63,7 +60,7 @@ impl Predictor for PerSession {
         if let Some(window) = self.sessions.get_mut(kind.session as usize) {
             window.add(output_tokens, self.window);
         }
-        self.all.add(output_tokens, ALL);
+        self.all.add(output_tokens, WINDOW);
     }
 }
 

@@ -2,6 +2,11 @@
 
 use std::collections::VecDeque;
 
+/// How many ended calls a quantile rests on at most, where nothing else is asked for.
+pub(super) const WINDOW: usize = 256;
+/// How many it needs at least, where nothing else is asked for.
+pub(super) const ENOUGH: usize = 8;
+
 /// The last lengths of something.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Window {

@@ -52,6 +52,8 @@ pub struct Engine<'a> {
     foresight: Option<Foresight<'a>>,
     /// A call that goes where it is told, whatever the router says.
     forced: Option<Forced>,
+    /// What the router thinks of replicas, kept where decisions are.
+    scores: Scores,
     decisions: Vec<Decision>,
 }
 
@@ -130,6 +132,7 @@ impl<'a> Engine<'a> {
             view,
             foresight,
             forced: None,
+            scores: if config.decisions { Scores::on(config.replicas) } else { Scores::off() },
             decisions: Vec::new(),
         }
     }
@@ -293,8 +296,7 @@ impl<'a> Engine<'a> {
             capacity_blocks: config.capacity_blocks,
             first_tokens: &first_tokens,
         };
-        let mut scores = if config.decisions { Scores::on(config.replicas) } else { Scores::off() };
-        let mut picked = self.router.pick(ask, &view, &mut scores).min(config.replicas - 1);
+        let mut picked = self.router.pick(ask, &view, &mut self.scores).min(config.replicas - 1);
         if let Some(forced) = self.forced.as_mut().filter(|forced| forced.call == ask.call) {
             picked = forced.replica;
             if forced.ask_oracle {
@@ -311,7 +313,7 @@ impl<'a> Engine<'a> {
         if config.decisions {
             self.shared.out[ask.call as usize].decision = Some(self.decisions.len() as u32);
             let at_us = us(ask.now);
-            let scores = scores.into_values();
+            let scores = self.scores.take();
             self.decisions.push(Decision { call: ask.call, at_us, replica: picked, scores, hindsight: None });
         }
         picked
@@ -320,16 +322,16 @@ impl<'a> Engine<'a> {
     /// Takes the router's view anew, if it is due.
     fn look(&mut self, now: Ps) {
         let sees = self.router.sees();
-        if sees == Sees::Nothing || (sees != Sees::Future && !self.view.is_due(now)) {
+        if sees == Sees::Nothing || !self.view.is_due(now) {
             return;
         }
         self.view.take(now);
         for (number, replica) in (0..).zip(&mut self.replicas) {
-            let load = if matches!(sees, Sees::Calls | Sees::Future) {
-                replica.calls()
-            } else {
+            let load = if sees.engines() {
                 replica.settle(now, &self.shared);
                 replica.load()
+            } else {
+                replica.calls()
             };
             self.view.see(number, load, replica.cache_mut());
         }

@@ -1,7 +1,6 @@
 //! When replicas would make a call's first token, if nothing more came: found by letting a copy of each go on.
 
 use super::latency::{Ps, StepWork, pairs};
-use super::prefix::{NodeId, PrefixTree};
 use super::replica::Replica;
 use super::run::Shared;
 use super::schedule::Waiting;
@@ -61,7 +60,7 @@ impl<'a> Foresight<'a> {
     fn earliest(&self, place: usize, replica: &Replica<'_>, waiting: &Waiting) -> Ps {
         let tree = self.shared.tree;
         let node = tree.prompt(waiting.call);
-        let shared = self.open[place].iter().map(|&call| common(tree, node, tree.reply(call)));
+        let shared = self.open[place].iter().map(|&call| tree.end_block(tree.fork(node, tree.reply(call))));
         let blocks = shared.max().unwrap_or(0).max(replica.cache().held_anywhere(node));
         let prompt = u64::from(waiting.prompt_tokens).max(1);
         let cached = (u64::from(blocks + 1) * u64::from(tree.block_tokens())).min(prompt - 1);
@@ -92,16 +91,4 @@ impl<'a> Foresight<'a> {
             }
         }
     }
-}
-
-/// Blocks that the ways to two nodes share.
-fn common(tree: &PrefixTree, mut a: NodeId, mut b: NodeId) -> u32 {
-    while a != b {
-        if tree.end_block(a) >= tree.end_block(b) {
-            a = tree.parent(a);
-        } else {
-            b = tree.parent(b);
-        }
-    }
-    tree.end_block(a)
 }

@@ -178,6 +178,21 @@ impl PrefixTree {
         self.nodes[node as usize].parent
     }
 
+    /// The nodes from `node` up, without the root.
+    pub fn way(&self, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let below_root = |at: NodeId| (at != ROOT).then_some(at);
+        std::iter::successors(below_root(node), move |&at| below_root(self.parent(at)))
+    }
+
+    /// The last node that the ways to two nodes share.
+    pub fn fork(&self, mut one: NodeId, mut other: NodeId) -> NodeId {
+        // A node's number is larger than those of the nodes above it.
+        while one != other {
+            if one > other { one = self.parent(one) } else { other = self.parent(other) }
+        }
+        one
+    }
+
     /// Blocks from the prompt's begin to the node's end.
     pub fn end_block(&self, node: NodeId) -> u32 {
         self.nodes[node as usize].end_block
@@ -227,4 +242,21 @@ fn walk(
 fn place_node(grower: &Grower<'_>, model: u32, walked: &[(u32, u32)]) -> NodeId {
     let place = walked.last().map_or(model, |&(_, place)| place);
     grower.places[place as usize].node
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::evict::fixture::workload;
+
+    /// Prompts a, a b, a c, a b d and e: ways end before the root, and fork where prompts part.
+    #[test]
+    fn ways_go_up_and_fork_where_prompts_part() {
+        let work = workload(&[(0, &[0]), (0, &[0, 1]), (0, &[0, 2]), (0, &[0, 1, 3]), (0, &[4])]);
+        let tree = PrefixTree::build(&work, 4);
+        let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|call| tree.prompt(call));
+        let way = |node| tree.way(node).collect::<Vec<_>>();
+        assert_eq!((way(d), way(c), way(ROOT)), (vec![d, b, a], vec![c, a], vec![]));
+        assert_eq!([tree.fork(d, c), tree.fork(b, d), tree.fork(e, d), tree.fork(c, c)], [a, b, ROOT, c]);
+    }
 }

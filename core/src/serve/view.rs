@@ -59,6 +59,13 @@ pub enum Sees {
     Future,
 }
 
+impl Sees {
+    /// Whether it looks at what engines report, for which decode steps are settled.
+    pub(super) fn engines(self) -> bool {
+        matches!(self, Sees::Engines | Sees::Caches)
+    }
+}
+
 /// Which blocks replicas hold, as far as a router knows.
 pub trait Held {
     /// Blocks of the way to `node` that the replica holds on its device.
@@ -143,9 +150,10 @@ pub(super) struct Blocks {
 
 impl Snapshot {
     pub(super) fn new(staleness_us: u64, replicas: u32, tree: &PrefixTree, sees: Sees) -> Self {
-        let nodes = if sees == Sees::Caches && staleness_us > 0 { tree.len() } else { 0 };
+        let every_us = if sees == Sees::Future { 0 } else { staleness_us };
+        let nodes = if sees == Sees::Caches && every_us > 0 { tree.len() } else { 0 };
         Snapshot {
-            every: staleness_us.saturating_mul(PS_PER_US),
+            every: every_us.saturating_mul(PS_PER_US),
             taken: None,
             loads: vec![Load::default(); replicas as usize],
             blocks: Blocks {

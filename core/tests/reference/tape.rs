@@ -2,10 +2,10 @@
 
 use atr_core::synth::Chance;
 
-/// Numbers that the largest case draws.
+/// Numbers of a case: more than the largest draws, which is 478.
 pub(crate) const DRAWS: usize = 512;
 
-/// Numbers read one after the other; when they are at an end, zeros.
+/// Numbers read one after the other; a case that wants more than there are fails.
 pub(crate) struct Tape {
     numbers: Vec<u64>,
     at: usize,
@@ -24,7 +24,7 @@ impl Tape {
 
     /// A number below `most`; 0 is the smallest case.
     pub(crate) fn below(&mut self, most: u64) -> u64 {
-        let next = self.numbers.get(self.at).copied().unwrap_or(0);
+        let next = self.numbers[self.at];
         self.at += 1;
         next % most
     }

@@ -94,3 +94,17 @@ impl Drop for Folder {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// The cells of a table in a guide, whose first line begins so.
+pub(crate) fn table(guide: &str, head: &str) -> Vec<Vec<String>> {
+    let begins = guide.find(head).unwrap();
+    let lines = guide[begins..].lines().skip(2).take_while(|line| line.starts_with('|'));
+    let cells =
+        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
+    lines.map(cells).collect()
+}
+
+/// A number as guides write it.
+pub(crate) fn number(cell: &str) -> f64 {
+    cell.replace([',', '%'], "").replace('−', "-").trim().parse().unwrap()
+}

@@ -13,9 +13,6 @@ fn main() {
     listen(Program { detect: detect_own, hands_on: false, answer });
 }
 
-/// Most replicas that are tried, and draws of arrivals for each number: as on the command line.
-const SEARCH: Search = Search { most_replicas: 64, draws: 3 };
-
 fn answer(store: &Store, request: Request, hands: &Hands<'_>) -> Response {
     let Request::Advise { set, scenario, objectives, max_calls } = request else {
         return Response::Failed("this worker only advises".to_owned());
@@ -39,7 +36,7 @@ fn advised(
         "" => Vec::new(),
         text => objectives(text).map_err(|error| error.to_string())?,
     };
-    let options = Options { scenario, objectives, search: SEARCH, sample_calls: max_calls };
+    let options = Options { scenario, objectives, search: Search::default(), sample_calls: max_calls };
     let advice = advise::run(&held.sessions, &options, &mut |what, done| (hands.tell)(what, done));
     advice.map(|advice| html(&advise::parts(&advice))).map_err(|error| error.to_string())
 }

@@ -17,7 +17,7 @@ pub(crate) enum FetchError {
 }
 
 /// Fetches a file as it is.
-pub(crate) async fn blob(path: &str, progress: impl Fn(u64)) -> Result<Blob, FetchError> {
+pub(crate) async fn blob(path: &str, progress: &dyn Fn(u64)) -> Result<Blob, FetchError> {
     let response = open(path).await?;
     let broken = |error: &JsValue| FetchError::Broken { path: path.to_owned(), why: describe(error) };
     let parts = Array::new();

@@ -1,7 +1,7 @@
 //! The sets of traces: fetched when somebody needs one, handed to the worker once, listed here.
 
 use super::fetch;
-use super::worker_client::{WorkerClient, WorkerStatus};
+use super::worker_client::{OnProgress, WorkerClient, WorkerStatus};
 use atr_core::report::SetRef;
 use atr_web::catalogue::{DataIndex, SetEntry};
 use atr_web::protocol::{Request, Response, SetView};
@@ -33,6 +33,14 @@ pub(crate) enum SetState {
     Failed(String),
 }
 
+/// A set as it goes to a worker: what results call it, and its file, packed where it was fetched packed.
+#[derive(Clone)]
+struct Packed {
+    set: SetRef,
+    file: String,
+    blob: Blob,
+}
+
 /// All sets by name.
 #[derive(Clone, Copy)]
 pub(crate) struct Sets {
@@ -40,15 +48,16 @@ pub(crate) struct Sets {
     worker: WorkerClient,
     reader: WorkerClient,
     data: RwSignal<DataIndex>,
-    /// What the reader read of the own files, for who needs it again.
-    own: StoredValue<Option<(SetRef, Blob)>, LocalStorage>,
+    /// What was fetched, and what the reader made of the own files, for the next worker that needs it: bundled sets
+    /// are a few megabytes packed, and the browser keeps a blob once however many hold it.
+    files: StoredValue<BTreeMap<String, Packed>, LocalStorage>,
 }
 
 impl Sets {
     /// None yet. Forgets what a worker held when another takes its place.
     pub(crate) fn new(worker: WorkerClient, reader: WorkerClient, data: RwSignal<DataIndex>) -> Self {
-        let own = StoredValue::new_local(None);
-        let sets = Sets { states: RwSignal::new(BTreeMap::new()), worker, reader, data, own };
+        let files = StoredValue::new_local(BTreeMap::new());
+        let sets = Sets { states: RwSignal::new(BTreeMap::new()), worker, reader, data, files };
         Effect::new(move |before: Option<u32>| {
             let generation = worker.generation.get();
             if before.is_some_and(|before| before != generation) {
@@ -77,29 +86,29 @@ impl Sets {
         if self.states.with_untracked(|states| states.contains_key(&entry.name)) {
             return;
         }
-        self.put(
-            &entry.name,
-            SetState::Loading { stage: "fetching".to_owned(), done: 0, total: entry.bytes },
-        );
+        let (name, total) = (entry.name.clone(), entry.bytes);
+        let progress = {
+            let name = name.clone();
+            move |done| self.put(&name, SetState::Loading { stage: "fetching".to_owned(), done, total })
+        };
+        progress(0);
         spawn_local(async move {
-            let (name, total) = (entry.name.clone(), entry.bytes);
-            let progress = {
-                let name = name.clone();
-                move |done| self.put(&name, SetState::Loading { stage: "fetching".to_owned(), done, total })
-            };
-            match fetch::blob(&entry.path(), progress).await {
-                Ok(blob) => {
-                    let set = SetRef { name: name.clone(), path: entry.path(), title: entry.title };
-                    let state = self.hand_over(self.worker, set, vec![(entry.file, blob)], false).await;
-                    self.settle(&name, state.map(|(view, _)| view));
+            let state = match self.packed(&name, &progress).await {
+                Ok(Packed { set, file, blob }) => {
+                    let shown = Some(self.shown(&name));
+                    hand_over(self.worker, set, vec![(file, blob)], false, shown).await.map(|(view, _)| view)
                 }
-                Err(error) => self.put(&name, SetState::Failed(error.to_string())),
-            }
+                Err(why) => Err(why),
+            };
+            self.settle(&name, state);
         });
     }
 
-    /// Forgets a failed set, so that it can be asked for again.
+    /// Forgets a failed set and its file, so that it can be asked for again.
     pub(crate) fn forget(self, name: &str) {
+        self.files.update_value(|files| {
+            files.remove(name);
+        });
         self.states.update(|states| {
             states.remove(name);
         });
@@ -114,7 +123,8 @@ impl Sets {
             self.reader.restart();
         }
         spawn_local(async move {
-            let state = match self.hand_over(self.reader, set.clone(), files, true).await {
+            let shown = Some(self.shown(OWN));
+            let state = match hand_over(self.reader, set.clone(), files, true, shown).await {
                 Ok((read, Some(sessions))) => self.pass_on(set, read, sessions).await,
                 Ok((_, None)) => Err("the sessions could not be handed on".to_owned()),
                 Err(why) => Err(why),
@@ -128,49 +138,46 @@ impl Sets {
         if matches!(to.status.get_untracked(), WorkerStatus::Trouble(_)) {
             to.stop();
         }
-        let entry = self.data.with_untracked(|data| data.set(name).cloned());
-        let (set, file, blob) = match (entry, self.own.get_value()) {
-            (Some(entry), _) => {
-                let blob = fetch::blob(&entry.path(), |_| ()).await.map_err(|error| error.to_string())?;
-                let path = entry.path();
-                (SetRef { name: entry.name, path, title: entry.title }, entry.file, blob)
-            }
-            (None, Some((set, blob))) if name == OWN => (set, "own.ndjson".to_owned(), blob),
-            _ => return Err(format!("the set `{name}` is not there")),
-        };
-        let request = Request::Load { set, files: vec![file], keep_text: false };
-        match to.ask_with(request, vec![blob], None).await {
-            Ok((Response::Set(_), _)) => Ok(()),
-            Ok(_) => Err("the worker answered something else".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
+        let Packed { set, file, blob } = self.packed(name, &|_| ()).await?;
+        hand_over(to, set, vec![(file, blob)], false, None).await.map(drop)
     }
 
     /// Gives what the reader read to the worker. What the files were, only the reader knows.
     async fn pass_on(self, set: SetRef, read: SetView, sessions: Blob) -> Result<SetView, String> {
-        self.own.set_value(Some((set.clone(), sessions.clone())));
-        let (held, _) = self.hand_over(self.worker, set, vec![(read.file.clone(), sessions)], false).await?;
+        let file = read.file.clone();
+        self.keep(Packed { set: set.clone(), file: file.clone(), blob: sessions.clone() });
+        let shown = Some(self.shown(OWN));
+        let (held, _) = hand_over(self.worker, set, vec![(file, sessions)], false, shown).await?;
         Ok(SetView { sessions: held.sessions, ..read })
     }
 
-    async fn hand_over(
-        self,
-        to: WorkerClient,
-        set: SetRef,
-        files: Vec<(String, Blob)>,
-        keep_text: bool,
-    ) -> Result<(SetView, Option<Blob>), String> {
-        let name = set.name.clone();
-        let progress = move |stage: &str, done| {
-            self.put(&name, SetState::Loading { stage: stage.to_owned(), done, total: 0 });
-        };
-        let (files, blobs) = files.into_iter().unzip();
-        let request = Request::Load { set, files, keep_text };
-        match to.ask_with(request, blobs, Some(Box::new(progress))).await {
-            Ok((Response::Set(view), blob)) => Ok((view, blob)),
-            Ok(_) => Err("the worker answered something else".to_owned()),
-            Err(error) => Err(error.to_string()),
+    /// A set's file: the one that is kept, else fetched.
+    async fn packed(self, name: &str, progress: &dyn Fn(u64)) -> Result<Packed, String> {
+        if let Some(kept) = self.files.with_value(|files| files.get(name).cloned()) {
+            return Ok(kept);
         }
+        let entry = self.data.with_untracked(|data| data.set(name).cloned());
+        let entry = entry.ok_or_else(|| format!("the set `{name}` is not there"))?;
+        let path = entry.path();
+        let blob = fetch::blob(&path, progress).await.map_err(|error| error.to_string())?;
+        let packed =
+            Packed { set: SetRef { name: entry.name, path, title: entry.title }, file: entry.file, blob };
+        self.keep(packed.clone());
+        Ok(packed)
+    }
+
+    fn keep(self, packed: Packed) {
+        self.files.update_value(|files| {
+            files.insert(packed.set.name.clone(), packed);
+        });
+    }
+
+    /// Shows how far a worker has come with a set.
+    fn shown(self, name: &str) -> OnProgress {
+        let name = name.to_owned();
+        Box::new(move |stage, done| {
+            self.put(&name, SetState::Loading { stage: stage.to_owned(), done, total: 0 });
+        })
     }
 
     fn settle(self, name: &str, state: Result<SetView, String>) {
@@ -181,6 +188,23 @@ impl Sets {
         self.states.update(|states| {
             states.insert(name.to_owned(), state);
         });
+    }
+}
+
+/// Gives files to a worker as one set; says what it holds, and what the reader hands on.
+async fn hand_over(
+    to: WorkerClient,
+    set: SetRef,
+    files: Vec<(String, Blob)>,
+    keep_text: bool,
+    progress: Option<OnProgress>,
+) -> Result<(SetView, Option<Blob>), String> {
+    let (files, blobs) = files.into_iter().unzip();
+    let request = Request::Load { set, files, keep_text };
+    match to.ask_with(request, blobs, progress).await {
+        Ok((Response::Set(view), blob)) => Ok((view, blob)),
+        Ok(_) => Err("the worker answered something else".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

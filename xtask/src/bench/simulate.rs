@@ -39,8 +39,8 @@ fn bench(shell: &Shell) -> Command {
     bench
 }
 
-/// Prints the series, and gives what is judged of it.
-pub(super) fn rows(shell: &Shell) -> Result<Vec<Row>> {
+/// Runs the series and prints it.
+pub(super) fn series(shell: &Shell) -> Result<Vec<Found>> {
     let found = SERIES.iter().map(|calls| run(shell, calls)).collect::<Result<Vec<_>>>()?;
     println!(
         "\n{:>9} {:>13} {:>9} {:>10} {:>8} {:>10} {:>9} {:>8}",
@@ -59,22 +59,26 @@ pub(super) fn rows(shell: &Shell) -> Result<Vec<Row>> {
             run.peak_mb
         );
     }
-    Ok(judged(&found))
+    Ok(found)
 }
 
+/// What a call's cost consists of, in the order in which it is spent.
+pub(super) const PARTS: [&str; 3] = ["build", "prefixes", "simulate"];
+
 /// One run of the bench.
-struct Found {
-    calls: u64,
-    mean_prompt_tokens: u64,
-    seconds: f64,
-    parts_us: [f64; 3],
+pub(super) struct Found {
+    pub(super) calls: u64,
+    pub(super) mean_prompt_tokens: u64,
+    pub(super) seconds: f64,
+    /// Microseconds a call, by [`PARTS`].
+    pub(super) parts_us: [f64; 3],
     input_mb: f64,
-    peak_mb: f64,
+    pub(super) peak_mb: f64,
 }
 
 impl Found {
     /// Microseconds a call.
-    fn us(&self) -> f64 {
+    pub(super) fn us(&self) -> f64 {
         self.seconds / self.calls.max(1) as f64 * 1e6
     }
 }
@@ -86,7 +90,7 @@ fn run(shell: &Shell, calls: &str) -> Result<Found> {
     found(line)
 }
 
-fn found(line: &str) -> Result<Found> {
+pub(super) fn found(line: &str) -> Result<Found> {
     let said: Value = serde_json::from_str(line).context("the simulator's bench wrote no JSON")?;
     let number = |key: &str| said[key].as_f64().with_context(|| format!("the bench says no `{key}`"));
     let mut parts_us = [0.0; 3];
@@ -103,7 +107,7 @@ fn found(line: &str) -> Result<Found> {
     })
 }
 
-fn judged(found: &[Found]) -> Vec<Row> {
+pub(super) fn judged(found: &[Found]) -> Vec<Row> {
     let (Some(first), Some(last)) = (found.first(), found.last()) else { return Vec::new() };
     let what = format!("simulator, {} agent calls", last.calls);
     let growth = last.us() / first.us();

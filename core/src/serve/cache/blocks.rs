@@ -85,11 +85,7 @@ impl Trail {
         }
         (self.from, self.to) = (from, to);
         self.nodes.clear();
-        let mut at = to;
-        while at != from && at != ROOT {
-            self.nodes.push(at);
-            at = tree.parent(at);
-        }
+        self.nodes.extend(tree.way(to).take_while(|&at| at != from));
     }
 
     /// The next node, if it begins before block `until`.
@@ -171,15 +167,14 @@ impl<'a> BlockCache<'a> {
 
     /// Keeps `node` and everything above it from eviction.
     pub fn pin(&mut self, node: NodeId) {
-        let mut at = node;
-        while at != ROOT {
+        let tree = self.tree;
+        for at in tree.way(node) {
             let slot = &mut self.slots[at as usize];
             slot.held += 1;
             if slot.held > 1 {
                 return;
             }
             self.held += u64::from(slot.resident);
-            at = self.tree.parent(at);
         }
     }
 
@@ -197,8 +192,8 @@ impl<'a> BlockCache<'a> {
             }
             self.evict.released(last, u64::from(self.tree.start_block(node)) + u64::from(slot.resident));
         }
-        let mut at = node;
-        while at != ROOT {
+        let tree = self.tree;
+        for at in tree.way(node) {
             let slot = &mut self.slots[at as usize];
             slot.held -= 1;
             if slot.held > 0 {
@@ -206,7 +201,6 @@ impl<'a> BlockCache<'a> {
             }
             self.held -= u64::from(slot.resident);
             self.offer(at);
-            at = self.tree.parent(at);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The cache without end: what could have been found at best.
 
-use crate::serve::prefix::{NodeId, PrefixTree, ROOT};
+use crate::serve::prefix::{NodeId, PrefixTree};
 
 /// A cache without end that all replicas share: what could have been found at best.
 #[derive(Clone, Debug)]
@@ -19,28 +19,15 @@ impl<'a> Ceiling<'a> {
 
     /// Blocks seen on the way to `node`.
     pub fn longest(&self, node: NodeId) -> u32 {
-        let mut at = node;
-        while at != ROOT {
-            if self.seen[at as usize] > 0 {
-                return self.tree.start_block(at) + self.seen[at as usize];
-            }
-            at = self.tree.parent(at);
-        }
-        0
+        let last = self.tree.way(node).find(|&at| self.seen[at as usize] > 0);
+        last.map_or(0, |at| self.tree.start_block(at) + self.seen[at as usize])
     }
 
     /// Sees the way to `node`, up to block `until`.
     pub fn add(&mut self, node: NodeId, until: u32) {
         self.path.clear();
-        let mut at = node;
-        while at != ROOT {
-            let whole = self.tree.end_block(at) - self.tree.start_block(at);
-            if self.seen[at as usize] == whole {
-                break;
-            }
-            self.path.push(at);
-            at = self.tree.parent(at);
-        }
+        let whole = |at| self.tree.end_block(at) - self.tree.start_block(at);
+        self.path.extend(self.tree.way(node).take_while(|&at| self.seen[at as usize] < whole(at)));
         for &at in self.path.iter().rev() {
             let start = self.tree.start_block(at);
             if start >= until {

@@ -78,12 +78,7 @@ impl<'a> Slots<'a> {
 
     /// Blocks that a place holds of the way to `node`.
     fn common(&self, place: &Place, node: NodeId) -> u32 {
-        let (mut a, mut b) = (place.node, node);
-        // A node's number is larger than those of the nodes above it.
-        while a != b {
-            if a > b { a = self.tree.parent(a) } else { b = self.tree.parent(b) }
-        }
-        place.known.min(self.tree.end_block(a))
+        place.known.min(self.tree.end_block(self.tree.fork(place.node, node)))
     }
 
     /// The idle place for a call and the blocks of its prompt there.
@@ -113,8 +108,7 @@ impl<'a> Slots<'a> {
     /// Blocks held of single nodes on the way to what a place holds.
     fn nodes(&self, place: &Place) -> impl Iterator<Item = (NodeId, u32)> + '_ {
         let known = place.known;
-        let way = std::iter::successors(Some(place.node), |&at| Some(self.tree.parent(at)));
-        way.take_while(|&at| at != ROOT).filter_map(move |at| {
+        self.tree.way(place.node).filter_map(move |at| {
             let start = self.tree.start_block(at);
             (known > start).then(|| (at, known.min(self.tree.end_block(at)) - start))
         })

@@ -8,7 +8,7 @@
 //! what is found would change when the next call comes, and with it the order. `tests/belady.rs` measures how often others find more.
 
 use super::keyed::{Keyed, Offered};
-use super::uses::{Uses, way};
+use super::uses::Uses;
 use super::{Eviction, Leaf, Memory, Missed};
 use crate::serve::latency::Ps;
 use crate::serve::prefix::{NodeId, PrefixTree};
@@ -95,7 +95,7 @@ impl Eviction for Belady<'_> {
     fn expected_again(&mut self, call: u32) {
         let place = self.places[call as usize];
         self.to_come.past[place as usize] = false;
-        for node in way(self.tree, self.tree.prompt(call)) {
+        for node in self.tree.way(self.tree.prompt(call)) {
             let first = self.to_come.uses.of(node).partition_point(|&used| used < place) as u32;
             let cursor = &mut self.to_come.cursors[node as usize];
             *cursor = first.min(*cursor);

@@ -1,4 +1,5 @@
-//! Least recently used.
+//! Least recently used: block by block, or the leaf as a whole, as SGLang's radix cache evicts: more may go than is needed. A
+//! leaf here is what one segment of the workload adds; SGLang's is what one prompt or reply added, split where others branch off.
 
 use super::keyed::Keyed;
 use super::{Eviction, Leaf};
@@ -9,6 +10,14 @@ use crate::serve::prefix::NodeId;
 #[derive(Clone, Debug, Default)]
 pub struct Lru {
     leaves: Keyed<()>,
+    whole_leaves: bool,
+}
+
+impl Lru {
+    /// The same by whole leaves.
+    pub(super) fn of_leaves() -> Self {
+        Lru { whole_leaves: true, ..Lru::default() }
+    }
 }
 
 impl Eviction for Lru {
@@ -22,6 +31,10 @@ impl Eviction for Lru {
 
     fn goes_upwards(&self) -> bool {
         true
+    }
+
+    fn whole_leaves(&self) -> bool {
+        self.whole_leaves
     }
 
     fn next(&mut self, _now: Ps) -> Option<(NodeId, u64)> {

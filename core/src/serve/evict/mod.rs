@@ -1,4 +1,5 @@
-//! Evictions: which leaf of a cache goes first when room is needed. One file each; the registry lists them.
+//! Evictions: which leaf of a cache goes first when room is needed. One file each, `leaf-lru` beside `lru`; the registry lists
+//! them.
 //!
 //! What two offers of one leaf say may differ only by what happened between them, never by how much of it is left: whether
 //! decode steps are advanced one by one or at once, the same blocks must go.
@@ -7,7 +8,6 @@ mod belady;
 mod cost_aware;
 mod fifo;
 mod keyed;
-mod leaf_lru;
 mod lfu;
 mod line;
 mod lru;
@@ -133,7 +133,7 @@ pub const EVICTIONS: &[About] = &[
 /// Makes an eviction.
 pub fn make<'a>(choice: &Choice, memory: &Memory<'a>) -> Box<dyn Eviction + 'a> {
     match choice.name() {
-        "leaf-lru" => Box::new(leaf_lru::LeafLru::default()),
+        "leaf-lru" => Box::new(Lru::of_leaves()),
         "lfu" => Box::new(lfu::Lfu::default()),
         "fifo" => Box::new(fifo::Fifo::default()),
         "cost-aware" => Box::new(cost_aware::CostAware::new(choice, memory)),

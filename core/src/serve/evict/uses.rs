@@ -1,6 +1,6 @@
 //! Which calls go through which node, for evictions that look ahead.
 
-use crate::serve::prefix::{NodeId, PrefixTree, ROOT};
+use crate::serve::prefix::{NodeId, PrefixTree};
 
 /// Calls whose prompt goes through a node, by their place in an order of calls.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ impl Uses {
     pub(super) fn new(tree: &PrefixTree, order: &[u32]) -> Self {
         let mut starts = vec![0; tree.len() + 1];
         for &call in order {
-            for node in way(tree, tree.prompt(call)) {
+            for node in tree.way(tree.prompt(call)) {
                 starts[node as usize + 1] += 1;
             }
         }
@@ -25,7 +25,7 @@ impl Uses {
         let mut free = starts.clone();
         let mut places = vec![0; starts[tree.len()]];
         for (place, &call) in (0..).zip(order) {
-            for node in way(tree, tree.prompt(call)) {
+            for node in tree.way(tree.prompt(call)) {
                 places[free[node as usize]] = place;
                 free[node as usize] += 1;
             }
@@ -37,11 +37,6 @@ impl Uses {
     pub(super) fn of(&self, node: NodeId) -> &[u32] {
         &self.places[self.starts[node as usize]..self.starts[node as usize + 1]]
     }
-}
-
-/// The nodes from `node` up, without the root.
-pub(super) fn way(tree: &PrefixTree, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-    std::iter::successors(Some(node), |&at| Some(tree.parent(at))).take_while(|&at| at != ROOT)
 }
 
 #[cfg(test)]

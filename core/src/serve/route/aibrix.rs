@@ -7,7 +7,7 @@
 //! its size makes it forget. Newer versions set the balance otherwise.
 
 use super::index::Index;
-use super::pick::{keep, random_highest};
+use super::pick::random_highest;
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::synth::Chance;
 
@@ -64,14 +64,14 @@ impl Aibrix {
     }
 
     /// Shares of the prompt that replicas with a match and not too many requests know, with requests as a tie-break.
-    fn matches(&self, ask: &Ask, view: &View<'_>) -> Vec<f64> {
+    fn matches(&self, ask: &Ask, view: &View<'_>) -> impl Iterator<Item = f64> {
         let whole = (ask.prompt_tokens / view.tree.block_tokens()).max(1);
         let count = view.loads.len().max(1) as f64;
         let mean = view.loads.iter().map(|load| load.calls as f64).sum::<f64>() / count;
         let square = |calls: u64| (calls as f64 - mean) * (calls as f64 - mean);
         let deviation = (view.loads.iter().map(|load| square(load.calls)).sum::<f64>() / count).sqrt();
         let most = mean + self.sigmas * deviation;
-        let value = |replica| {
+        let value = move |replica| {
             let matched = self.index.matched(view.tree, replica, ask.prompt);
             let calls = view.load(replica).calls as f64;
             if matched == 0 || calls > most {
@@ -80,7 +80,7 @@ impl Aibrix {
             // Whole percent decide, then requests.
             (u64::from(matched) * 100 / u64::from(whole)) as f64 - calls / (calls + 1.0)
         };
-        view.replicas().map(value).collect()
+        view.replicas().map(value)
     }
 }
 
@@ -88,15 +88,12 @@ impl Router for Aibrix {
     fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
         let most = view.loads.iter().map(|load| load.calls).max().unwrap_or(0);
         let fewest = view.loads.iter().map(|load| load.calls).min().unwrap_or(0);
-        let mut values = Vec::new();
-        if most - fewest <= self.gap {
-            values = self.matches(ask, view);
+        let even = most - fewest <= self.gap;
+        let known = even && scores.of(self.matches(ask, view)).iter().any(|value| value.is_finite());
+        if !known {
+            scores.of(view.loads.iter().map(|load| -(load.calls as f64)));
         }
-        if values.iter().all(|value| value.is_infinite()) {
-            values = view.loads.iter().map(|load| -(load.calls as f64)).collect();
-        }
-        keep(scores, &values);
-        random_highest(&values, &mut self.chance)
+        random_highest(scores.values(), &mut self.chance)
     }
 
     fn sent(&mut self, ask: &Ask, view: &View<'_>, replica: u32) {

@@ -1,7 +1,7 @@
 //! A router's own books of what it sent: by replica the prompt tokens to compute of calls without a first token, and the
 //! blocks of the prompts of calls that have not ended, each counted once however many calls share it.
 
-use crate::serve::prefix::{NodeId, PrefixTree, ROOT};
+use crate::serve::prefix::{NodeId, PrefixTree};
 
 /// What is on one replica's account.
 #[derive(Clone, Debug)]
@@ -39,10 +39,7 @@ impl Books {
     /// Blocks that the replica would have on its account with a prompt that ends at `node`.
     pub(super) fn blocks_with(&self, tree: &PrefixTree, replica: u32, node: NodeId) -> u64 {
         let account = &self.accounts[replica as usize];
-        let mut shared = node;
-        while shared != ROOT && account.uses[shared as usize] == 0 {
-            shared = tree.parent(shared);
-        }
+        let shared = tree.deepest(node, |at| account.uses[at as usize] > 0);
         account.blocks + u64::from(tree.end_block(node) - tree.end_block(shared))
     }
 
@@ -52,15 +49,13 @@ impl Books {
         account.calls += 1;
         account.tokens += tokens;
         self.tokens[call as usize] = tokens;
-        let mut at = tree.prompt(call);
-        while at != ROOT {
+        for at in tree.way(tree.prompt(call)) {
             let uses = &mut account.uses[at as usize];
             *uses += 1;
             if *uses > 1 {
                 break;
             }
             account.blocks += u64::from(tree.end_block(at) - tree.start_block(at));
-            at = tree.parent(at);
         }
     }
 
@@ -74,15 +69,13 @@ impl Books {
         self.started(replica, call);
         let account = &mut self.accounts[replica as usize];
         account.calls -= 1;
-        let mut at = tree.prompt(call);
-        while at != ROOT {
+        for at in tree.way(tree.prompt(call)) {
             let uses = &mut account.uses[at as usize];
             *uses -= 1;
             if *uses > 0 {
                 break;
             }
             account.blocks -= u64::from(tree.end_block(at) - tree.start_block(at));
-            at = tree.parent(at);
         }
     }
 }

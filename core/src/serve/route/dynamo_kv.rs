@@ -7,10 +7,12 @@
 //! that wait in full; decode blocks are those that running calls hold; the call's own, which cost everywhere about the same,
 //! are left out. By the router's own books, as Dynamo and its simulator keep them: active prefill is what was not found
 //! cached of prompts when they were sent, until their first token; decode blocks are those of the prompts that were sent and
-//! have not ended, each counted once, with the call's own that are not among them. There is no disk.
+//! have not ended, each counted once, with the call's own that are not among them. In what the books take off for what was
+//! found cached, a block on the device counts in full, whatever `device` says of credit, and one on the host as its credit says:
+//! by default a quarter of it is still to be computed. There is no disk.
 
 use super::books::Books;
-use super::pick::{first_highest, keep, random_highest};
+use super::pick::{first_highest, random_highest};
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::serve::prefix::PrefixTree;
 use crate::synth::Chance;
@@ -148,9 +150,8 @@ fn held_by(replica: u32, ask: &Ask, view: &View<'_>) -> (f64, f64) {
 
 impl Router for DynamoKv<'_> {
     fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
-        let values: Vec<f64> = view.replicas().map(|replica| -self.cost(ask, view, replica)).collect();
-        keep(scores, &values);
-        if self.temperature > 0.0 { self.draw(&values) } else { random_highest(&values, &mut self.chance) }
+        let values = scores.of(view.replicas().map(|replica| -self.cost(ask, view, replica)));
+        if self.temperature > 0.0 { self.draw(values) } else { random_highest(values, &mut self.chance) }
     }
 
     fn sent(&mut self, ask: &Ask, view: &View<'_>, replica: u32) {

@@ -119,6 +119,6 @@ impl Stage {
         let mut scores = Scores::on(self.loads.len() as u32);
         let picked = router.pick(&ask, &view, &mut scores);
         router.sent(&ask, &view, picked);
-        (picked, scores.into_values())
+        (picked, scores.take())
     }
 }

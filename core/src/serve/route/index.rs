@@ -55,30 +55,20 @@ impl Index {
     }
 
     /// Blocks of the way to `node` that the replica was sent.
-    pub(super) fn matched(&self, tree: &PrefixTree, replica: u32, mut node: NodeId) -> u32 {
-        while node != ROOT {
-            let held = self.slots[replica as usize * self.nodes + node as usize].held;
-            if held > 0 {
-                return tree.start_block(node) + held;
-            }
-            node = tree.parent(node);
-        }
-        0
+    pub(super) fn matched(&self, tree: &PrefixTree, replica: u32, node: NodeId) -> u32 {
+        let held = |at: NodeId| self.slots[replica as usize * self.nodes + at as usize].held;
+        let last = tree.way(node).find(|&at| held(at) > 0);
+        last.map_or(0, |at| tree.start_block(at) + held(at))
     }
 
     /// Remembers that the way to `node` went to the replica.
-    pub(super) fn insert(&mut self, tree: &PrefixTree, replica: u32, mut node: NodeId) {
-        while node != ROOT && tree.start_block(node) >= self.deepest {
-            node = tree.parent(node);
-        }
-        if node == ROOT {
-            return;
-        }
+    pub(super) fn insert(&mut self, tree: &PrefixTree, replica: u32, node: NodeId) {
+        let Some(node) = tree.way(node).find(|&at| tree.start_block(at) < self.deepest) else { return };
         self.clock += 1;
         let (clock, deepest) = (self.clock, self.deepest);
         self.slot(replica, node).touch = clock;
-        let (mut at, mut child_is_new) = (node, false);
-        while at != ROOT {
+        let mut child_is_new = false;
+        for at in tree.way(node) {
             let want = tree.end_block(at).min(deepest) - tree.start_block(at);
             let slot = self.slot(replica, at);
             let had = std::mem::replace(&mut slot.held, want);
@@ -88,7 +78,6 @@ impl Index {
                 break;
             }
             child_is_new = true;
-            at = tree.parent(at);
         }
         self.leaves[replica as usize].push(Reverse((clock, node)));
         self.trim(tree, replica);

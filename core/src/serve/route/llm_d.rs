@@ -6,7 +6,7 @@
 //! in the source the first. Queues are scored between the shortest and the longest, all alike 1; memory as it is.
 
 use super::index::Index;
-use super::pick::{keep, random_highest};
+use super::pick::random_highest;
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::synth::Chance;
 
@@ -83,9 +83,8 @@ impl Router for LlmD {
             let kv = 1.0 - view.load(replica).used_blocks as f64 / view.capacity_blocks.max(1) as f64;
             self.weights[0] * prefix + self.weights[1] * queue + self.weights[2] * kv
         };
-        let values: Vec<f64> = view.replicas().map(score).collect();
-        keep(scores, &values);
-        random_highest(&values, &mut self.chance)
+        let values = scores.of(view.replicas().map(score));
+        random_highest(values, &mut self.chance)
     }
 
     fn sent(&mut self, ask: &Ask, view: &View<'_>, replica: u32) {

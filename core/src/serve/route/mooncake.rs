@@ -7,7 +7,7 @@
 //! The paper's loop keeps the first of equal estimates in an order that it does not give: here it is the replica with the
 //! fewest prompt tokens, and of these any.
 
-use super::pick::{keep, lightest_highest};
+use super::pick::lightest_highest;
 use super::{Ask, Cluster, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, StepWork, pairs};
 use crate::synth::Chance;
@@ -41,9 +41,8 @@ impl Mooncake {
 
 impl Router for Mooncake {
     fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
-        let values: Vec<f64> = view.replicas().map(|replica| -self.estimate(ask, view, replica)).collect();
-        keep(scores, &values);
-        lightest_highest(&values, view.loads, &mut self.chance)
+        let values = scores.of(view.replicas().map(|replica| -self.estimate(ask, view, replica)));
+        lightest_highest(values, view.loads, &mut self.chance)
     }
 
     fn sees(&self) -> Sees {

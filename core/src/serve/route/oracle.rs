@@ -6,7 +6,7 @@
 //! have the better mean. Of equal times it takes the replica with the fewest prompt tokens, of these one by a chance that hangs
 //! on the seed and the call alone, so that asking it what it would have picked changes nothing.
 
-use super::pick::{keep, random_highest};
+use super::pick::random_least;
 use super::{Ask, Cluster, Load, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, Ps};
 use crate::synth::Chance;
@@ -24,13 +24,10 @@ impl Oracle {
 
 /// What the oracle picks for a call.
 pub(in crate::serve) fn earliest(call: u32, first_tokens: &[Option<Ps>], loads: &[Load], seed: u64) -> u32 {
-    let time = |first: &Option<Ps>| first.unwrap_or(Ps::MAX);
-    let Some(least) = first_tokens.iter().map(time).min() else { return 0 };
-    let tokens = |(first, load): (&Option<Ps>, &Load)| {
-        if time(first) == least { -(load.tokens as f64) } else { f64::NEG_INFINITY }
-    };
-    let values: Vec<f64> = first_tokens.iter().zip(loads).map(tokens).collect();
-    random_highest(&values, &mut Chance::part(seed, &[7, u64::from(call)]))
+    let key =
+        |replica: u32| (first_tokens[replica as usize].unwrap_or(Ps::MAX), loads[replica as usize].tokens);
+    let mut chance = Chance::part(seed, &[7, u64::from(call)]);
+    random_least(first_tokens.len() as u32, &mut chance, &|one, other| key(one).cmp(&key(other)))
 }
 
 impl Router for Oracle {
@@ -39,8 +36,7 @@ impl Router for Oracle {
             let ms = |time: &Option<Ps>| {
                 time.map_or(f64::NEG_INFINITY, |time| -((time - ask.now) as f64 / PS_PER_US as f64 / 1e3))
             };
-            let values: Vec<f64> = view.first_tokens.iter().map(ms).collect();
-            keep(scores, &values);
+            scores.of(view.first_tokens.iter().map(ms));
         }
         earliest(ask.call, view.first_tokens, view.loads, self.seed)
     }

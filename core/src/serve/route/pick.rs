@@ -1,7 +1,8 @@
 //! How routers choose among replicas that score alike.
 
-use super::{Load, Scores};
+use super::Load;
 use crate::synth::Chance;
+use std::cmp::Ordering;
 
 /// A number below `count`, at random.
 pub(super) fn below(chance: &mut Chance, count: usize) -> usize {
@@ -20,46 +21,29 @@ pub(super) fn first_highest(values: &[f64]) -> u32 {
     best as u32
 }
 
+/// Of so many replicas the least by `order`; one of equal ones at random. Draws only where there are several.
+pub(super) fn random_least(replicas: u32, chance: &mut Chance, order: &dyn Fn(u32, u32) -> Ordering) -> u32 {
+    let least = (0..replicas).min_by(|&one, &other| order(one, other)).unwrap_or(0);
+    let equal = || (0..replicas).filter(|&one| order(one, least).is_eq());
+    let count = equal().count();
+    let drawn = if count > 1 { below(chance, count) } else { 0 };
+    equal().nth(drawn).unwrap_or(0)
+}
+
 /// The replica with the highest score; one of equal ones at random. Replicas that are not considered score
 /// minus infinity.
 pub(super) fn random_highest(values: &[f64], chance: &mut Chance) -> u32 {
-    let highest = values[first_highest(values) as usize];
-    let equal = |value: &f64| value.total_cmp(&highest).is_eq();
-    let count = values.iter().filter(|value| equal(value)).count();
-    let drawn = if count > 1 { below(chance, count) } else { 0 };
-    let places = (0..).zip(values).filter(|(_, value)| equal(value));
-    places.map(|(place, _)| place).nth(drawn).unwrap_or(0)
+    let value = |replica: u32| values[replica as usize];
+    random_least(values.len() as u32, chance, &|one, other| value(other).total_cmp(&value(one)))
 }
 
 /// The replica with the highest score; of equal ones that with the fewest prompt tokens, and of these one at random.
 pub(super) fn lightest_highest(values: &[f64], loads: &[Load], chance: &mut Chance) -> u32 {
-    let highest = values[first_highest(values) as usize];
-    let tokens = |(value, load): (&f64, &Load)| {
-        if value.total_cmp(&highest).is_eq() { -(load.tokens as f64) } else { f64::NEG_INFINITY }
-    };
-    random_highest(&values.iter().zip(loads).map(tokens).collect::<Vec<_>>(), chance)
-}
-
-/// Of some replicas the one with the fewest calls; one of equal ones at random.
-pub(super) fn random_fewest(loads: &[Load], chance: &mut Chance, some: impl Fn(u32) -> bool) -> Option<u32> {
-    let some = &some;
-    let among = move || (0..).zip(loads).filter(move |&(replica, _)| some(replica));
-    let fewest = among().map(|(_, load)| load.calls).min()?;
-    let equal = move || among().filter(move |(_, load)| load.calls == fewest);
-    let count = equal().count();
-    let drawn = if count > 1 { below(chance, count) } else { 0 };
-    equal().nth(drawn).map(|(replica, _)| replica)
-}
-
-/// Keeps the scores of all replicas that were considered, where they are kept.
-pub(super) fn keep(scores: &mut Scores, values: &[f64]) {
-    if scores.kept() {
-        for (replica, &value) in (0..).zip(values) {
-            if value > f64::NEG_INFINITY {
-                scores.set(replica, value);
-            }
-        }
-    }
+    let (value, tokens) =
+        (|replica: u32| values[replica as usize], |replica: u32| loads[replica as usize].tokens);
+    random_least(values.len() as u32, chance, &|one, other| {
+        value(other).total_cmp(&value(one)).then(tokens(one).cmp(&tokens(other)))
+    })
 }
 
 #[cfg(test)]
@@ -102,10 +86,19 @@ mod tests {
             counts(|chance| lightest_highest(&[3.0, 3.0, 4.0, 2.0], &light, chance)),
             [0, 0, 3_000, 0]
         );
-        let some = loads([2, 5, 2, 1], [0, 1, 9, 0]);
-        let found = counts(|chance| random_fewest(&some, chance, |replica| replica < 3).unwrap());
+    }
+
+    #[test]
+    fn the_least_is_found_and_equal_ones_take_turns() {
+        let calls = [2, 5, 2, 1];
+        let order = |one: u32, other: u32| calls[one as usize].cmp(&calls[other as usize]);
+        let found = counts(|chance| random_least(3, chance, &order));
         assert_eq!((found[1], found[3]), (0, 0), "more calls, and not asked");
         assert!((1_300..1_700).contains(&found[0]), "{found:?}");
-        assert_eq!(random_fewest(&some, &mut Chance::new(1), |_| false), None);
+        // One that is the least alone draws nothing.
+        let mut chance = Chance::new(1);
+        assert_eq!(random_least(4, &mut chance, &order), 3);
+        assert_eq!(chance.bits(), Chance::new(1).bits());
+        assert_eq!(random_least(0, &mut chance, &order), 0);
     }
 }

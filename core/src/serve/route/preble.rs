@@ -9,11 +9,12 @@
 //! looks the victims up; copies are made when a call comes, where the source rebalances its tree from time to time. Of equal costs
 //! the first wins, as in the source; since what was sent counts, an idle cluster does not pile up on it.
 
-use super::pick::{first_highest, keep};
+use super::pick::first_highest;
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, Ps, StepWork, pairs};
 use crate::trace::Workload;
 use std::collections::VecDeque;
+use std::mem;
 
 pub(super) const PARAMS: &[Param] = &[
     Param {
@@ -72,6 +73,9 @@ pub(super) struct PrebleE2<'a> {
     calls: u64,
     ended: u64,
     outputs: u64,
+    /// By replica, of the call that is being routed: tokens of it that are cached there, and the time expected.
+    cached: Vec<u64>,
+    loads: Vec<f64>,
 }
 
 impl<'a> PrebleE2<'a> {
@@ -85,6 +89,8 @@ impl<'a> PrebleE2<'a> {
             calls: 0,
             ended: 0,
             outputs: 0,
+            cached: Vec::new(),
+            loads: Vec::new(),
         }
     }
 
@@ -135,8 +141,11 @@ impl Router for PrebleE2<'_> {
     fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
         self.forget(ask.now);
         let prompt = u64::from(ask.prompt_tokens);
-        let cached: Vec<u64> = view.replicas().map(|replica| view.cached_tokens(replica, ask)).collect();
-        let loads: Vec<f64> = view.replicas().map(|replica| self.load(view, replica)).collect();
+        let (mut cached, mut loads) = (mem::take(&mut self.cached), mem::take(&mut self.loads));
+        cached.clear();
+        cached.extend(view.replicas().map(|replica| view.cached_tokens(replica, ask)));
+        loads.clear();
+        loads.extend(view.replicas().map(|replica| self.load(view, replica)));
         let most = cached.iter().copied().max().unwrap_or(0);
         let exploit = most > prompt - most;
         let value = |replica: u32| {
@@ -150,18 +159,19 @@ impl Router for PrebleE2<'_> {
                 f64::NEG_INFINITY
             }
         };
-        let mut values: Vec<f64> = view.replicas().map(value).collect();
+        let mut picked = first_highest(scores.of(view.replicas().map(value)));
         if exploit && self.calls >= CALLS_BEFORE_COPIES {
-            let lightest = first_highest(&loads.iter().map(|load| -load).collect::<Vec<_>>()) as usize;
-            let holder = first_highest(&values) as usize;
+            let lightest = (0..loads.len()).min_by(|&one, &other| loads[one].total_cmp(&loads[other]));
+            let (holder, lightest) = (picked as usize, lightest.unwrap_or(0));
             let copy = computing(view, prompt - cached[lightest], cached[lightest]);
             let far = loads[holder] > self.balance * loads[lightest];
             if far && loads[holder] >= loads[lightest] + copy {
-                values[lightest] = -loads[lightest];
+                scores.set(lightest as u32, -loads[lightest]);
+                picked = lightest as u32;
             }
         }
-        keep(scores, &values);
-        first_highest(&values)
+        (self.cached, self.loads) = (cached, loads);
+        picked
     }
 
     fn sent(&mut self, ask: &Ask, view: &View<'_>, replica: u32) {

@@ -5,10 +5,10 @@
 //! A prefix is known by the block that its 256th token lies in (by its last whole block where it is shorter), and
 //! prompts without a whole block hash by call.
 
-use super::pick::{first_highest, keep};
+use super::pick::first_highest;
 use super::ring::Ring;
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
-use crate::serve::prefix::{PrefixTree, ROOT};
+use crate::serve::prefix::PrefixTree;
 
 pub(super) const PARAMS: &[Param] = &[
     Param { key: "tokens", about: "tokens that are hashed", default: 256.0, whole: true, range: (1.0, 1e9) },
@@ -45,11 +45,8 @@ impl PrefixHash {
 
     fn key(&self, ask: &Ask, tree: &PrefixTree) -> u64 {
         let start = |node| u64::from(tree.start_block(node)) * u64::from(tree.block_tokens());
-        let mut node = ask.prompt;
-        while node != ROOT && start(node) >= self.tokens {
-            node = tree.parent(node);
-        }
-        if node == ROOT { (1 << 32) | u64::from(ask.call) } else { node.into() }
+        let node = tree.way(ask.prompt).find(|&at| start(at) < self.tokens);
+        node.map_or((1 << 32) | u64::from(ask.call), u64::from)
     }
 }
 
@@ -66,9 +63,8 @@ impl Router for PrefixHash {
         }
         let score =
             |replica| if fits(replica) { -(view.load(replica).calls as f64) } else { f64::NEG_INFINITY };
-        let values: Vec<f64> = view.replicas().map(score).collect();
-        keep(scores, &values);
-        let picked = first_highest(&values);
+        let values = scores.of(view.replicas().map(score));
+        let picked = first_highest(values);
         if values[picked as usize] > f64::NEG_INFINITY { picked } else { first }
     }
 

@@ -6,7 +6,7 @@
 //! others who was never sent one; again the first of equal ones. Where requests name their session it hashes that
 //! instead; here they do not.
 
-use super::pick::{first_highest, keep};
+use super::pick::first_highest;
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, Ps};
 use std::collections::VecDeque;
@@ -81,13 +81,11 @@ impl Router for ProductionStack {
             share - self.beta * (view.load(replica).calls as f64 - mean) / mean.max(1.0)
         };
         let unknown = view.replicas().all(|replica| view.held.anywhere(replica, ask.prompt) == 0);
-        let values: Vec<f64> = if unknown {
-            self.requests().map(|requests| -requests).collect()
+        first_highest(if unknown {
+            scores.of(self.requests().map(|requests| -requests))
         } else {
-            view.replicas().map(score).collect()
-        };
-        keep(scores, &values);
-        first_highest(&values)
+            scores.of(view.replicas().map(score))
+        })
     }
 
     fn sent(&mut self, ask: &Ask, _view: &View<'_>, replica: u32) {

@@ -6,7 +6,7 @@
 //! no throughput, so the source's fallback of 2,000 tokens/s always holds; the first poll is at the first call. Of equal scores
 //! the first wins, as in the source; since what was sent is added, an idle cluster does not pile up on it.
 
-use super::pick::{first_highest, keep};
+use super::pick::first_highest;
 use super::{Ask, Choice, Load, Param, Preset, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, Ps};
 
@@ -67,17 +67,17 @@ impl Router for SmgLeastLoad {
     fn pick(&mut self, ask: &Ask, view: &View<'_>, scores: &mut Scores) -> u32 {
         if self.taken.is_none_or(|taken| ask.now >= taken.saturating_add(self.every)) {
             self.taken = Some(ask.now);
-            self.loads = view.loads.to_vec();
-            self.sent = vec![0; view.loads.len()];
+            self.loads.clear();
+            self.loads.extend_from_slice(view.loads);
+            self.sent.clear();
+            self.sent.resize(view.loads.len(), 0);
         }
         let score = |(load, sent): (&Load, &u64)| {
             let used = (load.used_blocks as f64 / view.capacity_blocks.max(1) as f64).min(0.999);
             let work = (load.prefill_tokens + sent) as f64 / self.tokens_per_s;
             -(work + self.kv_weight_s * used / (1.0 - used))
         };
-        let values: Vec<f64> = self.loads.iter().zip(&self.sent).map(score).collect();
-        keep(scores, &values);
-        first_highest(&values)
+        first_highest(scores.of(self.loads.iter().zip(&self.sent).map(score)))
     }
 
     fn sent(&mut self, ask: &Ask, _view: &View<'_>, replica: u32) {

@@ -48,7 +48,8 @@ impl Router for VllmDp {
         if self.taken.is_none_or(|taken| ask.now >= taken.saturating_add(self.every)) {
             self.taken = Some(ask.now);
             let weigh = |load: &super::Load| self.waiting * load.waiting + load.running();
-            self.counts = view.loads.iter().map(weigh).collect();
+            self.counts.clear();
+            self.counts.extend(view.loads.iter().map(weigh));
         }
         for (replica, &count) in (0..).zip(&self.counts) {
             scores.set(replica, -(count as f64));

@@ -22,10 +22,10 @@ pub(crate) struct AdviseArgs {
     #[arg(long, value_name = "CONDITION,…", value_parser = parsed)]
     slo: Option<Objectives>,
     /// Most replicas to try.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = Search::default().most_replicas, value_parser = clap::value_parser!(u32).range(1..=1024))]
     max_replicas: u32,
     /// Draws of arrivals for every number of replicas.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = Search::default().draws, value_parser = clap::value_parser!(u32).range(1..=100))]
     draws: u32,
     /// Simulate at most this many calls at a time; of a larger set a sample of sessions is taken, and said.
     #[arg(long, value_name = "N", default_value_t = 40_000, value_parser = clap::value_parser!(u64).range(1..))]

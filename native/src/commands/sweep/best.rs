@@ -51,7 +51,7 @@ impl TableArgs {
 
 /// Whether more of a figure is better.
 fn more_is_better(quantity: &Quantity) -> bool {
-    matches!(quantity.metric.name, "hit_rate" | "ceiling_hit_rate" | "utilisation" | "calls")
+    quantity.metric.share || quantity.metric.name == "calls"
 }
 
 /// Whether a policy leaves out of prompts what the agent would have seen.
@@ -151,7 +151,7 @@ fn section(text: &mut String, quantity: &Quantity, entries: &[Entry], top: usize
     let heads =
         ["policy and point", "calls", "failed", "hit rate", "TTFT p50", "p99", "job p50", "prefill tokens"];
     let mut table = Table::new(&heads);
-    let time = |ms: Option<f64>| ms.map_or_else(|| "–".to_owned(), units::time);
+    let time = units::known_time;
     for (_, Entry { label, figures, .. }) in ranked.iter().take(top) {
         table.row(vec![
             label.clone(),
