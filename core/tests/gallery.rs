@@ -107,7 +107,6 @@ fn calm_set_ups_are_calm() {
 fn figure(figures: &Figures, key: &str) -> (f64, bool) {
     match key {
         "hit_rate" => (figures.hit_rate.unwrap(), true),
-        "job_ms.p50" => (figures.job_ms.unwrap().p50, false),
         "ttft_ms.mean" => (figures.ttft_ms.unwrap().mean, false),
         _ => (figures.ttft_ms.unwrap().p99, false),
     }

@@ -61,7 +61,6 @@ impl FailureFigure<'_> {
     #[inline]
     fn quantity(&self) -> &'static str {
         match self.measure() {
-            Measure::JobP50 => "Job time, median",
             Measure::HitRate => "Hit rate",
             Measure::TtftMean => "Time to first token, mean",
             Measure::TtftP99 => "Time to first token, 99th percentile",
@@ -164,7 +163,9 @@ impl Figure for FailureFigure<'_> {
                 .collect::<Vec<_>>()
         };
         let (fell, stand) = (with(Verdict::Falls), with(Verdict::Stands).len());
-        let others = format!("{} suffer, {stand} stand", rows.len() - fell.len() - stand);
+        let suffer = rows.len() - fell.len() - stand;
+        let s = |count: usize| if count == 1 { "s" } else { "" };
+        let others = format!("{suffer} suffer{}, {stand} stand{}", s(suffer), s(stand));
         match fell.as_slice() {
             [] => format!("Of {} routers none falls, {others}.", rows.len()),
             [one] => format!("{one} falls; of the other {} routers {others}.", rows.len() - 1),

@@ -7,8 +7,6 @@ use crate::trace::{Call, MAX_TOKENS, Run, Scope, Segment, Session};
 /// A figure by which routers are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// How long the middle session takes, from its first call to its last token.
-    JobP50,
     /// The share of prompt tokens that is found.
     HitRate,
     /// Mean time to first token.
@@ -46,7 +44,7 @@ pub const EXHIBITS: &[Exhibit] = &[
                     there are never enough of them: one replica queues while the others idle.",
         calm: "every session has a system prompt of its own",
         failing: "all sessions have the same system prompt",
-        measure: Measure::JobP50,
+        measure: Measure::TtftP99,
         make: shared_prompt,
     },
     Exhibit {

@@ -74,12 +74,11 @@ impl Body for Failures {
 }
 
 impl Measure {
-    const ALL: [Measure; 4] = [Measure::JobP50, Measure::HitRate, Measure::TtftMean, Measure::TtftP99];
+    const ALL: [Measure; 3] = [Measure::HitRate, Measure::TtftMean, Measure::TtftP99];
 
     /// The key of the figure.
     pub fn key(self) -> &'static str {
         match self {
-            Measure::JobP50 => "job_ms.p50",
             Measure::HitRate => "hit_rate",
             Measure::TtftMean => "ttft_ms.mean",
             Measure::TtftP99 => "ttft_ms.p99",
@@ -93,7 +92,6 @@ impl Measure {
 
     pub(super) fn words(self) -> &'static str {
         match self {
-            Measure::JobP50 => "the median job's time",
             Measure::HitRate => "hit rate",
             Measure::TtftMean => "mean time to first token",
             Measure::TtftP99 => "the 99th percentile of time to first token",
@@ -103,7 +101,6 @@ impl Measure {
     /// The figure.
     pub fn of(self, figures: &Figures) -> Option<f64> {
         match self {
-            Measure::JobP50 => figures.job_ms.map(|spread| spread.p50),
             Measure::HitRate => figures.hit_rate,
             Measure::TtftMean => figures.ttft_ms.map(|spread| spread.mean),
             Measure::TtftP99 => figures.ttft_ms.map(|spread| spread.p99),

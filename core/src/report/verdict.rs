@@ -76,7 +76,7 @@ impl Measure {
         let (Some(this), Some(that)) = (self.of(figures), self.of(than)) else { return 1.0 };
         match self {
             Measure::HitRate => that.max(LEAST_HITS) / this.max(LEAST_HITS),
-            Measure::JobP50 | Measure::TtftMean | Measure::TtftP99 => this / that,
+            Measure::TtftMean | Measure::TtftP99 => this / that,
         }
     }
 }
