@@ -20,7 +20,7 @@ const ROW: f64 = 24.0;
 const HEAD: f64 = 50.0;
 const FOOT: f64 = 30.0;
 /// Room for the names of routers.
-const NAMES: f64 = 128.0;
+const NAMES: f64 = 144.0;
 /// Room for the word behind a row.
 const WORD: f64 = 54.0;
 /// The two set-ups of a failure.
