@@ -19,7 +19,7 @@ test("every failure is shown with who falls, why, and the numbers of every route
     const words = page.locator('[data-testid="failure-words"]');
     await page.waitForFunction(
       ([element, text]) => element.innerText === text, [await words.elementHandle(), exhibit.mechanism]);
-    const fell = exhibit.routers.filter((row) => row.fell).map((row) => row.router);
+    const fell = exhibit.routers.filter((row) => row.verdict === "falls").map((row) => row.router);
     const finding = await figure.locator("h3").innerText();
     for (const router of fell) assert.ok(finding.includes(router), `${exhibit.name}: ${finding}`);
     assert.equal(await figure.locator(".badge").getAttribute("data-origin"), "simulated");

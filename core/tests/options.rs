@@ -245,6 +245,35 @@ fn every_router_says_what_it_sees() {
     assert_eq!([seen("llm-d"), seen("dynamo-kv")], [Sees::Engines, Sees::Caches]);
 }
 
+/// The library's numbers, those that its programs start with, and the default between them: threshold, calls, factor, seconds and
+/// tokens, four characters each.
+#[test]
+fn presets_of_the_cache_aware_router_are_its_sources_numbers() {
+    let of = |name: &str| {
+        let choice = choose(ROUTERS, name).unwrap();
+        (
+            choice.get("threshold"),
+            choice.whole("abs"),
+            choice.get("rel"),
+            choice.get("trim_s"),
+            choice.whole("max_tokens"),
+        )
+    };
+    assert_eq!(of("cache-aware:rust"), (0.5, 32, 1.1, 30.0, 10_000 / 4));
+    assert_eq!(of("cache-aware:python"), (0.3, 64, 1.5, 120.0, (1 << 26) / 4));
+    assert_eq!(of("cache-aware"), (0.5, 32, 1.1, 30.0, (1 << 26) / 4));
+}
+
+/// Dynamo keeps books of what it sent; reports of engines are a variant of ours.
+#[test]
+fn dynamo_keeps_books_by_default() {
+    let books = |name: &str| choose(ROUTERS, name).unwrap().whole("books");
+    assert_eq!(
+        ["dynamo-kv", "dynamo-kv:dynamo", "dynamo-kv:agentic", "dynamo-kv:reports"].map(books),
+        [1, 1, 1, 0]
+    );
+}
+
 /// Any text of a list, or nothing.
 fn maybe(texts: &'static [&'static str]) -> impl Strategy<Value = Option<String>> {
     prop::option::of(prop::sample::select(texts).prop_map(str::to_owned))

@@ -122,7 +122,7 @@ fn the_seed_draws_the_decisions_and_one_replica_has_none() {
 #[test]
 fn a_late_view_herds_and_a_fresh_one_does_not() {
     let sessions: Vec<Session> = (0..16).map(|n| agent(&n.to_string(), 1, 60, 300)).collect();
-    for router in ["cache-aware", "dynamo-kv:request=1", "llm-d"] {
+    for router in ["cache-aware", "dynamo-kv:reports,request=1", "llm-d"] {
         let spread = |staleness_us| {
             let all = Scenario {
                 arrivals: Some(Arrivals::Concurrency { sessions: 16 }),

@@ -3,9 +3,9 @@
 use super::axis::{LABEL, SMALL, ticks, time_tick};
 use super::pen::{Area, Ink, Pen, Side};
 use super::scene::Scene;
-use super::{DrawError, Figure, Table, Theme, units};
+use super::{DrawError, Figure, Rgb, Table, Theme, units};
 use crate::policy::Measure;
-use crate::report::{Failure, Figures, RouterRow};
+use crate::report::{Failure, Figures, RouterRow, Verdict};
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend};
 
@@ -20,9 +20,9 @@ const ROW: f64 = 24.0;
 const HEAD: f64 = 50.0;
 const FOOT: f64 = 30.0;
 /// Room for the names of routers.
-const NAMES: f64 = 128.0;
+const NAMES: f64 = 144.0;
 /// Room for the word behind a row.
-const WORD: f64 = 44.0;
+const WORD: f64 = 54.0;
 /// The two set-ups of a failure.
 const BEFORE: &str = "before";
 const AFTER: &str = "when it goes wrong";
@@ -61,8 +61,8 @@ impl FailureFigure<'_> {
     #[inline]
     fn quantity(&self) -> &'static str {
         match self.measure() {
-            Measure::JobP50 => "Job time, median",
             Measure::HitRate => "Hit rate",
+            Measure::TtftMean => "Time to first token, mean",
             Measure::TtftP99 => "Time to first token, 99th percentile",
         }
     }
@@ -73,13 +73,12 @@ impl FailureFigure<'_> {
         let soft = Ink::new(theme.soft, SMALL);
         scene.text(self.quantity(), (0.0, 9.0), Ink::new(theme.ink, LABEL));
         let mut x = 0.0;
-        for (after, fell, name, colour) in [
-            (false, false, BEFORE, theme.soft),
-            (true, false, AFTER, theme.soft),
-            (true, true, "fell", theme.accent),
-        ] {
-            dot(&mut scene, (x + 6.0, 30.0), after, fell);
-            x = scene.run(name, (x + 18.0, 30.0), Ink::new(colour, SMALL)) + 16.0;
+        for (verdict, name) in [None, Some(Verdict::Falls), Some(Verdict::Suffers), Some(Verdict::Stands)]
+            .map(|verdict| (verdict, verdict.map_or(BEFORE, Verdict::word)))
+        {
+            dot(&mut scene, (x + 6.0, 30.0), verdict);
+            let colour = verdict.map_or(theme.soft, |verdict| colour(theme, verdict));
+            x = scene.run(name, (x + 18.0, 30.0), Ink::new(colour, SMALL)) + 14.0;
         }
         let (left, room) = (NAMES, (width - NAMES - WORD - 8.0).max(40.0));
         let bottom = HEAD + self.failure.routers.len() as f64 * ROW;
@@ -100,34 +99,45 @@ impl FailureFigure<'_> {
     #[inline]
     fn row(&self, scene: &mut Scene<'_>, row: &RouterRow, (calm, failing, y): (f64, f64, f64), right: f64) {
         let theme = scene.theme;
-        let (name, colour) = if row.fell {
-            (Ink::new(theme.accent, LABEL).bold(), theme.accent)
-        } else {
-            (Ink::new(theme.ink, LABEL), theme.soft)
+        let colour = colour(theme, row.verdict);
+        let name = match row.verdict {
+            Verdict::Falls => Ink::new(colour, LABEL).bold(),
+            Verdict::Suffers | Verdict::Stands => Ink::new(theme.ink, LABEL),
         };
         scene.text(&row.router, (0.0, y), name);
         scene.line(vec![(calm, y), (failing, y)], &[], colour, 2.0);
-        dot(scene, (calm, y), false, false);
-        dot(scene, (failing, y), true, row.fell);
-        scene.text(verdict(row), (right + 8.0, y), Ink::new(colour, SMALL));
+        dot(scene, (calm, y), None);
+        dot(scene, (failing, y), Some(row.verdict));
+        scene.text(&verdict(row), (right + 8.0, y), Ink::new(colour, SMALL));
     }
 }
 
-/// What became of a router.
+/// What became of a router, with an asterisk where that is close.
 #[inline]
-fn verdict(row: &RouterRow) -> &'static str {
-    if row.fell { "falls" } else { "stands" }
+fn verdict(row: &RouterRow) -> String {
+    let mut text = row.verdict.word().to_owned();
+    if row.close {
+        text.push('*');
+    }
+    text
 }
 
-/// A value: open for before; filled for after, in the accent where it fell.
 #[inline]
-fn dot(scene: &mut Scene<'_>, (x, y): (f64, f64), after: bool, fell: bool) {
+fn colour(theme: &Theme, verdict: Verdict) -> Rgb {
+    match verdict {
+        Verdict::Falls => theme.accent,
+        Verdict::Suffers => theme.ink,
+        Verdict::Stands => theme.soft,
+    }
+}
+
+/// A value: open for before; filled for after, by what became of the router.
+#[inline]
+fn dot(scene: &mut Scene<'_>, (x, y): (f64, f64), verdict: Option<Verdict>) {
     let theme = scene.theme;
     let square = |size: f64| Area { x: x - size / 2.0, y: y - size / 2.0, w: size, h: size };
-    if after {
-        scene.rect(square(9.0), if fell { theme.accent } else { theme.ink });
-    } else {
-        scene.rect(square(9.0), theme.soft);
+    scene.rect(square(9.0), verdict.map_or(theme.soft, |verdict| colour(theme, verdict)));
+    if verdict.is_none() {
         scene.rect(square(6.0), theme.paper);
     }
 }
@@ -145,20 +155,30 @@ impl Figure for FailureFigure<'_> {
 
     #[inline]
     fn finding(&self) -> String {
-        let fell: Vec<&str> =
-            self.failure.routers.iter().filter(|row| row.fell).map(|row| row.router.as_str()).collect();
-        let all = self.failure.routers.len();
+        let rows = &self.failure.routers;
+        let with = |verdict: Verdict| {
+            rows.iter()
+                .filter(|row| row.verdict == verdict)
+                .map(|row| row.router.as_str())
+                .collect::<Vec<_>>()
+        };
+        let (fell, stand) = (with(Verdict::Falls), with(Verdict::Stands).len());
+        let suffer = rows.len() - fell.len() - stand;
+        let s = |count: usize| if count == 1 { "s" } else { "" };
+        let others = format!("{suffer} suffer{}, {stand} stand{}", s(suffer), s(stand));
         match fell.as_slice() {
-            [] => format!("None of {all} routers falls."),
-            [one] => format!("{one} falls, the other {} stand.", all - 1),
-            _ => format!("Of {all} routers {} fall: {}.", fell.len(), units::listed(&fell)),
+            [] => format!("Of {} routers none falls, {others}.", rows.len()),
+            [one] => format!("{one} falls; of the other {} routers {others}.", rows.len() - 1),
+            _ => {
+                format!("Of {} routers {} fall: {}; {others}.", rows.len(), fell.len(), units::listed(&fell))
+            }
         }
     }
 
     #[inline]
     fn caption(&self) -> String {
         format!(
-            "Open: {}. Filled: {}. A router {}.",
+            "Open: {}. Filled: {}. {}.",
             self.failure.set_ups[0], self.failure.set_ups[1], self.failure.rule
         )
     }
@@ -185,31 +205,44 @@ impl Figure for FailureFigure<'_> {
             "set-up",
             "calls by replica",
             "busiest",
+            "busy",
             "hit rate",
-            "TTFT p50",
+            "TTFT mean",
             "TTFT p99",
             "job p50",
             "verdict",
+            "by",
+            "worse than before",
+            "worse than the best",
         ];
         let rows = self.failure.routers.iter().flat_map(|row| {
-            [cells(row, BEFORE, &row.calm, ""), cells(row, AFTER, &row.failing, verdict(row))]
+            let mut after = cells(row, AFTER, &row.failing);
+            let worse = &row.worse;
+            let times = |times: f64| format!("{times:.2} ×");
+            after.splice(
+                9..,
+                [verdict(row), worse.figure.clone(), times(worse.than_calm), times(worse.than_best)],
+            );
+            [cells(row, BEFORE, &row.calm), after]
         });
         Table { columns: columns.map(str::to_owned).to_vec(), rows: rows.collect() }
     }
 }
 
 #[inline]
-fn cells(row: &RouterRow, set_up: &str, figures: &Figures, word: &str) -> Vec<String> {
+fn cells(row: &RouterRow, set_up: &str, figures: &Figures) -> Vec<String> {
     let calls: Vec<String> = figures.calls_by_replica.iter().map(ToString::to_string).collect();
-    vec![
+    let mut cells = vec![
         row.router.clone(),
         set_up.to_owned(),
         calls.join(" / "),
         units::percent(Some(figures.busiest_share)),
+        units::percent(Some(figures.busy_share)),
         units::percent(figures.hit_rate),
-        units::known_time(figures.ttft_ms.map(|spread| spread.p50)),
+        units::known_time(figures.ttft_ms.map(|spread| spread.mean)),
         units::known_time(figures.ttft_ms.map(|spread| spread.p99)),
         units::known_time(figures.job_ms.map(|spread| spread.p50)),
-        word.to_owned(),
-    ]
+    ];
+    cells.resize(13, String::new());
+    cells
 }

@@ -1,16 +1,16 @@
-//! Known failures of routers, each as a small made-up workload in two set-ups: one that routers stand, and
-//! the same with the one thing changed that some of them fall over.
+//! Known failures of routers, each as a small made-up workload in two set-ups: one in which no replica is near saturation under
+//! any router, and the same with the one thing changed that some of them fall over.
 
 use super::{Arrivals, Replay, Scenario};
 use crate::trace::{Call, MAX_TOKENS, Run, Scope, Segment, Session};
 
-/// What tells that a router fell.
+/// A figure by which routers are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// How long the middle session takes, from its first call to its last token.
-    JobP50,
     /// The share of prompt tokens that is found.
     HitRate,
+    /// Mean time to first token.
+    TtftMean,
     /// Time to first token of the slowest hundredth.
     TtftP99,
 }
@@ -28,7 +28,7 @@ pub struct Exhibit {
     pub calm: &'static str,
     /// What is changed.
     pub failing: &'static str,
-    /// What tells that a router fell.
+    /// What it is about.
     pub measure: Measure,
     /// Makes either set-up.
     make: fn(bool) -> (Vec<Session>, Scenario),
@@ -44,7 +44,7 @@ pub const EXHIBITS: &[Exhibit] = &[
                     there are never enough of them: one replica queues while the others idle.",
         calm: "every session has a system prompt of its own",
         failing: "all sessions have the same system prompt",
-        measure: Measure::JobP50,
+        measure: Measure::TtftP99,
         make: shared_prompt,
     },
     Exhibit {
@@ -53,7 +53,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         mechanism: "Where every call ends before the next begins, load is zero wherever a router looks, and ties decide. \
                     One that gives them to the first replica sends it everything; that replica evicts what it needs next, \
                     while the others idle.",
-        calm: "sessions take turns, and their calls overlap",
+        calm: "sessions take turns two at a time, and their calls overlap",
         failing: "the same calls, each after the one before has ended",
         measure: Measure::HitRate,
         make: one_at_a_time,
@@ -162,41 +162,46 @@ fn base(replicas: u32) -> Scenario {
 fn shared_prompt(failing: bool) -> (Vec<Session>, Scenario) {
     let sessions = (0..24u64).map(|number| {
         let system = if failing { 1 } else { 2 + number };
-        let asked = growing(&[(system, 8_000)], OWN * (number + 1), 8, 2_500).into_iter().zip(0u32..).map(
+        let asked = growing(&[(system, 3_000)], OWN * (number + 1), 24, 100).into_iter().zip(0u32..).map(
             |(prompt, turn)| Asked {
                 prompt,
-                output: 60,
+                output: 200,
                 after: turn.checked_sub(1),
                 at_us: 0,
-                delay_us: 100_000 + 7_000 * ((7 * number + 5 * u64::from(turn)) % 29),
+                delay_us: 2_400_000 + 20_000 * ((7 * number + 5 * u64::from(turn)) % 29),
                 agent: 0,
             },
         );
         session(format!("agent-{number}"), asked.collect())
     });
-    (sessions.collect(), Scenario { arrivals: Some(Arrivals::Concurrency { sessions: 24 }), ..base(4) })
+    let scenario = Scenario {
+        arrivals: Some(Arrivals::Concurrency { sessions: 24 }),
+        kv_tokens: Some(30_000),
+        ..base(8)
+    };
+    (sessions.collect(), scenario)
 }
 
 fn one_at_a_time(failing: bool) -> (Vec<Session>, Scenario) {
-    let gap_us = if failing { 4 * SECOND } else { 40_000 };
+    let at_us =
+        |place: u64| if failing { place * 4 * SECOND } else { place / 2 * 900_000 + place % 2 * 20_000 };
     let sessions = (0..14u64).map(|number| {
-        let asked = growing(&[(1 + number, 12_000)], OWN * (number + 1), 32, 300)
-            .into_iter()
-            .zip(0u32..)
-            .map(|(prompt, turn)| Asked {
+        let asked = growing(&[(1 + number, 4_000)], OWN * (number + 1), 32, 100).into_iter().zip(0u32..).map(
+            |(prompt, turn)| Asked {
                 prompt,
-                output: 60,
+                output: 120,
                 after: turn.checked_sub(1),
-                at_us: (14 * u64::from(turn) + number) * gap_us,
+                at_us: at_us(14 * u64::from(turn) + number),
                 delay_us: 0,
                 agent: 0,
-            });
+            },
+        );
         session(format!("agent-{number}"), asked.collect())
     });
     let scenario = Scenario {
         arrivals: Some(Arrivals::Recorded),
         replay: Some(Replay::Times),
-        kv_tokens: Some(200_000),
+        kv_tokens: Some(66_000),
         ..base(2)
     };
     (sessions.collect(), scenario)
@@ -233,7 +238,7 @@ fn stale_signals(failing: bool) -> (Vec<Session>, Scenario) {
     let sessions = (0..1_500u64).map(|number| {
         let asked = Asked {
             prompt: vec![(1 + number, 4_000)],
-            output: 60,
+            output: 12,
             after: None,
             at_us: 0,
             delay_us: 0,
@@ -242,7 +247,7 @@ fn stale_signals(failing: bool) -> (Vec<Session>, Scenario) {
         session(format!("request-{number}"), vec![asked])
     });
     let scenario = Scenario {
-        arrivals: Some(Arrivals::Poisson { per_s: 60.0 }),
+        arrivals: Some(Arrivals::Poisson { per_s: 34.0 }),
         staleness_us: if failing { SECOND } else { 0 },
         ..base(8)
     };

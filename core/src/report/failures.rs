@@ -1,16 +1,11 @@
-//! Known failures of routers: which routers fall, which stand, and by how much.
+//! Known failures of routers: which routers fall, which suffer, which stand, and by how much.
 
+use super::verdict::{Verdict, Worse, judged, rule};
 use super::{Body, Kind};
 use crate::metrics::{PolicyMetrics, Spread};
 use crate::policy::{Exhibit, Measure, PolicyRun, Resolved};
+use crate::trace::Outcome;
 use serde::{Deserialize, Serialize};
-
-/// A router fell when sessions take longer by more than this factor …
-const LONGER: f64 = 1.25;
-/// … or when it finds less than this share of what it found before …
-const HITS_LEFT: f64 = 0.5;
-/// … or when the slowest hundredth waits longer by more than this factor.
-const SLOWER: f64 = 2.0;
 
 /// All failures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,9 +25,9 @@ pub struct Failure {
     pub mechanism: String,
     /// The set-up that is stood, and what is changed.
     pub set_ups: [String; 2],
-    /// What tells that a router fell: a key of [`Figures`].
+    /// What the failure is about: a key of [`Figures`].
     pub measure: String,
-    /// When a router counts as fallen.
+    /// How routers are judged.
     pub rule: String,
     /// Both scenarios, defaults filled in; the router varies.
     pub scenarios: [Resolved; 2],
@@ -49,8 +44,12 @@ pub struct RouterRow {
     pub calm: Figures,
     /// Where something is.
     pub failing: Figures,
-    /// Whether it fell.
-    pub fell: bool,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Whether the verdict lies near a threshold.
+    pub close: bool,
+    /// By what it was judged: of the two figures the one with the worse verdict.
+    pub worse: Worse,
 }
 
 /// What a run came to.
@@ -60,6 +59,8 @@ pub struct Figures {
     pub calls_by_replica: Vec<u64>,
     /// The largest share of them.
     pub busiest_share: f64,
+    /// The largest share of the run in which one replica had a call to work on.
+    pub busy_share: f64,
     /// Cached over prompt tokens.
     pub hit_rate: Option<f64>,
     /// Time to first token, from schedule.
@@ -73,49 +74,36 @@ impl Body for Failures {
 }
 
 impl Measure {
+    const ALL: [Measure; 3] = [Measure::HitRate, Measure::TtftMean, Measure::TtftP99];
+
     /// The key of the figure.
     pub fn key(self) -> &'static str {
         match self {
-            Measure::JobP50 => "job_ms.p50",
             Measure::HitRate => "hit_rate",
+            Measure::TtftMean => "ttft_ms.mean",
             Measure::TtftP99 => "ttft_ms.p99",
         }
     }
 
     /// From its key.
     pub fn by_key(key: &str) -> Option<Measure> {
-        [Measure::JobP50, Measure::HitRate, Measure::TtftP99].into_iter().find(|one| one.key() == key)
+        Measure::ALL.into_iter().find(|one| one.key() == key)
     }
 
-    fn rule(self) -> String {
+    pub(super) fn words(self) -> &'static str {
         match self {
-            Measure::JobP50 => format!("falls when the median job takes more than {LONGER} times as long"),
-            Measure::HitRate => {
-                format!("falls when it finds less than {:.0} % of what it found before", HITS_LEFT * 100.0)
-            }
-            Measure::TtftP99 => {
-                format!(
-                    "falls when the 99th percentile of time to first token grows more than {SLOWER:.0} times"
-                )
-            }
+            Measure::HitRate => "hit rate",
+            Measure::TtftMean => "mean time to first token",
+            Measure::TtftP99 => "the 99th percentile of time to first token",
         }
     }
 
     /// The figure.
     pub fn of(self, figures: &Figures) -> Option<f64> {
         match self {
-            Measure::JobP50 => figures.job_ms.map(|spread| spread.p50),
             Measure::HitRate => figures.hit_rate,
+            Measure::TtftMean => figures.ttft_ms.map(|spread| spread.mean),
             Measure::TtftP99 => figures.ttft_ms.map(|spread| spread.p99),
-        }
-    }
-
-    fn fell(self, calm: &Figures, failing: &Figures) -> bool {
-        let (Some(before), Some(after)) = (self.of(calm), self.of(failing)) else { return false };
-        match self {
-            Measure::JobP50 => after > LONGER * before,
-            Measure::HitRate => after < HITS_LEFT * before,
-            Measure::TtftP99 => after > SLOWER * before,
         }
     }
 }
@@ -132,6 +120,7 @@ impl Figures {
         Figures {
             busiest_share: most as f64 / sum.max(1) as f64,
             calls_by_replica,
+            busy_share: busiest(&run.outcome),
             hit_rate: metrics.hit_rate,
             ttft_ms: metrics.ttft_ms,
             job_ms: metrics.job_ms,
@@ -139,26 +128,40 @@ impl Figures {
     }
 }
 
-impl RouterRow {
-    /// From both runs of a router.
-    pub fn new(router: &str, measure: Measure, calm: Figures, failing: Figures) -> Self {
-        let fell = measure.fell(&calm, &failing);
-        RouterRow { router: router.to_owned(), calm, failing, fell }
-    }
+/// The largest share of the run in which one replica had a call to work on.
+fn busiest(outcome: &Outcome) -> f64 {
+    let mut spans: Vec<(u32, u64, u64)> = outcome
+        .calls
+        .iter()
+        .filter_map(|call| Some((call.replica?, call.admitted_us?, call.finished_us?)))
+        .collect();
+    spans.sort_unstable();
+    let start = outcome.calls.iter().map(|call| call.scheduled_us).min().unwrap_or(0);
+    let end = spans.iter().map(|&(_, _, end)| end).max().unwrap_or(start);
+    let busy = spans.chunk_by(|a, b| a.0 == b.0).map(|spans| {
+        // What lies behind the end of all before.
+        spans
+            .iter()
+            .fold((0, 0), |(busy, until), &(_, from, to)| {
+                (busy + to.saturating_sub(from.max(until)), to.max(until))
+            })
+            .0
+    });
+    busy.max().unwrap_or(0) as f64 / (end - start).max(1) as f64
 }
 
 impl Failure {
-    /// From its exhibit and what came of it.
-    pub fn new(exhibit: &Exhibit, scenarios: [Resolved; 2], routers: Vec<RouterRow>) -> Self {
+    /// From its exhibit and what came of each router in both set-ups.
+    pub fn new(exhibit: &Exhibit, scenarios: [Resolved; 2], runs: Vec<(String, [Figures; 2])>) -> Self {
         Failure {
             name: exhibit.name.to_owned(),
             title: exhibit.title.to_owned(),
             mechanism: exhibit.mechanism.to_owned(),
             set_ups: [exhibit.calm.to_owned(), exhibit.failing.to_owned()],
             measure: exhibit.measure.key().to_owned(),
-            rule: exhibit.measure.rule(),
+            rule: rule(exhibit.measure),
             scenarios,
-            routers,
+            routers: judged(exhibit.measure, runs),
         }
     }
 }

@@ -16,6 +16,7 @@ mod race;
 mod shapes;
 mod strips;
 mod sweep;
+mod verdict;
 
 pub use dispatch::{Dispatch, DispatchLoad, DispatchRun, DispatchSet, DispatchTails, Tails};
 pub use envelope::{Body, Input, Kind, Origin, Provenance, Report, SCHEMA, SetRef, join_numbers};
@@ -30,3 +31,4 @@ pub use race::{Lane, Race, RaceCall};
 pub use shapes::{AgentShapes, FitRow, NotCounted, ShapesGroup, ShapesInput, ShareRow};
 pub use strips::{StripRow, session_strips};
 pub use sweep::{Sweep, SweepPoint};
+pub use verdict::{Verdict, Worse};

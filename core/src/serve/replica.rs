@@ -48,6 +48,8 @@ pub(super) struct Replica<'a> {
     waiting: u64,
     /// Prompt tokens of the calls that wait.
     waiting_tokens: u64,
+    /// Pairs that computing their prompts in full makes.
+    waiting_pairs: u64,
     running: Batch,
     /// Calls that lost their blocks and wait again, with the tokens they had made.
     thrown_out: Vec<(u32, u64)>,
@@ -69,6 +71,7 @@ impl<'a> Replica<'a> {
             queue,
             waiting: 0,
             waiting_tokens: 0,
+            waiting_pairs: 0,
             running,
             thrown_out: Vec::new(),
             cache,
@@ -100,9 +103,13 @@ impl<'a> Replica<'a> {
 
     /// What the engine reports of itself. To be asked of a replica that is settled.
     pub(super) fn load(&self) -> Load {
-        let left: u64 = self.running.prefilling().iter().map(|slot| slot.target - slot.kv).sum();
-        let prefill_tokens = self.waiting_tokens + left;
-        Load { prefill_tokens, used_blocks: self.cache.used(), ..self.calls() }
+        let (mut prefill_tokens, mut prefill_pairs) = (self.waiting_tokens, self.waiting_pairs);
+        for slot in self.running.prefilling() {
+            let left = slot.target - slot.kv;
+            prefill_tokens += left;
+            prefill_pairs += pairs(left, slot.kv);
+        }
+        Load { prefill_tokens, prefill_pairs, used_blocks: self.cache.used(), ..self.calls() }
     }
 
     /// When the present plan ends.
@@ -116,6 +123,7 @@ impl<'a> Replica<'a> {
         self.queue.push(waiting);
         self.waiting += 1;
         self.waiting_tokens += u64::from(waiting.prompt_tokens);
+        self.waiting_pairs += pairs(waiting.prompt_tokens.into(), 0);
         self.calls += 1;
         self.tokens += u64::from(waiting.prompt_tokens);
         let full = self.running.len() >= u64::from(shared.config.max_batch);
@@ -233,6 +241,7 @@ impl<'a> Replica<'a> {
             self.queue.take_back(victim.call);
             self.waiting += 1;
             self.waiting_tokens += shared.prompt_tokens(victim.call);
+            self.waiting_pairs += pairs(shared.prompt_tokens(victim.call), 0);
             self.preemptions += 1;
             self.thrown_out.push((victim.call, victim.generated));
         }
@@ -248,6 +257,7 @@ impl<'a> Replica<'a> {
             self.queue.pop();
             self.waiting -= 1;
             self.waiting_tokens -= shared.prompt_tokens(call);
+            self.waiting_pairs -= pairs(shared.prompt_tokens(call), 0);
             slot.chunk = budget.min(slot.target - slot.kv);
             budget -= slot.chunk;
             shared.admitted(call, now, self.number, &slot.lease);

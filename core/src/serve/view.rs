@@ -33,6 +33,8 @@ pub struct Load {
     pub waiting: u64,
     /// Prompt tokens not computed yet, those of waiting calls in full.
     pub prefill_tokens: u64,
+    /// Pairs of these and the tokens that they attend to.
+    pub prefill_pairs: u64,
     /// Blocks that running calls hold.
     pub used_blocks: u64,
 }

@@ -2,6 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used)]
 
+mod failures;
 mod made_up;
 mod recorder;
 mod roofline;

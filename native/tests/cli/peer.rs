@@ -20,8 +20,8 @@ fn hit_rates_are_within_a_point_of_dynosim() {
         let [blocks, robin, our_robin, kv, books, reports] = cells[..].try_into().unwrap();
         let within = [
             ("round-robin", our_robin, robin, POINT),
-            ("dynamo-kv:dynosim", books, kv, POINT),
-            ("dynamo-kv", reports, kv, OTHER_NUMBERS),
+            ("dynamo-kv", books, kv, POINT),
+            ("dynamo-kv:reports", reports, kv, OTHER_NUMBERS),
         ];
         for (router, ours, theirs, most) in within {
             assert_eq!(

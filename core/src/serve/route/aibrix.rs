@@ -4,7 +4,11 @@
 //!
 //! Blocks have 128 characters, here 32 tokens, joined to the simulation's blocks. The source keeps one table of 200,000
 //! blocks for all replicas and forgets what was not used for 20 minutes; here each replica has a table, and only
-//! its size makes it forget. Newer versions set the balance otherwise.
+//! its size makes it forget.
+//!
+//! Gap and deviations differ within the project, and each preset is one pair that it states: its README's pseudo-code (the
+//! default here), its Helm chart, and its gateway without settings. A later gateway (revision 01de8a5) asks for more than
+//! twice one above the mean, too, and then looks for a match among the least loaded: that is not modelled.
 
 use super::index::Index;
 use super::pick::random_highest;
@@ -39,9 +43,21 @@ pub(super) const PARAMS: &[Param] = &[
 ];
 
 pub(super) const PRESETS: &[Preset] = &[
-    Preset { name: "aibrix", source: "AIBrix", values: &[] },
-    Preset { name: "wide", source: "AIBrix, the other value in its documents", values: &[("gap", 16.0)] },
-    Preset { name: "narrow", source: "AIBrix, newer default of deviations", values: &[("sigmas", 1.0)] },
+    Preset {
+        name: "aibrix",
+        source: "AIBrix, README of its algorithms (revision 0338af7): 8 in the pseudo-code, 2 in the text",
+        values: &[],
+    },
+    Preset {
+        name: "wide",
+        source: "AIBrix's Helm chart (stable values of 0.4.1 and 0.6.0)",
+        values: &[("gap", 16.0)],
+    },
+    Preset {
+        name: "narrow",
+        source: "AIBrix's gateway without settings (prefix_cache.go, revision 429c45e)",
+        values: &[("sigmas", 1.0)],
+    },
 ];
 
 #[derive(Clone)]
@@ -107,7 +123,9 @@ impl Router for Aibrix {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ROUTERS;
     use super::super::fixture::Stage;
+    use crate::choice::choose;
 
     fn stage(calls: [u64; 4]) -> Stage {
         let mut stage = Stage::new(4, &[&[(1, 64), (2, 64)], &[(1, 64), (3, 64)]]);
@@ -136,6 +154,17 @@ mod tests {
         let mut router = stage([9, 9, 3, 9]).router("aibrix", 1);
         stage([9, 9, 3, 9]).decide(&mut *router, 0);
         assert_eq!(stage([1, 0, 6, 1]).decide(&mut *router, 1).0, 2);
+    }
+
+    /// Gap and deviations as README, Helm chart and gateway have them.
+    #[test]
+    fn presets_are_the_pairs_of_the_source() {
+        let pair = |name| {
+            let choice = choose(ROUTERS, name).unwrap();
+            (choice.whole("gap"), choice.get("sigmas"))
+        };
+        assert_eq!([pair("aibrix"), pair("aibrix:aibrix")], [(8, 2.0); 2]);
+        assert_eq!([pair("aibrix:wide"), pair("aibrix:narrow")], [(16, 2.0), (8, 1.0)]);
     }
 
     #[test]

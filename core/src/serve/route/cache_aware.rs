@@ -2,6 +2,11 @@
 //! sends a call to the replica that saw the longest prefix of it, unless load is unbalanced. Of replicas with equally few calls
 //! one is drawn, as its present version does (older ones took the first); of several that saw the prefix the source takes any
 //! one, here it is the one with the fewest calls.
+//!
+//! The source has two sets of numbers. Its library (`CacheAwareConfig::default`, SGLang's gateway at revision 01f6c92): 0.5, 32, 1.1, 30 s and
+//! 10,000 characters. Its programs, from the command line and from Python alike: 0.3, 64, 1.5, 120 s (60 s from Python at 05e589a) and
+//! 2²⁶ characters. The default here takes the library's thresholds with the programs' tree, since 10,000 characters are less
+//! than one agent's prompt: no program starts with just that. The presets are the two sets as they are.
 
 use super::pick::random_least;
 use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
@@ -51,19 +56,19 @@ pub(super) const PARAMS: &[Param] = &[
 pub(super) const PRESETS: &[Preset] = &[
     Preset {
         name: "rust",
-        source: "SGLang's model gateway (smg): 10,000 characters",
+        source: "the library of SGLang's gateway (revision 01f6c92), embedded without numbers: 10,000 characters",
         values: &[("max_tokens", 2_500.0)],
     },
     Preset {
         name: "python",
-        source: "SGLang's router as called from Python",
+        source: "SGLang's gateway (revision 01f6c92) and smg (059da7a) as started, from the command line or Python",
         values: &[("threshold", 0.3), ("abs", 64.0), ("rel", 1.5), ("trim_s", 120.0)],
     },
 ];
 
 /// The router's own tree: which replica was sent which prefix, an approximation of the caches. From time to time
 /// each replica's part of it is cut down to a size, the prefixes that were sent least recently first. The source counts
-/// characters, 2²⁶ as it is started and four to a token here.
+/// characters, of which four are a token here.
 #[derive(Clone)]
 pub(super) struct CacheAware {
     /// A bit per node and replica; a prefix is seen when its last node is.

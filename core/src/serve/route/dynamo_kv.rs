@@ -3,13 +3,13 @@
 //! is held on the device (1), the host (0.75) or disk (0.25). At temperature 0 the least cost wins, equal ones by chance; above, by a
 //! softmax over costs scaled to 0..1.
 //!
-//! What is active is known in one of two ways. By engines' reports: active prefill is what they have not computed, prompts
-//! that wait in full; decode blocks are those that running calls hold; the call's own, which cost everywhere about the same,
-//! are left out. By the router's own books, as Dynamo and its simulator keep them: active prefill is what was not found
-//! cached of prompts when they were sent, until their first token; decode blocks are those of the prompts that were sent and
-//! have not ended, each counted once, with the call's own that are not among them. In what the books take off for what was
-//! found cached, a block on the device counts in full, whatever `device` says of credit, and one on the host as its credit says:
-//! by default a quarter of it is still to be computed. There is no disk.
+//! What is active is known in one of two ways. By the router's own books, as Dynamo and its simulator keep them: active prefill
+//! is what was not found cached of prompts when they were sent, until their first token; decode blocks are those of the prompts
+//! that were sent and have not ended, each counted once, with the call's own that are not among them. In what the books take
+//! off for what was found cached, a block on the device counts in full, whatever `device` says of credit, and one on the host as
+//! its credit says: by default a quarter of it is still to be computed. By engines' reports (`reports`), which Dynamo does not
+//! go by: active prefill is what they have not computed, prompts that wait in full; decode blocks are those that running calls
+//! hold; the call's own, which cost everywhere about the same, are left out. There is no disk.
 
 use super::books::Books;
 use super::pick::{first_highest, random_highest};
@@ -55,24 +55,24 @@ pub(super) const PARAMS: &[Param] = &[
     },
     Param {
         key: "books",
-        about: "1: what is active is what the router sent, not what engines report",
-        default: 0.0,
+        about: "1: what is active is what the router sent, 0: what engines report",
+        default: 1.0,
         whole: true,
         range: (0.0, 1.0),
     },
 ];
 
 pub(super) const PRESETS: &[Preset] = &[
-    Preset { name: "dynamo", source: "Dynamo", values: &[] },
+    Preset { name: "dynamo", source: "Dynamo, as its simulator (dynamo-mocker 1.6.1) runs it", values: &[] },
     Preset {
         name: "agentic",
         source: "Dynamo with `--agentic`",
         values: &[("device", 2.0), ("scale", 4.0), ("request", 64.0)],
     },
     Preset {
-        name: "dynosim",
-        source: "Dynamo and its simulator (dynamo-mocker 1.6.1), with the router's own books",
-        values: &[("books", 1.0)],
+        name: "reports",
+        source: "ours: Dynamo's costs over what engines report, not the router's own books",
+        values: &[("books", 0.0)],
     },
 ];
 
@@ -202,11 +202,11 @@ mod tests {
     fn the_least_cost_wins() {
         let stage = stage();
         let decide = |name: &str| stage.decide(&mut *stage.router(name, 1), 0);
-        assert_eq!(decide("dynamo-kv"), (0, vec![Some(-18.0), Some(-19.0), Some(-20.0)]));
+        assert_eq!(decide("dynamo-kv:reports"), (0, vec![Some(-18.0), Some(-19.0), Some(-20.0)]));
         // All of the host's: 20 − 12 + 9 = 17.
-        assert_eq!(decide("dynamo-kv:host=1").0, 1);
+        assert_eq!(decide("dynamo-kv:reports,host=1").0, 1);
         // Twice the credit: 4 · (30 − 24) = 24; 4 · (20 − 8 − 6) + 9 = 33; 80.
-        assert_eq!(decide("dynamo-kv:agentic"), (0, vec![Some(-24.0), Some(-33.0), Some(-80.0)]));
+        assert_eq!(decide("dynamo-kv:agentic,books=0"), (0, vec![Some(-24.0), Some(-33.0), Some(-80.0)]));
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
         stage.device = vec![40, 20, 20];
         stage.loads[1].used_blocks = 0;
         stage.loads[1].calls = 2;
-        let mut router = stage.router("dynamo-kv:request=3", 1);
+        let mut router = stage.router("dynamo-kv:reports,request=3", 1);
         let (_, scores) = stage.decide(&mut *router, 0);
         assert_eq!(scores, [Some(0.0), Some(-6.0), Some(0.0)]);
         let picks: Vec<u32> = (0..200).map(|_| stage.decide(&mut *router, 0).0).collect();
@@ -232,8 +232,11 @@ mod tests {
         let mut stage = Stage::new(2, &[&[(1, 256), (2, 64)], &[(1, 256), (3, 64)]]);
         stage.device = vec![0, 8];
         stage.loads[1].prefill_tokens = 1_000_000;
-        let mut router = stage.router("dynamo-kv:dynosim", 1);
-        assert!(router.watches_starts() && !stage.router("dynamo-kv", 1).watches_starts());
+        for books in ["dynamo-kv:dynamo", "dynamo-kv:agentic"] {
+            assert!(stage.router(books, 1).watches_starts(), "Dynamo keeps books: {books}");
+        }
+        let mut router = stage.router("dynamo-kv", 1);
+        assert!(router.watches_starts() && !stage.router("dynamo-kv:reports", 1).watches_starts());
         assert_eq!(stage.decide(&mut *router, 0), (1, vec![Some(-40.0), Some(-32.0)]));
         let mut other = router.clone();
         assert_eq!(stage.decide(&mut *other, 1), (0, vec![Some(-40.0), Some(-48.0)]));
@@ -247,7 +250,7 @@ mod tests {
     #[test]
     fn a_temperature_draws_by_softmax() {
         let stage = stage();
-        let mut router = stage.router("dynamo-kv:temperature=0.5", 1);
+        let mut router = stage.router("dynamo-kv:reports,temperature=0.5", 1);
         let mut counts = [0.0_f64; 3];
         for _ in 0..20_000 {
             counts[stage.decide(&mut *router, 0).0 as usize] += 1.0 / 20_000.0;

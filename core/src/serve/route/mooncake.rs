@@ -1,7 +1,8 @@
 //! Mooncake's conductor: the least estimated time to first token: what waits to be computed there, the transfer of what
 //! the host holds, and computing what is held nowhere.
 //!
-//! Simplified: computing and transfer follow the simulation's own costs, and of what waits only its tokens count. The source
+//! Simplified: computing and transfer follow the simulation's own costs; of what waits all counts as still to be computed, what
+//! the replica holds of it too, with the attention of long prompts but without the steps of decoding in between. The source
 //! may also move a prefix between replicas when another holds far more of it; there is no such transfer here, so that branch
 //! and its threshold are left out, and hot blocks spread by being computed where the wait is shorter. Nothing is rejected.
 //! The paper's loop keeps the first of equal estimates in an order that it does not give: here it is the replica with the
@@ -28,9 +29,10 @@ impl Mooncake {
         let held = view.cached_anywhere(replica, ask).min(prompt.saturating_sub(1));
         let host = held.saturating_sub(view.cached_tokens(replica, ask));
         let new = prompt - held;
+        let load = view.load(replica);
         let work = StepWork {
-            prefill_tokens: view.load(replica).prefill_tokens + new,
-            pairs: pairs(new, held),
+            prefill_tokens: load.prefill_tokens + new,
+            pairs: load.prefill_pairs + pairs(new, held),
             prompts: 1,
             host_tokens: host,
             ..StepWork::default()
@@ -53,7 +55,7 @@ impl Router for Mooncake {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::Stage;
-    use crate::serve::latency::{Coefficients, PS_PER_US};
+    use crate::serve::latency::{Coefficients, PS_PER_US, pairs};
 
     /// A token costs 10 µs, a step 1 ms, a token from the host 1.5 µs; the prompt has 320 tokens. Replica 0 computes all:
     /// 1 + 3.2 = 4.2 ms. Replica 1 holds 160, but 200 wait: 1 + 2 + 1.6 = 4.6. Replica 2 has 160 on its host:
@@ -82,6 +84,27 @@ mod tests {
         let (picked, scores) = stage.decide(&mut *router, 0);
         assert_eq!(picked, 1);
         assert!((scores[1].unwrap() + 1.01).abs() < 1e-9, "{scores:?}");
+    }
+
+    /// As many tokens wait on either, but in one prompt of 2,000 on the first, in ten of 200 on the second. A pair costs 1 ns, a
+    /// token 1 µs, and the call's own 320 tokens have 51,200 pairs: 2.32 + 2.0512 ms against 2.32 + 0.2512.
+    #[test]
+    fn long_prompts_that_wait_cost_their_attention() {
+        let mut stage = Stage::new(2, &[&[(1, 320)]]);
+        stage.costs = Coefficients {
+            prefill_token: PS_PER_US,
+            attention_pair: PS_PER_US / 1_000,
+            ..Coefficients::default()
+        };
+        for (load, prompts) in stage.loads.iter_mut().zip([1, 10]) {
+            load.prefill_tokens = 2_000;
+            load.prefill_pairs = prompts * pairs(2_000 / prompts, 0);
+        }
+        let (picked, scores) = stage.decide(&mut *stage.router("mooncake-conductor", 1), 0);
+        assert_eq!(picked, 1);
+        for (score, expected) in scores.iter().zip([-4.3712, -2.5712]) {
+            assert!((score.unwrap() - expected).abs() < 1e-9, "{scores:?}");
+        }
     }
 
     /// All idle and empty: any replica. With tokens that are computed already two estimates are alike still, and the others win.

@@ -6,7 +6,7 @@ use anyhow::Context;
 use atr_core::figure::{FailureFigure, Figure};
 use atr_core::metrics;
 use atr_core::policy::{self, EXHIBITS, Exhibit, Resolved, Scenario};
-use atr_core::report::{Failure, Failures, Figures, Kind, Origin, Report, RouterRow};
+use atr_core::report::{Failure, Failures, Figures, Kind, Origin, Report};
 use atr_core::serve::route::ROUTERS;
 
 /// Makes the report.
@@ -25,19 +25,19 @@ pub(super) fn report(made: &mut Vec<Made>) -> anyhow::Result<()> {
 }
 
 fn failure(exhibit: &Exhibit) -> anyhow::Result<Failure> {
-    let mut rows = Vec::new();
+    let mut both = Vec::new();
     let mut scenarios = None;
     for router in ROUTERS {
         let (calm, calm_set_up) = run(exhibit, false, router.name)?;
         let (failing, failing_set_up) = run(exhibit, true, router.name)?;
-        rows.push(RouterRow::new(router.name, exhibit.measure, calm, failing));
+        both.push((router.name.to_owned(), [calm, failing]));
         // The router stands with its row.
         scenarios.get_or_insert([calm_set_up, failing_set_up].map(|mut set_up| {
             set_up.scenario.router = None;
             set_up
         }));
     }
-    Ok(Failure::new(exhibit, scenarios.context("there is no router")?, rows))
+    Ok(Failure::new(exhibit, scenarios.context("there is no router")?, both))
 }
 
 fn run(exhibit: &Exhibit, failing: bool, router: &str) -> anyhow::Result<(Figures, Resolved)> {

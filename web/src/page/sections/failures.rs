@@ -19,7 +19,7 @@ pub(crate) fn FailureGallery() -> impl IntoView {
         <section class="part" id="failures" aria-labelledby="failures-title" node_ref=section>
             <h2 id="failures-title">"What routers fall over"</h2>
             <div class="prose">
-                <p>"A router that serves one workload well can fall over another. Each failure below is a small made-up workload in two set-ups, before and when it goes wrong, with one thing changed between them, under every router."</p>
+                <p>"A router that serves one workload well can fall over another. Each failure below is a small made-up workload in two set-ups, before and when it goes wrong, with one thing changed between them, under every router. Before, no replica is near saturation. Verdicts compare a router with itself before and with the best router when it goes wrong."</p>
                 <p class="note">"The workloads are synthetic and made to show the failure. How often it strikes depends on the traffic."</p>
             </div>
             {move || near.trouble.get().map(|why| view! { <p class="notice" role="alert">{format!("The failures cannot be shown: {why}.")}</p> })}
