@@ -22,6 +22,26 @@ pub enum Invalid {
         /// What is allowed.
         limit: u64,
     },
+    /// A prompt without tokens.
+    #[error("call {call}: `prompt_tokens` is 0, expected at least 1: no server answers an empty prompt")]
+    NoPrompt {
+        /// The call.
+        call: u32,
+    },
+    /// A prompt is shorter than what is said to be in it.
+    #[error(
+        "call {call}: `prompt_tokens` is {found}, expected at least {least}, as its segments hold {held}"
+    )]
+    TooShort {
+        /// The call.
+        call: u32,
+        /// Its length.
+        found: u32,
+        /// The least that can be.
+        least: u64,
+        /// What its segments add up to.
+        held: u64,
+    },
     /// An index points nowhere.
     #[error("call {call}: `{field}` names {found}, but there are only {count}")]
     OutOfRange {
@@ -100,6 +120,27 @@ pub fn validate(session: &Session) -> Result<(), Invalid> {
     acyclic(session)
 }
 
+/// A prompt may be longer than its segments: the rest has no identity. It may be shorter by less than a block of the
+/// source, the last one being partial. Where messages have sizes of a tokenizer's and the provider counts fewer, the
+/// prompt is short of their sum, but not of half of it.
+fn check_length(session: &Session, call: &Call) -> Result<(), Invalid> {
+    let found = call.prompt_tokens;
+    if found == 0 {
+        return Err(Invalid::NoPrompt { call: call.id });
+    }
+    let place = |run: &Run| run.first as usize..run.first as usize + run.count as usize;
+    let segments = call.prompt.iter().flat_map(|run| &session.segments[place(run)]);
+    let held: u64 = segments.map(|segment| u64::from(segment.tokens)).sum();
+    let least = match session.block_tokens {
+        Some(block) => held.saturating_sub(u64::from(block.max(1)) - 1),
+        None => held.div_ceil(2),
+    };
+    match u64::from(found) < least {
+        true => Err(Invalid::TooShort { call: call.id, found, least, held }),
+        false => Ok(()),
+    }
+}
+
 fn check_call(session: &Session, call: &Call) -> Result<(), Invalid> {
     let too_large = |field, found: u64, limit: u64| {
         if found > limit { Err(Invalid::TooLarge { call: call.id, field, found, limit }) } else { Ok(()) }
@@ -132,6 +173,7 @@ fn check_call(session: &Session, call: &Call) -> Result<(), Invalid> {
     for run in &call.prompt {
         within("prompt", end(run), session.segments.len())?;
     }
+    check_length(session, call)?;
     for run in &call.view {
         within("view", end(run), session.messages.len())?;
     }

@@ -2,7 +2,7 @@
 //! the schemas of reports.
 
 use crate::harness::{Folder, TWO, fails, json, root, run};
-use atr_core::policy::{Arrivals, NotApplicable, Replay, Resolved, Scenario};
+use atr_core::policy::{Arrivals, NotApplicable, Replay, Resolved, Scenario, Unknown};
 use atr_core::serve::latency;
 use serde_json::Value;
 
@@ -217,6 +217,7 @@ fn everything() -> Resolved {
         context_tokens: 1,
         sessions: 0,
         calls: 0,
+        unknown: Unknown { output_tokens: 1, delays: 1, sessions: 1 },
         not_applicable: vec![NotApplicable { name: "x".to_owned(), why: "y".to_owned() }],
     }
 }
