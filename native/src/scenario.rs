@@ -180,7 +180,8 @@ const STALENESS: &str = "staleness_us";
 
 /// An error as one who types flags reads it: keys and units of a scenario become those of the flags.
 pub(crate) fn in_flags(error: ScenarioError) -> ScenarioError {
-    let flag = |key| FLAGS.iter().find(|(known, _)| *known == key).map_or(key, |(_, flag)| flag);
+    let flag =
+        |key: &'static str| FLAGS.iter().find(|(known, _)| *known == key).map_or(key, |&(_, flag)| flag);
     let value = |key, found: String| match found.parse::<u64>() {
         Ok(us) if key == STALENESS => (us / 1_000).to_string(),
         _ => found,

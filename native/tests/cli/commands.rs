@@ -166,7 +166,7 @@ fn the_table_is_readable() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let lines: Vec<&str> = ran.stdout.lines().collect();
     let (last, rest) = lines.split_last().unwrap();
-    assert!(last.contains("12 simulated calls in "), "{last}");
+    assert!(last.contains("12 answered calls in "), "{last}");
     insta::assert_snapshot!("simulate-table", rest.join("\n"));
     insta::assert_snapshot!("inspect-text", run(&["inspect", TWO, "--kv-tokens", "48"]).stdout);
 }

@@ -17,3 +17,4 @@ mod reports;
 mod sweep;
 mod sweep_calls;
 mod synth;
+mod tempers;

@@ -13,29 +13,29 @@ fn said(more: &[&str]) -> String {
 
 #[test]
 fn an_option_that_nothing_reads_is_refused() {
-    insta::assert_snapshot!(said(&["--policy", "naive", "--router", "cache-aware"]), @"error: `router` is `cache-aware` and does nothing here: naive keeps its own, expected one of these policies, too: exact-prefix-cache, prefix-aware-routing, prompt-compaction, max-token-prediction");
-    insta::assert_snapshot!(said(&["--policy", "naive", "--cache", "radix"]), @"error: `cache` is `radix` and does nothing here: no policy here keeps prefixes, expected one of these policies, too: exact-prefix-cache, prefix-aware-routing, prompt-compaction, max-token-prediction");
-    insta::assert_snapshot!(said(&["--policy", "prefix-aware-routing", "--scheduler", "shortest"]), @"error: `scheduler` is `shortest` and does nothing here: no policy here predicts lengths, expected one of these policies, too: max-token-prediction");
-    insta::assert_snapshot!(said(&["--policy", "prefix-aware-routing", "--predictor", "mlp"]), @"error: `predictor` is `mlp` and does nothing here: no policy here predicts lengths, expected one of these policies, too: max-token-prediction");
-    insta::assert_snapshot!(said(&["--cache", "slots", "--eviction", "lru"]), @"error: `eviction` is `lru` and does nothing here: a place of `slots` evicts what it held and nothing else, expected another cache");
-    insta::assert_snapshot!(said(&["--host-gb-per-s", "25"]), @"error: `host_gb_per_s` is 25 and does nothing here: nothing is kept in the host's memory, expected `host_kv_tokens`, too");
-    insta::assert_snapshot!(said(&["--router", "oracle", "--staleness-ms", "50"]), @"error: `staleness_us` is 50000 and does nothing here: `round-robin` or `oracle` sees nothing that can be late, expected another router");
-    insta::assert_snapshot!(said(&["--policy", "exact-prefix-cache", "--max-tokens", "512"]), @"error: `max_tokens` is 512 and does nothing here: no room is reserved for output and no length predicted, expected `reserve`, too");
-    insta::assert_snapshot!(said(&["--policy", "exact-prefix-cache", "--context", "masking:5"]), @"error: `context` is `masking:5` and does nothing here: no policy here changes prompts, expected one of these policies, too: prompt-compaction");
-    insta::assert_snapshot!(said(&["--arrivals", "users:4,2", "--speed", "2"]), @"error: `speed` is 2 and does nothing here: users wait for their calls and for nothing that was recorded, expected other arrivals than `users:4,2`");
+    insta::assert_snapshot!(said(&["--policy", "naive", "--router", "cache-aware"]), @"error: `--router` is `cache-aware` and does nothing here: naive keeps its own, expected one of these policies, too: exact-prefix-cache, prefix-aware-routing, prompt-compaction, max-token-prediction");
+    insta::assert_snapshot!(said(&["--policy", "naive", "--cache", "radix"]), @"error: `--cache` is `radix` and does nothing here: no policy here keeps prefixes, expected one of these policies, too: exact-prefix-cache, prefix-aware-routing, prompt-compaction, max-token-prediction");
+    insta::assert_snapshot!(said(&["--policy", "prefix-aware-routing", "--scheduler", "shortest"]), @"error: `--scheduler` is `shortest` and does nothing here: no policy here predicts lengths, expected one of these policies, too: max-token-prediction");
+    insta::assert_snapshot!(said(&["--policy", "prefix-aware-routing", "--predictor", "mlp"]), @"error: `--predictor` is `mlp` and does nothing here: no policy here predicts lengths, expected one of these policies, too: max-token-prediction");
+    insta::assert_snapshot!(said(&["--cache", "slots", "--eviction", "lru"]), @"error: `--eviction` is `lru` and does nothing here: a place of `slots` evicts what it held and nothing else, expected another cache");
+    insta::assert_snapshot!(said(&["--host-gb-per-s", "25"]), @"error: `--host-gb-per-s` is 25 and does nothing here: nothing is kept in the host's memory, expected `--host-kv-tokens`, too");
+    insta::assert_snapshot!(said(&["--router", "oracle", "--staleness-ms", "50"]), @"error: `--staleness-ms` is 50 and does nothing here: `round-robin` or `oracle` sees nothing that can be late, expected another router");
+    insta::assert_snapshot!(said(&["--policy", "exact-prefix-cache", "--max-tokens", "512"]), @"error: `--max-tokens` is 512 and does nothing here: no room is reserved for output and no length predicted, expected `--reserve`, too");
+    insta::assert_snapshot!(said(&["--policy", "exact-prefix-cache", "--context", "masking:5"]), @"error: `--context` is `masking:5` and does nothing here: no policy here changes prompts, expected one of these policies, too: prompt-compaction");
+    insta::assert_snapshot!(said(&["--arrivals", "users:4,2", "--speed", "2"]), @"error: `--speed` is 2 and does nothing here: users wait for their calls and for nothing that was recorded, expected other arrivals than `users:4,2`");
     let priority = fails(&["simulate", TWO, "--scheduler", "priority"], 2);
-    insta::assert_snapshot!(priority, @"error: `scheduler` is `priority` and does nothing here: no call of this trace has a priority, expected another scheduler");
+    insta::assert_snapshot!(priority, @"error: `--scheduler` is `priority` and does nothing here: no call of this trace has a priority, expected `priority:main-first`, which goes by who asks, or another scheduler");
     let shared = ["simulate", "data/mooncake-conversation.ndjson.gz", "--limit", "5", "--share-system"];
-    insta::assert_snapshot!(fails(&shared, 2), @"error: `share_system` is true and does nothing here: equal ids mean equal content all over this trace, so that nothing has to be assumed");
+    insta::assert_snapshot!(fails(&shared, 2), @"error: `--share-system` is true and does nothing here: equal ids mean equal content all over this trace, so that nothing has to be assumed");
     // Among policies that read them, they may stand beside one that does not.
     let good = ["--policy", "naive,max-token-prediction", "--predictor", "mlp", "--max-tokens", "512"];
     assert_eq!(run(&[&["simulate", TWO], &good[..]].concat()).code, Some(0));
     let one = run(&["simulate", TWO, "--router", "least-load"]);
     assert_eq!(one.code, Some(0));
-    insta::assert_snapshot!(one.stderr, @"note: `router` changes nothing with one replica: there is no choice");
+    insta::assert_snapshot!(one.stderr, @"note: `--router` changes nothing with one replica: there is no choice");
     // Advice tries all policies, whichever are shown.
     let advise = fails(&["advise", "no-such-file", "--host-gb-per-s", "25"], 2);
-    assert!(advise.contains("`host_gb_per_s` is 25 and does nothing here"), "{advise}");
+    assert!(advise.contains("`--host-gb-per-s` is 25 and does nothing here"), "{advise}");
 }
 
 #[test]
