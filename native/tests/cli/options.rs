@@ -49,7 +49,7 @@ fn a_wrong_part_is_named_with_its_value_and_range() {
     insta::assert_snapshot!(said(&["--router", "cache-aware:abs=8,python"]), @"error: router `cache-aware`: the preset `python` stands behind `abs`, expected it first");
     insta::assert_snapshot!(said(&["--scheduler", "fcfs:overtaken=3"]), @"error: scheduler `fcfs` takes no `overtaken=3`, expected the name alone");
     insta::assert_snapshot!(said(&["--eviction", "ttl:cold=3"]), @"error: eviction `ttl` takes no `cold=3` (did you mean `cold_s`?), expected some of: preview, fixed_s=0, cold_s=2");
-    insta::assert_snapshot!(said(&["--policy", "naive,naive"]), @"error: `policies` is `naive` twice, expected each policy once");
+    insta::assert_snapshot!(said(&["--policy", "naive,naive"]), @"error: `--policy` is `naive` twice, expected each policy once");
     insta::assert_snapshot!(said(&["--context", "masking:0"]), @"error: unknown context strategy `masking:0`, expected one of: raw, masking:N, masking:N:POLLING (whole numbers of at least 1)");
 }
 
@@ -60,9 +60,9 @@ fn negative_numbers_are_refused_by_their_key() {
     insta::assert_snapshot!(first(&["--replicas", "-1"]), @"error: invalid value '-1' for '--replicas <N>': expected a whole number that is not negative");
     insta::assert_snapshot!(first(&["--kv-tokens", "1.5"]), @"error: invalid value '1.5' for '--kv-tokens <N>': expected a whole number that is not negative");
     insta::assert_snapshot!(first(&["--block", "99999999999"]), @"error: invalid value '99999999999' for '--block <N>': expected a smaller number");
-    insta::assert_snapshot!(first(&["--speed", "-1"]), @"error: `speed` is -1, expected a finite number above 0");
+    insta::assert_snapshot!(first(&["--speed", "-1"]), @"error: `--speed` is -1, expected a finite number above 0");
     insta::assert_snapshot!(first(&["--speed", "fast"]), @"error: invalid value 'fast' for '--speed <X>': expected a number");
-    insta::assert_snapshot!(first(&["--host-gb-per-s", "-25", "--host-kv-tokens", "9"]), @"error: `host_gb_per_s` is -25, expected a finite rate above 0");
+    insta::assert_snapshot!(first(&["--host-gb-per-s", "-25", "--host-kv-tokens", "9"]), @"error: `--host-gb-per-s` is -25, expected a finite rate above 0");
     insta::assert_snapshot!(first(&["--limit", "-1"]), @"error: invalid value '-1' for '--limit <N>': -1 is not in 1..=4294967295");
     for args in [
         &["inspect", TWO, "--block", "-1"] as &[&str],
