@@ -121,8 +121,7 @@ pub fn validate(session: &Session) -> Result<(), Invalid> {
 }
 
 /// A prompt may be longer than its segments: the rest has no identity. It may be shorter by less than a block of the
-/// source, the last one being partial. Where messages have sizes of a tokenizer's and the provider counts fewer, the
-/// prompt is short of their sum, but not of half of it.
+/// source, the last one being partial. Where the provider counts prompts and a tokenizer messages, the two need not agree.
 fn check_length(session: &Session, call: &Call) -> Result<(), Invalid> {
     let found = call.prompt_tokens;
     if found == 0 {
@@ -131,10 +130,8 @@ fn check_length(session: &Session, call: &Call) -> Result<(), Invalid> {
     let place = |run: &Run| run.first as usize..run.first as usize + run.count as usize;
     let segments = call.prompt.iter().flat_map(|run| &session.segments[place(run)]);
     let held: u64 = segments.map(|segment| u64::from(segment.tokens)).sum();
-    let least = match session.block_tokens {
-        Some(block) => held.saturating_sub(u64::from(block.max(1)) - 1),
-        None => held.div_ceil(2),
-    };
+    let block = u64::from(session.block_tokens.unwrap_or(1).max(1));
+    let least = if session.counts_from.contains('+') { 1 } else { held.saturating_sub(block - 1) };
     match u64::from(found) < least {
         true => Err(Invalid::TooShort { call: call.id, found, least, held }),
         false => Ok(()),
