@@ -7,7 +7,7 @@ use crate::trace::CallRole;
 
 pub(super) const ABOUT: About = About {
     name: "priority",
-    about: "the client's priority, lower first; the highest number is thrown out when room is short",
+    about: "the client's priority, lower first, or sub-agents' calls last (main-first); the highest number is thrown out when room is short",
     params: &[
         OVERTAKEN,
         Param {
