@@ -45,7 +45,8 @@ fn session(scope: Scope, prompts: &[(Chunks, bool)], messages: &[Chunks]) -> Ses
         }
         let mut runs = Vec::new();
         places.iter().for_each(|(_, place)| Run::push(&mut runs, *place));
-        let prompt_tokens = total(prompt) as u32;
+        // No prompt is empty: one without chunks has a tail without identity.
+        let prompt_tokens = total(prompt).max(1) as u32;
         session.calls.push(Call { id: number, prompt: runs, prompt_tokens, ..Call::default() });
         before = places;
     }

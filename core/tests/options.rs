@@ -209,8 +209,8 @@ fn what_a_trace_lacks_is_said() {
     assert_eq!(priority.validate(), Ok(()), "a trace may have priorities");
     assert_eq!(
         priority.validate_on(&local).unwrap_err().to_string(),
-        "`scheduler` is `priority:vllm` and does nothing here: no call of this trace has a priority, expected another \
-         scheduler"
+        "`scheduler` is `priority:vllm` and does nothing here: no call of this trace has a priority, expected \
+         `priority:main-first`, which goes by who asks, or another scheduler"
     );
     assert_eq!(Scenario::default().validate_on(&shared), Ok(()));
     let places = Scenario {

@@ -2,13 +2,14 @@
 
 use crate::args::WrongCall;
 use anyhow::Context;
+use atr_core::figure::units;
 use atr_core::policy::ScenarioError;
 use atr_core::serve::latency::{self, Profile};
 use std::path::Path;
 
 /// Whether a text that names no profile can only be meant as a file.
 fn is_file(name: &str) -> bool {
-    !name.starts_with("linear:") && (name.contains(['.', '/']) || Path::new(name).exists())
+    name.contains(['.', '/']) || Path::new(name).exists()
 }
 
 /// The profile of a file; `None` where the text is the name of one that comes along, or `linear:…`.
@@ -18,6 +19,9 @@ fn is_file(name: &str) -> bool {
 pub(crate) fn own(name: &str) -> anyhow::Result<Option<Profile>> {
     if latency::by_name(name).is_some() {
         return Ok(None);
+    }
+    if let Some(numbers) = name.strip_prefix("linear:") {
+        return Err(WrongCall(not_linear(name, numbers)).into());
     }
     if !is_file(name) {
         return Err(unknown(name).into());
@@ -40,6 +44,21 @@ pub(crate) fn load(name: &str) -> anyhow::Result<Profile> {
         let why = format!("profile `{name}` has no accelerator and no model, expected one that has");
         WrongCall(why).into()
     })
+}
+
+/// What is wrong with the numbers of a `linear` profile.
+fn not_linear(name: &str, numbers: &str) -> String {
+    let numbers: Vec<&str> = numbers.split(',').map(str::trim).collect();
+    let good = |ms: &str| ms.parse::<f64>().is_ok_and(|ms| ms.is_finite() && ms >= 0.0);
+    let wrong = match numbers.iter().zip(["a_ms", "b_ms", "c_ms"]).find(|(ms, _)| !good(ms)) {
+        Some((ms, which)) if numbers.len() == 3 => {
+            format!("`{which}` is `{ms}`, expected a number of at least 0")
+        }
+        _ => {
+            format!("{} given, expected three: a_ms,b_ms,c_ms", units::plural(numbers.len() as u64, "number"))
+        }
+    };
+    format!("profile `{name}`: {wrong}")
 }
 
 fn unknown(name: &str) -> ScenarioError {

@@ -3,7 +3,7 @@
 use crate::profile;
 use atr_core::choice::About;
 use atr_core::context;
-use atr_core::policy::{ARRIVALS, Arrivals, POLICIES, Replay, Scenario};
+use atr_core::policy::{ARRIVALS, Arrivals, POLICIES, Replay, Scenario, ScenarioError};
 use atr_core::predict;
 use atr_core::serve::{cache, evict, route, schedule};
 
@@ -146,6 +146,64 @@ fn number(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| "expected a number".to_owned())
 }
 
+/// Keys of a scenario and the flags that set them.
+const FLAGS: &[(&str, &str)] = &[
+    ("policies", "--policy"),
+    ("router", "--router"),
+    ("cache", "--cache"),
+    ("eviction", "--eviction"),
+    ("scheduler", "--scheduler"),
+    ("predictor", "--predictor"),
+    (STALENESS, "--staleness-ms"),
+    ("regret", "--regret"),
+    ("context", "--context"),
+    ("replicas", "--replicas"),
+    ("kv_tokens", "--kv-tokens"),
+    ("host_kv_tokens", "--host-kv-tokens"),
+    ("host_gb_per_s", "--host-gb-per-s"),
+    ("block_tokens", "--block"),
+    ("profile", "--profile"),
+    ("max_batch", "--max-batch"),
+    ("step_tokens", "--step-tokens"),
+    ("max_tokens", "--max-tokens"),
+    ("arrivals", "--arrivals"),
+    ("replay", "--replay"),
+    ("speed", "--speed"),
+    ("seed", "--seed"),
+    ("reserve", "--reserve"),
+    ("share_system", "--share-system"),
+    ("stepwise", "--stepwise"),
+];
+
+/// The one key whose flag has another unit.
+const STALENESS: &str = "staleness_us";
+
+/// An error as one who types flags reads it: keys and units of a scenario become those of the flags.
+pub(crate) fn in_flags(error: ScenarioError) -> ScenarioError {
+    let flag =
+        |key: &'static str| FLAGS.iter().find(|(known, _)| *known == key).map_or(key, |&(_, flag)| flag);
+    let value = |key, found: String| match found.parse::<u64>() {
+        Ok(us) if key == STALENESS => (us / 1_000).to_string(),
+        _ => found,
+    };
+    match error {
+        ScenarioError::Range { key, found, expected } => {
+            ScenarioError::Range { key: flag(key), found: value(key, found), expected: with_flags(&expected) }
+        }
+        ScenarioError::Idle { key, found, why } => {
+            ScenarioError::Idle { key: flag(key), found: value(key, found), why: with_flags(&why) }
+        }
+        other => other,
+    }
+}
+
+/// The same of a sentence that quotes keys.
+pub(crate) fn with_flags(text: &str) -> String {
+    FLAGS
+        .iter()
+        .fold(text.to_owned(), |text, (key, flag)| text.replace(&format!("`{key}`"), &format!("`{flag}`")))
+}
+
 impl ScenarioArgs {
     /// The scenario, each value of which is good on its own: whatever is wrong with the call is said before a file is
     /// read. Whether they go together depends on what is done with it.
@@ -186,7 +244,7 @@ impl ScenarioArgs {
             curves: false,
             stepwise: self.stepwise,
         };
-        scenario.check_values()?;
+        scenario.check_values().map_err(in_flags)?;
         Ok(scenario)
     }
 }

@@ -3,6 +3,7 @@
 
 use super::units::{calls_of, replicas_of};
 use super::{Sample, Sentence};
+use crate::figure::tempers;
 use crate::figure::units::{grouped, percent, plural, time};
 use crate::metrics::PolicyMetrics;
 use crate::policy::{Arrivals, PolicyRun, Replay, Resolved, Scenario};
@@ -121,7 +122,8 @@ pub struct SettingFigures<'a> {
 
 /// Says what was simulated.
 pub fn setting(figures: SettingFigures<'_>) -> SettingAdvice {
-    let says = vec![asked(&figures), cluster(&figures), model(&figures)];
+    let mut says = vec![asked(&figures), cluster(&figures), model(&figures)];
+    says.extend(unknown(figures.resolved));
     let mut warns = Vec::new();
     if let Some(strain) = &figures.strain {
         warns.extend(refused(strain, figures.resolved));
@@ -152,6 +154,17 @@ fn asked(figures: &SettingFigures<'_>) -> Sentence {
         .on("trace", "calls", resolved.calls as f64)
         .on("trace", "sessions", resolved.sessions as f64)
         .on("all runs", "simulations", figures.simulations as f64)
+}
+
+/// What the trace does not say of its calls.
+fn unknown(resolved: &Resolved) -> Option<Sentence> {
+    let found = resolved.unknown;
+    let sentence = Sentence::new(tempers::unknown(resolved)?);
+    Some(sentence.on("trace", "calls of unknown output", found.output_tokens as f64).on(
+        "trace",
+        "calls of unknown pause",
+        found.delays as f64,
+    ))
 }
 
 /// How sessions arrive, in words.

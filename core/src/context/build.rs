@@ -137,6 +137,9 @@ impl Builder {
                 predict_key: self.predict_key(session, call),
                 new_tokens: new_tokens(session, call, prompt_tokens),
             };
+            if call.output_tokens.is_none() {
+                self.work.unknown_outputs.push(work.id);
+            }
             self.work.calls.push(work);
         }
         self.work.sessions.push(WorkSession {

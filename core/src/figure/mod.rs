@@ -18,6 +18,7 @@ mod scene;
 mod shapes;
 mod strips;
 mod sweep;
+pub mod tempers;
 mod theme;
 pub mod units;
 

@@ -20,6 +20,6 @@ pub use fit::{CEILING, FIT_BLOCK_TOKENS, Fit, FitRow, FitShare, fit};
 pub use inspect::{InspectOptions, Inspection, LruRow, RecordedSums, Turns, inspect};
 pub use job::{JobParts, JobSplit};
 pub use predictions::{Predictions, kendall_tau};
-pub use summary::{PolicyMetrics, Regrets, Spread, compare, percentile, summarise};
+pub use summary::{PolicyMetrics, Regrets, Spread, compare, known_outputs, percentile, summarise};
 pub(crate) use summary::{answered, calls_of, e2e_us, job_us, jobs, queue_us, tpot_ms, ttft_us};
 pub use untimed::Untimed;

@@ -1,9 +1,9 @@
 //! How a length predictor did: its ranks, what it covered and what it wasted.
 
-use crate::trace::{CallStatus, Outcome};
+use crate::trace::{CallStatus, Outcome, Workload};
 use serde::{Deserialize, Serialize};
 
-/// How a length predictor did, over the calls that a policy finished. A call that came before anything was known
+/// How a length predictor did, over the calls of known output that a policy finished. A call that came before anything was known
 /// counts with what it asked for, since that is what the scheduler took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Predictions {
@@ -27,8 +27,9 @@ pub struct Predictions {
 
 impl Predictions {
     /// Of an outcome; `None` where nothing was predicted.
-    pub fn of(outcome: &Outcome) -> Option<Predictions> {
+    pub fn of(workload: &Workload, outcome: &Outcome) -> Option<Predictions> {
         let asked = outcome.calls.iter().filter(|call| call.status == CallStatus::Ok);
+        let asked = asked.filter(|call| workload.knows_output(call.id));
         let pairs: Vec<(u64, u64)> =
             asked.filter_map(|call| Some((call.predicted_tokens?, call.output_tokens))).collect();
         if pairs.is_empty() {
@@ -161,17 +162,20 @@ mod tests {
             status,
             ..CallOutcome::default()
         };
+        let work = Workload { unknown_outputs: vec![7], ..Workload::default() };
         let mut calls: Vec<CallOutcome> = [(100, 60), (50, 70), (10, 10), (80, 200)]
             .into_iter()
             .map(|(guess, real)| call(Some(guess), real, CallStatus::Ok))
             .collect();
         calls.push(call(Some(5), 0, CallStatus::Rejected));
         calls.push(call(None, 5, CallStatus::Ok));
-        let found = Predictions::of(&Outcome { calls, ..Outcome::default() }).unwrap();
+        // Whose length nobody knows tells nothing of a prediction.
+        calls.push(CallOutcome { id: 7, ..call(Some(9), 0, CallStatus::Ok) });
+        let found = Predictions::of(&work, &Outcome { calls, ..Outcome::default() }).unwrap();
         assert_eq!((found.under, found.covered, found.wasted_tokens), (2, 2, 40));
         assert_eq!((found.coverage, found.truncated_tokens), (Some(0.5), Some(140)));
         // By real length 10, 60, 70, 200 the predictions are 10, 100, 50, 80: two of six pairs are discordant.
         assert_eq!(found.kendall_tau, Some(2.0 / 6.0));
-        assert_eq!(Predictions::of(&Outcome::default()), None);
+        assert_eq!(Predictions::of(&work, &Outcome::default()), None);
     }
 }

@@ -43,7 +43,7 @@ pub struct PolicyMetrics {
     pub ttft_ms: Option<Spread>,
     /// Time per further token; over calls with at least two tokens.
     pub tpot_ms: Option<Spread>,
-    /// From schedule to the last token.
+    /// From schedule to the last token; over calls of known output.
     pub e2e_ms: Option<Spread>,
     /// Waiting before a replica began.
     pub queue_ms: Option<Spread>,
@@ -128,13 +128,26 @@ impl Spread {
 
 /// Sums runs of the same calls up, over the calls that all of them finished.
 pub fn compare(runs: &[PolicyRun]) -> Vec<PolicyMetrics> {
+    let common = common(runs);
+    runs.iter().map(|run| summarise(&run.name, &run.workload, &run.outcome, &common)).collect()
+}
+
+/// Of the calls that all runs finished, those of known output.
+pub fn known_outputs(runs: &[PolicyRun]) -> u64 {
+    let Some(first) = runs.first() else { return 0 };
+    let ids = (0..).zip(common(runs)).filter(|(_, common)| *common);
+    ids.filter(|(id, _)| first.workload.knows_output(*id)).count() as u64
+}
+
+/// Which calls all runs finished.
+fn common(runs: &[PolicyRun]) -> Vec<bool> {
     let mut common = vec![true; runs.first().map_or(0, |run| run.outcome.calls.len())];
     for run in runs {
         for (slot, ok) in common.iter_mut().zip(answered(&run.outcome)) {
             *slot &= ok;
         }
     }
-    runs.iter().map(|run| summarise(&run.name, &run.workload, &run.outcome, &common)).collect()
+    common
 }
 
 /// Sums one outcome up over the calls that `common` allows.
@@ -161,7 +174,7 @@ pub fn summarise(name: &str, workload: &Workload, outcome: &Outcome, common: &[b
         ceiling_hit_rate: rate(sum(&|call| call.ceiling_tokens)),
         ttft_ms: spread(&ttft_us),
         tpot_ms: Spread::of_ms(tpot),
-        e2e_ms: spread(&e2e_us),
+        e2e_ms: spread(&|call| e2e_us(call).filter(|_| workload.knows_output(call.id))),
         queue_ms: spread(&queue_us),
         job_ms: Spread::of_us(jobs(workload, common).filter_map(|job| job_us(job, outcome)).collect()),
         job_split_ms: job_split(workload, outcome, common),
@@ -171,7 +184,7 @@ pub fn summarise(name: &str, workload: &Workload, outcome: &Outcome, common: &[b
         makespan_ms: makespan_us(outcome) as f64 / 1_000.0,
         utilisation: utilisation(outcome),
         preemptions: outcome.counters.preemptions,
-        predictions: Predictions::of(outcome),
+        predictions: Predictions::of(workload, outcome),
         regret: regrets(outcome),
     }
 }

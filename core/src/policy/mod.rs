@@ -8,6 +8,7 @@ mod options;
 mod prompts;
 mod scenario;
 mod simulate;
+mod unknown;
 
 pub use arrivals::{ARRIVALS, Arrivals};
 pub use gallery::{EXHIBITS, Exhibit, Measure};
@@ -18,6 +19,7 @@ pub use simulate::{
     DEFAULT_PREDICTOR, NotApplicable, PolicyRun, Resolved, block_tokens, simulate, simulate_from,
     simulate_policies,
 };
+pub use unknown::Unknown;
 
 /// A named choice at every layer of the serving side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use crate::predict::PREDICTORS;
 use crate::serve::cache::CACHES;
 use crate::serve::evict::EVICTIONS;
 use crate::serve::route::{self, ROUTERS, Sees};
-use crate::serve::schedule::SCHEDULERS;
-use crate::trace::{Scope, Session};
+use crate::serve::schedule::{self, SCHEDULERS};
+use crate::trace::{Call, CallRole, Scope, Session};
 use std::fmt::Display;
 
 /// An option that nothing reads.
@@ -161,13 +161,27 @@ impl Scenario {
             let why = "equal ids mean equal content all over this trace, so that nothing has to be assumed";
             return idle("share_system", "true", why);
         }
-        let scheduler = self.part("scheduler")?.filter(|scheduler| scheduler.name() == "priority");
+        let Some(scheduler) = self.part("scheduler")?.filter(|scheduler| scheduler.name() == "priority")
+        else {
+            return Ok(());
+        };
+        let main_first = schedule::main_first(&scheduler);
         let mut calls = sessions.iter().flat_map(|session| &session.calls);
-        if scheduler.is_some() && calls.all(|call| context::priority(call) == 0) {
-            let why = "no call of this trace has a priority, expected another scheduler";
-            return idle("scheduler", &quoted(self.scheduler.as_deref()), why);
+        let differs = |call: &Call| match main_first {
+            true => call.role == CallRole::Subagent,
+            false => context::priority(call) != 0,
+        };
+        if calls.any(differs) {
+            return Ok(());
         }
-        Ok(())
+        let why = match main_first {
+            true => "no call of this trace is a sub-agent's, expected another scheduler",
+            false => {
+                "no call of this trace has a priority, expected `priority:main-first`, which goes by who asks, or another \
+                 scheduler"
+            }
+        };
+        idle("scheduler", &quoted(self.scheduler.as_deref()), why)
     }
 
     /// Options that a number leaves no choice to, in a sentence each: the scenario means what it says, but a run without

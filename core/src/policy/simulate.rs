@@ -1,7 +1,7 @@
 //! From sessions and a scenario to one outcome per policy.
 
 use super::prompts::{KeepAll, Prompts, PromptsKey, Shelf};
-use super::{Arrivals, Policy, Scenario, ScenarioError, by_name, horizon};
+use super::{Arrivals, Policy, Scenario, ScenarioError, Unknown, by_name, horizon};
 use crate::choice::{About, Choice, choose as choose_part};
 use crate::context::{self, ContextStrategy};
 use crate::predict::PREDICTORS;
@@ -39,6 +39,9 @@ pub struct Resolved {
     pub sessions: u64,
     /// Calls simulated.
     pub calls: u64,
+    /// What the trace does not say of them.
+    #[serde(default, skip_serializing_if = "Unknown::is_nothing")]
+    pub unknown: Unknown,
     /// Policies left out, because their context strategy cannot say anything about this trace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_applicable: Vec<NotApplicable>,
@@ -52,6 +55,8 @@ struct Beside {
     sessions: u64,
     calls: u64,
     #[serde(default)]
+    unknown: Unknown,
+    #[serde(default)]
     not_applicable: Vec<NotApplicable>,
 }
 
@@ -61,9 +66,9 @@ impl<'de> Deserialize<'de> for Resolved {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
         let scenario = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
-        let Beside { profile_origin, context_tokens, sessions, calls, not_applicable } =
+        let Beside { profile_origin, context_tokens, sessions, calls, unknown, not_applicable } =
             serde_json::from_str(text.get()).map_err(D::Error::custom)?;
-        Ok(Resolved { scenario, profile_origin, context_tokens, sessions, calls, not_applicable })
+        Ok(Resolved { scenario, profile_origin, context_tokens, sessions, calls, unknown, not_applicable })
     }
 }
 
@@ -183,12 +188,13 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
         return Err(ScenarioError::range("kv_tokens", kv_tokens, expected));
     }
     let host_gb_per_s = scenario.host_gb_per_s.unwrap_or(profile.host_gb_per_s);
+    let (arrivals, replay) = (scenario.arrivals.unwrap_or(by_default.0), scenario.replay.unwrap_or(replay));
     let filled = Scenario {
         kv_tokens: Some(kv_tokens),
         host_gb_per_s: scenario.host_kv_tokens.map(|_| host_gb_per_s),
         block_tokens: Some(block),
-        arrivals: Some(scenario.arrivals.unwrap_or(by_default.0)),
-        replay: Some(scenario.replay.unwrap_or(replay)),
+        arrivals: Some(arrivals),
+        replay: Some(replay),
         ..scenario.clone()
     };
     let resolved = Resolved {
@@ -197,6 +203,7 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
         context_tokens: profile.context_tokens,
         sessions: sessions.len() as u64,
         calls: sessions.iter().map(|session| session.calls.len() as u64).sum(),
+        unknown: Unknown::of(sessions, arrivals, replay),
         not_applicable: Vec::new(),
     };
     Ok((resolved, profile))

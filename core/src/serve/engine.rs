@@ -234,6 +234,7 @@ impl<'a> Engine<'a> {
             prompt_tokens: asked.prompt_tokens,
             predicted: ask.output_tokens,
             priority: asked.priority,
+            role: asked.role,
             served: self.shared.served[asked.session as usize],
             chain: self.shared.chain(call),
         };

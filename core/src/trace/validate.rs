@@ -22,6 +22,26 @@ pub enum Invalid {
         /// What is allowed.
         limit: u64,
     },
+    /// A prompt without tokens.
+    #[error("call {call}: `prompt_tokens` is 0, expected at least 1: no server answers an empty prompt")]
+    NoPrompt {
+        /// The call.
+        call: u32,
+    },
+    /// A prompt is shorter than what is said to be in it.
+    #[error(
+        "call {call}: `prompt_tokens` is {found}, expected at least {least}, as its segments hold {held}"
+    )]
+    TooShort {
+        /// The call.
+        call: u32,
+        /// Its length.
+        found: u32,
+        /// The least that can be.
+        least: u64,
+        /// What its segments add up to.
+        held: u64,
+    },
     /// An index points nowhere.
     #[error("call {call}: `{field}` names {found}, but there are only {count}")]
     OutOfRange {
@@ -100,6 +120,24 @@ pub fn validate(session: &Session) -> Result<(), Invalid> {
     acyclic(session)
 }
 
+/// A prompt may be longer than its segments: the rest has no identity. It may be shorter by less than a block of the
+/// source, the last one being partial. Where the provider counts prompts and a tokenizer messages, the two need not agree.
+fn check_length(session: &Session, call: &Call) -> Result<(), Invalid> {
+    let found = call.prompt_tokens;
+    if found == 0 {
+        return Err(Invalid::NoPrompt { call: call.id });
+    }
+    let place = |run: &Run| run.first as usize..run.first as usize + run.count as usize;
+    let segments = call.prompt.iter().flat_map(|run| &session.segments[place(run)]);
+    let held: u64 = segments.map(|segment| u64::from(segment.tokens)).sum();
+    let block = u64::from(session.block_tokens.unwrap_or(1).max(1));
+    let least = if session.counts_from.contains('+') { 1 } else { held.saturating_sub(block - 1) };
+    match u64::from(found) < least {
+        true => Err(Invalid::TooShort { call: call.id, found, least, held }),
+        false => Ok(()),
+    }
+}
+
 fn check_call(session: &Session, call: &Call) -> Result<(), Invalid> {
     let too_large = |field, found: u64, limit: u64| {
         if found > limit { Err(Invalid::TooLarge { call: call.id, field, found, limit }) } else { Ok(()) }
@@ -132,6 +170,7 @@ fn check_call(session: &Session, call: &Call) -> Result<(), Invalid> {
     for run in &call.prompt {
         within("prompt", end(run), session.segments.len())?;
     }
+    check_length(session, call)?;
     for run in &call.view {
         within("view", end(run), session.messages.len())?;
     }

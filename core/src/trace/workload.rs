@@ -79,9 +79,17 @@ pub struct Workload {
     pub scope: Scope,
     /// The source's block size, where it has one: it can be joined, never split.
     pub block_tokens: Option<u32>,
+    /// Calls whose [`WorkCall::output_tokens`] is 0 because the source does not say it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown_outputs: Vec<u32>,
 }
 
 impl Workload {
+    /// Whether the source says how long the call's output is.
+    pub fn knows_output(&self, call: u32) -> bool {
+        self.unknown_outputs.binary_search(&call).is_err()
+    }
+
     /// The prompt's segment indices, in order.
     pub fn prompt_segments(&self, call: u32) -> impl Iterator<Item = u32> + '_ {
         self.calls[call as usize].prompt.iter().flat_map(|run| run.indices())

@@ -141,7 +141,7 @@ fn a_hashed_partial_block_belongs_to_the_last_message() {
 
 /// One step of an agent: how much of the prompt before is kept (in blocks), how much is added.
 fn steps() -> impl Strategy<Value = Vec<(u32, u32, u32, bool)>> {
-    let step = (prop_oneof![3 => Just(u32::MAX), 1 => 0_u32..20], 0_u32..400, 0_u32..200, any::<bool>());
+    let step = (prop_oneof![3 => Just(u32::MAX), 1 => 0_u32..20], 1_u32..400, 0_u32..200, any::<bool>());
     prop::collection::vec(step, 1..20)
 }
 

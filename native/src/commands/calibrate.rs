@@ -77,8 +77,27 @@ pub(crate) fn date(text: &str) -> Result<String, String> {
     let digits = |part: &str, count| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
     let parts: Vec<&str> = text.split('-').collect();
     match parts[..] {
-        [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2) => Ok(text.to_owned()),
+        [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2) => {
+            let number = |part: &str| part.parse::<u32>().unwrap_or(0);
+            let days = days_of(number(year), number(month));
+            match (1..=days).contains(&number(day)) {
+                true => Ok(text.to_owned()),
+                false if days == 0 => Err(format!("month {month} does not exist, expected 01 to 12")),
+                false => Err(format!("day {day} does not exist, expected 01 to {days} in that month")),
+            }
+        }
         _ => Err("expected a date such as `2026-01-31`".to_owned()),
+    }
+}
+
+/// Days of a month in the Gregorian calendar; none where there is no such month.
+fn days_of(year: u32, month: u32) -> u32 {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
     }
 }
 
@@ -120,6 +139,14 @@ pub(crate) fn run(args: &CalibrateArgs, json: bool) -> anyhow::Result<ExitCode> 
     let name = args.name.clone().unwrap_or_else(|| format!("{}-{origin}", base.name));
     profile::check_name(&name)?;
     let made = base.fitted(&name, fit, origin, from);
+    if let Costs::Fitted(fitted) = &made.costs
+        && let Some(why) = impossible(&made, fitted)
+    {
+        if origin.is_measured() {
+            anyhow::bail!(why);
+        }
+        output::note(format_args!("warning: {why}"));
+    }
     let text = join_numbers(&serde_json::to_string_pretty(&made)?, PROFILE_WIDTH);
     Profile::from_json(&text).context("the fitted profile")?;
     output::write_file(&args.out, &text)?;
@@ -132,6 +159,27 @@ pub(crate) fn run(args: &CalibrateArgs, json: bool) -> anyhow::Result<ExitCode> 
     }
     output::note(format_args!("wrote {} ({origin}) to {}", made.name, args.out.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why no such accelerator can have taken these times; nothing where one can.
+fn impossible(profile: &Profile, fitted: &Fitted) -> Option<String> {
+    let gpu = &profile.gpu;
+    let each = |(term, share): (Term, f64)| {
+        let peak = match term {
+            Term::PrefillToken | Term::AttentionPair => format!("{} TFLOP/s", gpu.flops_per_s / 1e12),
+            _ => format!("{} GB/s", gpu.bytes_per_s / 1e9),
+        };
+        format!("`{}` comes to {} of {peak}", term.name(), units::percent(Some(share)))
+    };
+    let beyond: Vec<String> = profile.beyond_peak(fitted).into_iter().map(each).collect();
+    (!beyond.is_empty()).then(|| {
+        format!(
+            "{}, the published peak of {}: no more than 100 % can be, expected `--profile` to name the accelerator and \
+             the model that the outcome is of",
+            beyond.join(", "),
+            gpu.name
+        )
+    })
 }
 
 /// Terms to hold, each at the value that it has in the base.

@@ -7,11 +7,11 @@ use crate::output::{self, OutFile};
 use crate::scenario::{self, ScenarioArgs};
 use crate::table::Table;
 use crate::words::count;
-use atr_core::figure::units;
+use atr_core::figure::{tempers, units};
 use atr_core::metrics::{self, PolicyMetrics, Spread};
 use atr_core::policy::{self, PolicyRun, Resolved, Scenario};
 use atr_core::report::Origin;
-use atr_core::trace::{Decision, Regret};
+use atr_core::trace::{CallStatus, Decision, Regret};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     let outcome_file = args.outcome.as_deref().map(OutFile::create).transpose()?;
     let decisions = args.decisions.as_deref().map(OutFile::create).transpose()?;
     let imported = args.input.read()?;
-    scenario.validate_on(&imported.sessions)?;
+    scenario.validate_on(&imported.sessions).map_err(scenario::in_flags)?;
     output::progress(format_args!(
         "{}, {} {}",
         count(imported.sessions.len() as u64, "session"),
@@ -67,8 +67,9 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
         if scenario.policies.len() == 1 { "policy" } else { "policies" }
     ));
     let begun = Instant::now();
-    let (resolved, runs) = policy::simulate(&imported.sessions, &scenario)?;
+    let (resolved, runs) = policy::simulate(&imported.sessions, &scenario).map_err(scenario::in_flags)?;
     let wall_s = begun.elapsed().as_secs_f64();
+    // All calls of all policies, whatever became of them.
     let calls: usize = runs.iter().map(|run| run.outcome.calls.len()).sum();
     let answer = Answer {
         origin: Origin::Simulated,
@@ -80,7 +81,7 @@ pub(crate) fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         output::emit_json(&answer)?;
     } else if !wants_stdout(&args.outcome) && !wants_stdout(&args.decisions) {
-        output::emit(&readable(&answer))?;
+        output::emit(&readable(&answer, &runs))?;
     }
     if let Some(file) = outcome_file {
         let to = file.to().display().to_string();
@@ -122,8 +123,10 @@ fn checked(args: &SimulateArgs, json: bool) -> anyhow::Result<Scenario> {
         regret: args.regret.unwrap_or(0),
         ..args.scenario.scenario()?
     };
-    scenario.validate()?;
-    scenario.pointless().iter().for_each(|why| output::note(format_args!("note: {why}")));
+    scenario.validate().map_err(scenario::in_flags)?;
+    for why in scenario.pointless() {
+        output::note(format_args!("note: {}", scenario::with_flags(&why)));
+    }
     Ok(scenario)
 }
 
@@ -256,7 +259,39 @@ fn regrets(rows: &[PolicyMetrics]) -> String {
     )
 }
 
-fn readable(answer: &Answer<'_>) -> String {
+/// What tempers the table: why calls failed, and what the trace does not say.
+fn tempered(answer: &Answer<'_>, runs: &[PolicyRun]) -> String {
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for row in &answer.policies {
+        let Some(why) = tempers::refused(row, answer.scenario) else { continue };
+        match reasons.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, names)) => names.push(&row.name),
+            None => reasons.push((why, vec![&row.name])),
+        }
+    }
+    let mut text = String::new();
+    for (why, names) in &reasons {
+        let of_all = names.len() == answer.policies.len();
+        let whose = if of_all { String::new() } else { format!("{}: ", names.join(", ")) };
+        text.push_str(&format!("! {whose}{why}\n"));
+    }
+    if let Some(unknown) = tempers::unknown(answer.scenario) {
+        text.push_str(&format!("! {unknown}\n"));
+    }
+    if answer.scenario.unknown.output_tokens > 0 {
+        let known = count(metrics::known_outputs(runs), "call");
+        text.push_str(&format!("! TPOT, E2E and predictions are over {known} of known output.\n"));
+    }
+    text
+}
+
+/// Calls that were answered, over all policies.
+fn answered(runs: &[PolicyRun]) -> u64 {
+    let calls = runs.iter().flat_map(|run| &run.outcome.calls);
+    calls.filter(|call| call.status == CallStatus::Ok).count() as u64
+}
+
+fn readable(answer: &Answer<'_>, runs: &[PolicyRun]) -> String {
     let scenario = &answer.scenario.scenario;
     let mut text = format!(
         "simulated: {} of {}, profile {} ({}), {}, {} KV tokens each, blocks of {}\n\n",
@@ -304,6 +339,7 @@ fn readable(answer: &Answer<'_>) -> String {
         ]);
     }
     text.push_str(&table.render());
+    text.push_str(&tempered(answer, runs));
     text.push_str(&job_split(&answer.policies));
     text.push_str(&predictions(
         &answer.policies,
@@ -316,9 +352,9 @@ fn readable(answer: &Answer<'_>) -> String {
     text.push_str(&format!(
         "\nTTFT: time to first token, from schedule. Figures cover the calls that every policy admitted.\n\
          {} in {}, {} calls/s.\n",
-        count((answer.calls_per_s * answer.wall_ms / 1e3).round() as u64, "simulated call"),
+        count(answered(runs), "answered call"),
         units::time(answer.wall_ms),
-        units::grouped(answer.calls_per_s as u64)
+        units::grouped((answered(runs) as f64 / (answer.wall_ms / 1e3).max(1e-9)) as u64)
     ));
     text
 }

@@ -141,6 +141,27 @@ fn only_measured_outcomes_are_called_calibrated() {
     let truth = atr_core::serve::latency::by_name(TRUE).unwrap().coefficients;
     let found = Profile::from_json(&file.to_string()).unwrap().compile().coefficients;
     assert!((found.kv_token as f64 / truth.kv_token as f64 - 1.0).abs() < 0.01, "{found:?}");
+    // Of a card with five times the bandwidth and seven times the compute nobody calibrates this one.
+    let large = folder.path("large.ndjson");
+    let args = ["simulate", &seen, "--policy", "naive", "--profile", "h200-qwen3-8b", "--outcome", &large];
+    assert_eq!(run(&[&args[..], &one].concat()).code, Some(0));
+    let wrong = folder.path("wrong.json");
+    let fit = ["--profile", TRUE, "--step-tokens", "512", "--out", &wrong];
+    let warned = run(&[&["calibrate", &large, &seen], &fit[..]].concat());
+    assert_eq!(warned.code, Some(0), "{}", warned.stderr);
+    assert!(warned.stderr.contains("warning: `"), "{}", warned.stderr);
+    fs::remove_file(&wrong).unwrap();
+    let text =
+        fs::read_to_string(&large).unwrap().replace("\"origin\":\"simulated\"", "\"origin\":\"measured\"");
+    let large = folder.file("large-measured.ndjson", text.as_bytes());
+    let when = ["--machine", "one card", "--date", "2024-02-29"];
+    let refused = fails(&[&["calibrate", &large, &seen], &fit[..], &when].concat(), 1);
+    for said in
+        ["`kv_token` comes to ", " of 936 GB/s", "RTX 3090", "expected `--profile` to name the accelerator"]
+    {
+        assert!(refused.contains(said), "{said}: {refused}");
+    }
+    assert!(!std::path::Path::new(&wrong).exists(), "an impossible profile is not written");
     let simulated = ["calibrate", &calls, &seen, "--profile", TRUE, "--out", &out, "--machine", "one card"];
     assert!(fails(&simulated, 2).contains("the outcome was simulated: expected no `--machine`"));
 }
@@ -182,6 +203,9 @@ fn wrong_outcomes_are_named_with_their_line() {
         (&["--name", "h200-qwen3-4b"], "`name` is `h200-qwen3-4b`, expected another"),
         (&["--name", "a b"], "`name` is `a b`"),
         (&["--date", "today"], "expected a date such as"),
+        (&["--date", "2026-99-99"], "month 99 does not exist"),
+        (&["--date", "2026-02-29"], "day 29 does not exist, expected 01 to 28 in that month"),
+        (&["--date", "2026-04-00"], "day 00 does not exist, expected 01 to 30"),
         (&["--step-tokens", "0"], "--step-tokens"),
     ] {
         let found = said(&calls, &[&["--policy", "naive"], more].concat(), 2);

@@ -87,8 +87,14 @@ fn an_unknown_name_is_said_with_its_key_and_the_accepted_ones() {
 
 #[test]
 fn a_range_error_names_the_key_and_the_value() {
-    insta::assert_snapshot!(fails(&["simulate", TWO, "--block", "0"], 2), @"error: `block_tokens` is 0, expected at least 1");
-    insta::assert_snapshot!(fails(&["simulate", TWO, "--kv-tokens", "8"], 2), @"error: `kv_tokens` is 8, expected at least one block of 16 tokens");
+    insta::assert_snapshot!(fails(&["simulate", TWO, "--block", "0"], 2), @"error: `--block` is 0, expected at least 1");
+    let linear = |numbers: &str| fails(&["simulate", TWO, "--profile", &format!("linear:{numbers}")], 2);
+    insta::assert_snapshot!(linear("-1,2,3"), @"error: profile `linear:-1,2,3`: `a_ms` is `-1`, expected a number of at least 0");
+    insta::assert_snapshot!(linear("1,2,x"), @"error: profile `linear:1,2,x`: `c_ms` is `x`, expected a number of at least 0");
+    insta::assert_snapshot!(linear("1,2"), @"error: profile `linear:1,2`: 2 numbers given, expected three: a_ms,b_ms,c_ms");
+    let late = fails(&["simulate", TWO, "--policy", "naive", "--staleness-ms", "100"], 2);
+    assert!(late.contains("`--staleness-ms` is 100 and does nothing here"), "{late}");
+    insta::assert_snapshot!(fails(&["simulate", TWO, "--kv-tokens", "8"], 2), @"error: `--kv-tokens` is 8, expected at least one block of 16 tokens");
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn the_table_is_readable() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let lines: Vec<&str> = ran.stdout.lines().collect();
     let (last, rest) = lines.split_last().unwrap();
-    assert!(last.contains("12 simulated calls in "), "{last}");
+    assert!(last.contains("12 answered calls in "), "{last}");
     insta::assert_snapshot!("simulate-table", rest.join("\n"));
     insta::assert_snapshot!("inspect-text", run(&["inspect", TWO, "--kv-tokens", "48"]).stdout);
 }
@@ -250,7 +250,7 @@ fn decisions_have_a_line_each_and_say_what_they_cost() {
 #[test]
 fn regret_needs_a_choice_and_one_output() {
     let one = fails(&simulate(&["--regret", "5"]), 2);
-    assert!(one.contains("`regret` is 5, expected 0 with one replica: there is no choice"), "{one}");
+    assert!(one.contains("`--regret` is 5, expected 0 with one replica: there is no choice"), "{one}");
     for bad in ["0", "-1", "many"] {
         let said = fails(&simulate(&["--replicas", "2", &format!("--regret={bad}")]), 2);
         assert!(said.contains("--regret"), "{said}");

@@ -21,3 +21,4 @@ mod reports;
 mod sweep;
 mod sweep_calls;
 mod synth;
+mod tempers;

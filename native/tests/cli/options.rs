@@ -2,7 +2,7 @@
 //! the schemas of reports.
 
 use crate::harness::{Folder, TWO, fails, json, root, run};
-use atr_core::policy::{Arrivals, NotApplicable, Replay, Resolved, Scenario};
+use atr_core::policy::{Arrivals, NotApplicable, Replay, Resolved, Scenario, Unknown};
 use atr_core::serve::latency;
 use serde_json::Value;
 
@@ -13,29 +13,29 @@ fn said(more: &[&str]) -> String {
 
 #[test]
 fn an_option_that_nothing_reads_is_refused() {
-    insta::assert_snapshot!(said(&["--policy", "naive", "--router", "cache-aware"]), @"error: `router` is `cache-aware` and does nothing here: naive keeps its own, expected one of these policies, too: exact-prefix-cache, prefix-aware-routing, prompt-compaction, max-token-prediction");
-    insta::assert_snapshot!(said(&["--policy", "naive", "--cache", "radix"]), @"error: `cache` is `radix` and does nothing here: no policy here keeps prefixes, expected one of these policies, too: exact-prefix-cache, prefix-aware-routing, prompt-compaction, max-token-prediction");
-    insta::assert_snapshot!(said(&["--policy", "prefix-aware-routing", "--scheduler", "shortest"]), @"error: `scheduler` is `shortest` and does nothing here: no policy here predicts lengths, expected one of these policies, too: max-token-prediction");
-    insta::assert_snapshot!(said(&["--policy", "prefix-aware-routing", "--predictor", "mlp"]), @"error: `predictor` is `mlp` and does nothing here: no policy here predicts lengths, expected one of these policies, too: max-token-prediction");
-    insta::assert_snapshot!(said(&["--cache", "slots", "--eviction", "lru"]), @"error: `eviction` is `lru` and does nothing here: a place of `slots` evicts what it held and nothing else, expected another cache");
-    insta::assert_snapshot!(said(&["--host-gb-per-s", "25"]), @"error: `host_gb_per_s` is 25 and does nothing here: nothing is kept in the host's memory, expected `host_kv_tokens`, too");
-    insta::assert_snapshot!(said(&["--router", "oracle", "--staleness-ms", "50"]), @"error: `staleness_us` is 50000 and does nothing here: `round-robin` or `oracle` sees nothing that can be late, expected another router");
-    insta::assert_snapshot!(said(&["--policy", "exact-prefix-cache", "--max-tokens", "512"]), @"error: `max_tokens` is 512 and does nothing here: no room is reserved for output and no length predicted, expected `reserve`, too");
-    insta::assert_snapshot!(said(&["--policy", "exact-prefix-cache", "--context", "masking:5"]), @"error: `context` is `masking:5` and does nothing here: no policy here changes prompts, expected one of these policies, too: prompt-compaction");
-    insta::assert_snapshot!(said(&["--arrivals", "users:4,2", "--speed", "2"]), @"error: `speed` is 2 and does nothing here: users wait for their calls and for nothing that was recorded, expected other arrivals than `users:4,2`");
+    insta::assert_snapshot!(said(&["--policy", "naive", "--router", "cache-aware"]), @"error: `--router` is `cache-aware` and does nothing here: naive keeps its own, expected one of these policies, too: exact-prefix-cache, prefix-aware-routing, prompt-compaction, max-token-prediction");
+    insta::assert_snapshot!(said(&["--policy", "naive", "--cache", "radix"]), @"error: `--cache` is `radix` and does nothing here: no policy here keeps prefixes, expected one of these policies, too: exact-prefix-cache, prefix-aware-routing, prompt-compaction, max-token-prediction");
+    insta::assert_snapshot!(said(&["--policy", "prefix-aware-routing", "--scheduler", "shortest"]), @"error: `--scheduler` is `shortest` and does nothing here: no policy here predicts lengths, expected one of these policies, too: max-token-prediction");
+    insta::assert_snapshot!(said(&["--policy", "prefix-aware-routing", "--predictor", "mlp"]), @"error: `--predictor` is `mlp` and does nothing here: no policy here predicts lengths, expected one of these policies, too: max-token-prediction");
+    insta::assert_snapshot!(said(&["--cache", "slots", "--eviction", "lru"]), @"error: `--eviction` is `lru` and does nothing here: a place of `slots` evicts what it held and nothing else, expected another cache");
+    insta::assert_snapshot!(said(&["--host-gb-per-s", "25"]), @"error: `--host-gb-per-s` is 25 and does nothing here: nothing is kept in the host's memory, expected `--host-kv-tokens`, too");
+    insta::assert_snapshot!(said(&["--router", "oracle", "--staleness-ms", "50"]), @"error: `--staleness-ms` is 50 and does nothing here: `round-robin` or `oracle` sees nothing that can be late, expected another router");
+    insta::assert_snapshot!(said(&["--policy", "exact-prefix-cache", "--max-tokens", "512"]), @"error: `--max-tokens` is 512 and does nothing here: no room is reserved for output and no length predicted, expected `--reserve`, too");
+    insta::assert_snapshot!(said(&["--policy", "exact-prefix-cache", "--context", "masking:5"]), @"error: `--context` is `masking:5` and does nothing here: no policy here changes prompts, expected one of these policies, too: prompt-compaction");
+    insta::assert_snapshot!(said(&["--arrivals", "users:4,2", "--speed", "2"]), @"error: `--speed` is 2 and does nothing here: users wait for their calls and for nothing that was recorded, expected other arrivals than `users:4,2`");
     let priority = fails(&["simulate", TWO, "--scheduler", "priority"], 2);
-    insta::assert_snapshot!(priority, @"error: `scheduler` is `priority` and does nothing here: no call of this trace has a priority, expected another scheduler");
+    insta::assert_snapshot!(priority, @"error: `--scheduler` is `priority` and does nothing here: no call of this trace has a priority, expected `priority:main-first`, which goes by who asks, or another scheduler");
     let shared = ["simulate", "data/mooncake-conversation.ndjson.gz", "--limit", "5", "--share-system"];
-    insta::assert_snapshot!(fails(&shared, 2), @"error: `share_system` is true and does nothing here: equal ids mean equal content all over this trace, so that nothing has to be assumed");
+    insta::assert_snapshot!(fails(&shared, 2), @"error: `--share-system` is true and does nothing here: equal ids mean equal content all over this trace, so that nothing has to be assumed");
     // Among policies that read them, they may stand beside one that does not.
     let good = ["--policy", "naive,max-token-prediction", "--predictor", "mlp", "--max-tokens", "512"];
     assert_eq!(run(&[&["simulate", TWO], &good[..]].concat()).code, Some(0));
     let one = run(&["simulate", TWO, "--router", "least-load"]);
     assert_eq!(one.code, Some(0));
-    insta::assert_snapshot!(one.stderr, @"note: `router` changes nothing with one replica: there is no choice");
+    insta::assert_snapshot!(one.stderr, @"note: `--router` changes nothing with one replica: there is no choice");
     // Advice tries all policies, whichever are shown.
     let advise = fails(&["advise", "no-such-file", "--host-gb-per-s", "25"], 2);
-    assert!(advise.contains("`host_gb_per_s` is 25 and does nothing here"), "{advise}");
+    assert!(advise.contains("`--host-gb-per-s` is 25 and does nothing here"), "{advise}");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_wrong_part_is_named_with_its_value_and_range() {
     insta::assert_snapshot!(said(&["--router", "cache-aware:abs=8,python"]), @"error: router `cache-aware`: the preset `python` stands behind `abs`, expected it first");
     insta::assert_snapshot!(said(&["--scheduler", "fcfs:overtaken=3"]), @"error: scheduler `fcfs` takes no `overtaken=3`, expected the name alone");
     insta::assert_snapshot!(said(&["--eviction", "ttl:cold=3"]), @"error: eviction `ttl` takes no `cold=3` (did you mean `cold_s`?), expected some of: preview, fixed_s=0, cold_s=2");
-    insta::assert_snapshot!(said(&["--policy", "naive,naive"]), @"error: `policies` is `naive` twice, expected each policy once");
+    insta::assert_snapshot!(said(&["--policy", "naive,naive"]), @"error: `--policy` is `naive` twice, expected each policy once");
     insta::assert_snapshot!(said(&["--context", "masking:0"]), @"error: unknown context strategy `masking:0`, expected one of: raw, masking:N, masking:N:POLLING (whole numbers of at least 1)");
 }
 
@@ -60,9 +60,9 @@ fn negative_numbers_are_refused_by_their_key() {
     insta::assert_snapshot!(first(&["--replicas", "-1"]), @"error: invalid value '-1' for '--replicas <N>': expected a whole number that is not negative");
     insta::assert_snapshot!(first(&["--kv-tokens", "1.5"]), @"error: invalid value '1.5' for '--kv-tokens <N>': expected a whole number that is not negative");
     insta::assert_snapshot!(first(&["--block", "99999999999"]), @"error: invalid value '99999999999' for '--block <N>': expected a smaller number");
-    insta::assert_snapshot!(first(&["--speed", "-1"]), @"error: `speed` is -1, expected a finite number above 0");
+    insta::assert_snapshot!(first(&["--speed", "-1"]), @"error: `--speed` is -1, expected a finite number above 0");
     insta::assert_snapshot!(first(&["--speed", "fast"]), @"error: invalid value 'fast' for '--speed <X>': expected a number");
-    insta::assert_snapshot!(first(&["--host-gb-per-s", "-25", "--host-kv-tokens", "9"]), @"error: `host_gb_per_s` is -25, expected a finite rate above 0");
+    insta::assert_snapshot!(first(&["--host-gb-per-s", "-25", "--host-kv-tokens", "9"]), @"error: `--host-gb-per-s` is -25, expected a finite rate above 0");
     insta::assert_snapshot!(first(&["--limit", "-1"]), @"error: invalid value '-1' for '--limit <N>': -1 is not in 1..=4294967295");
     for args in [
         &["inspect", TWO, "--block", "-1"] as &[&str],
@@ -217,6 +217,7 @@ fn everything() -> Resolved {
         context_tokens: 1,
         sessions: 0,
         calls: 0,
+        unknown: Unknown { output_tokens: 1, delays: 1, sessions: 1 },
         not_applicable: vec![NotApplicable { name: "x".to_owned(), why: "y".to_owned() }],
     }
 }

@@ -47,6 +47,7 @@ pub(in crate::serve) fn workload(calls: &[(u32, &[u32])]) -> Workload {
         predict_keys: vec!["tool".to_owned()],
         scope: Scope::Set,
         block_tokens: None,
+        unknown_outputs: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The numbers of one engine, model and GPU, and where they come from.
 
-use super::coefficients::{Coefficients, UsPer, whole};
+use super::coefficients::{Coefficients, Term, UsPer, whole};
 use super::fit::{Errors, FittedTerm, HeldOut};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -23,6 +23,9 @@ pub struct Gpu {
     #[serde(default = "pcie_5")]
     pub host_gb_per_s: f64,
 }
+
+/// More of a peak than this is no matter of rounding.
+const BEYOND_PEAK: f64 = 1.05;
 
 /// One direction of PCIe 5.0 with 16 lanes, as published.
 pub(super) fn pcie_5() -> f64 {
@@ -269,6 +272,20 @@ impl Profile {
             kv_bandwidth: share(self.model.kv_bytes_per_token, bytes, us.kv_token),
             weights_bandwidth: share(self.model.weight_bytes, bytes, us.step),
         }
+    }
+
+    /// Terms that no accelerator of this kind can reach: those whose work takes more than a twentieth above the peak, even
+    /// if the fit is two standard errors off. With their shares of it.
+    pub fn beyond_peak(&self, fitted: &Fitted) -> Vec<(Term, f64)> {
+        let OfPeak { prefill_compute, attention_compute, kv_bandwidth, weights_bandwidth } = fitted.of_peak;
+        let shares = [weights_bandwidth, None, kv_bandwidth, prefill_compute, attention_compute, None];
+        let us_per = fitted.us_per.values();
+        let each = fitted.terms.iter().filter_map(|term| {
+            let (share, us) = (shares[term.term as usize]?, us_per[term.term as usize]);
+            let slower = us + 2.0 * term.standard_error_us.unwrap_or(0.0);
+            (share * us / slower > BEYOND_PEAK).then_some((term.term, share))
+        });
+        each.collect()
     }
 
     /// KV capacity that follows from the share of memory, where one is stated:

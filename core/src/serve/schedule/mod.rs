@@ -15,10 +15,11 @@ mod program_fcfs;
 mod shortest;
 
 pub use fcfs::Fcfs;
+pub use priority::main_first;
 
 use super::latency::Ps;
 use crate::choice::{self, About, Choice};
-use crate::trace::Workload;
+use crate::trace::{CallRole, Workload};
 use dyn_clone::DynClone;
 
 /// A call that waits, and what is known of it when it comes.
@@ -38,6 +39,8 @@ pub struct Waiting {
     pub predicted: u64,
     /// Lower goes first, where the client says so.
     pub priority: i32,
+    /// Who asks.
+    pub role: CallRole,
     /// Tokens computed and made for its session's ended calls so far, on any replica.
     pub served: u64,
     /// The same along one chain of calls that led to it: of all such chains, the one that was served most.

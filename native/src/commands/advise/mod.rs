@@ -63,7 +63,9 @@ pub(crate) fn run(args: &AdviseArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Err(WrongCall(why.to_owned()).into());
     }
     // Advice tries what the policies do, whichever are shown.
-    Scenario { policies: Scenario::default().policies, ..scenario.clone() }.validate()?;
+    Scenario { policies: Scenario::default().policies, ..scenario.clone() }
+        .validate()
+        .map_err(scenario::in_flags)?;
     let options = Options {
         scenario,
         objectives: args.slo.clone().map(|slo| slo.0).unwrap_or_default(),
@@ -71,9 +73,9 @@ pub(crate) fn run(args: &AdviseArgs, json: bool) -> anyhow::Result<ExitCode> {
         sample_calls: args.sample_calls,
     };
     let imported = args.input.read()?;
-    options.scenario.validate_on(&imported.sessions)?;
+    options.scenario.validate_on(&imported.sessions).map_err(scenario::in_flags)?;
     let mut tell = |what: &str, done: u64| output::progress(format!("{done} simulations done, next: {what}"));
-    let advice = advise::run(&imported.sessions, &options, &mut tell)?;
+    let advice = advise::run(&imported.sessions, &options, &mut tell).map_err(scenario::in_flags)?;
     if json {
         output::emit_json(&advice)?;
     } else {
