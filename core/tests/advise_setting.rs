@@ -4,9 +4,8 @@
 mod common;
 
 use atr_core::advise::{self, Advice, Block, Options, Search, Sentence, parts};
-use atr_core::metrics::compare;
 use atr_core::metrics::objective::objectives;
-use atr_core::policy::{Arrivals, Scenario, simulate};
+use atr_core::policy::{Arrivals, Scenario};
 use atr_core::trace::Session;
 use common::agent;
 
@@ -80,9 +79,18 @@ fn calls_that_do_not_fit_come_first_and_temper_the_rest() {
     assert!(none.order.steps.is_empty() && none.replicas.is_none(), "nothing is advised on times");
     assert!(texts(&none.cannot_say).contains("`ttft_ms.p95<=500`"));
     // Nothing else is said: no order, no memory, no flags.
-    assert!(none.flags.is_empty() && none.capacity.rows.is_empty() && parts(&none).len() == 1, "{}", printed(&none));
+    assert!(
+        none.flags.is_empty() && none.capacity.rows.is_empty() && parts(&none).len() == 1,
+        "{}",
+        printed(&none)
+    );
     // A first prompt of 3,000 tokens and its output of 150 take 197 blocks of 16.
-    assert!(warned.contains("The smallest first call of a session takes 3,152 tokens (0.43 GiB) of a replica's KV memory"), "{warned}");
+    assert!(
+        warned.contains(
+            "The smallest first call of a session takes 3,152 tokens (0.43 GiB) of a replica's KV memory"
+        ),
+        "{warned}"
+    );
     let most: u64 = {
         let found = warned.split("the largest call takes ").nth(1).unwrap();
         found.split(' ').next().unwrap().replace(',', "").parse().unwrap()
@@ -196,77 +204,19 @@ fn oracles_are_never_offered() {
         let mut scenario = Scenario { replicas: 2, ..Scenario::default() };
         let part = if key == "router" { &mut scenario.router } else { &mut scenario.eviction };
         *part = Some(name.to_owned());
-        let options = Options {
-            scenario,
-            objectives: Vec::new(),
-            search: Search::default(),
-            sample_calls: 1_000,
-        };
+        let options =
+            Options { scenario, objectives: Vec::new(), search: Search::default(), sample_calls: 1_000 };
         let error = advise::run(&agents(2), &options, &mut |_, _| {}).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("`{key}` is `{name}`, expected one that can be turned on")), "{error}");
+        assert!(
+            error.starts_with(&format!("`{key}` is `{name}`, expected one that can be turned on")),
+            "{error}"
+        );
     }
     // Without pressure nothing that makes room is tried, and that is said.
     let large = advice(&agents(4), "", Scenario::default());
     assert_eq!(large.order.evicted_blocks, Some(0));
     assert!(texts(&large.order.says).contains("Nothing had to leave a cache"));
     assert!(large.order.research.is_empty());
-}
-
-/// Tools run for a time that no server shortens: the pauses of the slowest session, summed by hand from the trace.
-#[test]
-fn an_objective_below_the_time_of_tools_is_out_of_reach() {
-    let mut sessions = agents(3);
-    for session in &mut sessions {
-        for call in session.calls.iter_mut().skip(1) {
-            call.delay_us = Some(2_000_000);
-        }
-    }
-    let longest = sessions.iter().map(|session| session.calls.len() as u64 - 1).max().unwrap() * 2;
-    let slo = format!("job_ms.p99<={},ttft_ms.p95<=100000", longest * 1_000 / 2);
-    let found = advice(&sessions, &slo, Scenario::default()).replicas.unwrap();
-    assert_eq!(found.out_of_reach.len(), 1);
-    let why = &found.out_of_reach[0];
-    assert!(why.text.contains("cannot be met by any number of replicas"), "{}", why.text);
-    let alone = why.because[0].value;
-    assert!(
-        alone <= (longest * 1_000) as f64 && alone > (longest * 1_000) as f64 * 0.9,
-        "{alone} of {longest} s"
-    );
-    assert_eq!(found.says[0], *why);
-    assert_eq!(found.replicas, Some(1), "the other objective is searched for alone");
-    // Alone: nothing is searched.
-    let alone = advice(&sessions, "job_ms.mean<=1", Scenario::default()).replicas.unwrap();
-    assert!(alone.probes.is_empty() && alone.replicas.is_none() && alone.says.len() == 1);
-    let high = advice(&sessions, "hit_rate>=0.999", Scenario::default()).replicas.unwrap();
-    assert!(high.says[0].text.contains("an infinite cache finds"), "{:?}", high.says);
-}
-
-/// A first token takes at least what its call takes alone: 100 ms, and 1 ms for each token that the ceiling does not find.
-#[test]
-fn an_objective_below_the_time_of_prompts_is_out_of_reach() {
-    let sessions = agents(5);
-    let linear = Scenario { profile: "linear:100,1,10".to_owned(), max_batch: 1, ..Scenario::default() };
-    let (_, runs) = simulate(&sessions, &linear).unwrap();
-    let calls = runs[0].workload.calls.iter().zip(&runs[0].outcome.calls);
-    let alone = calls.map(|(asked, call)| 100.0 + f64::from(asked.prompt_tokens) - call.ceiling_tokens as f64);
-    let mut alone: Vec<f64> = alone.collect();
-    alone.sort_by(f64::total_cmp);
-    let found = advice(&sessions, "ttft_ms.p50<=1,ttft_ms.p99<=1000000", linear).replicas.unwrap();
-    let why = &found.out_of_reach[0];
-    assert!(why.text.contains("`ttft_ms.p50<=1` cannot be met by any number of replicas: each call alone"), "{}", why.text);
-    assert!((why.because[0].value - atr_core::metrics::percentile(&alone, 0.5).unwrap()).abs() < 1e-9, "{why:?}");
-    assert_eq!(found.replicas, Some(1), "the other one is met");
-    // One session finds all that its ceiling does, and never waits: it takes just that.
-    let one = agents(1);
-    let bound = advice(&one, "ttft_ms.p90<=1", Scenario::default()).replicas.unwrap().out_of_reach[0].because[0].value;
-    let (_, runs) = simulate(&one, &Scenario::default()).unwrap();
-    let cached = compare(&runs).into_iter().find(|row| row.name == "exact-prefix-cache").unwrap();
-    assert!((cached.ttft_ms.unwrap().p90 - bound).abs() < 0.002, "{bound} of {:?}", cached.ttft_ms);
-    // Steps of 1,000 tokens make a prompt of 3,000 take three.
-    let steps = Scenario { step_tokens: 1_000, ..Scenario::default() };
-    let more = advice(&one, "ttft_ms.p99<=1", steps).replicas.unwrap().out_of_reach[0].because[0].value;
-    let less = advice(&one, "ttft_ms.p99<=1", Scenario::default()).replicas.unwrap().out_of_reach[0].because[0].value;
-    assert!(more > less, "{more} {less}");
 }
 
 /// Counts alone say nothing of what prompts share.
@@ -285,12 +235,16 @@ fn what_is_not_known_is_not_denied() {
     let found = advice(&sessions, "", Scenario { replicas: 2, ..Scenario::default() });
     let said = printed(&found);
     assert!(said.contains("The trace says how long prompts are, not what they share"), "{said}");
-    for denied in ["No prompt repeats", "adds no hits", "--no-enable-prefix-caching", "--disable-radix-cache\""] {
+    for denied in
+        ["No prompt repeats", "adds no hits", "--no-enable-prefix-caching", "--disable-radix-cache\""]
+    {
         assert!(!said.contains(denied), "{denied} in {said}");
     }
     assert!(found.order.setup.cache && found.order.base == "prefix-cache");
     assert_eq!((found.ceiling.ceiling_hit_rate, found.capacity.ceiling_hit_rate), (None, None));
-    assert!(found.ceiling.policies.iter().all(|row| row.hit_rate.is_none() && row.ceiling_hit_rate.is_none()));
+    assert!(
+        found.ceiling.policies.iter().all(|row| row.hit_rate.is_none() && row.ceiling_hit_rate.is_none())
+    );
     let known = advice(&agents(12), "", Scenario { replicas: 2, ..Scenario::default() });
     assert!(known.ceiling.ceiling_hit_rate.is_some() && known.order.base == "naive");
 }

@@ -1,7 +1,7 @@
 //! How far traffic is from its ceiling, policy by policy, and what broke its prefixes.
 
-use super::{CapacityAdvice, Sentence};
 use super::units::times;
+use super::{CapacityAdvice, Sentence};
 use crate::figure::units::{grouped, listed, percent, plural};
 use crate::metrics::PolicyMetrics;
 use crate::metrics::breaks::{Breaks, CauseRow};
@@ -33,7 +33,8 @@ pub(super) fn identified(sessions: &[Session]) -> bool {
 
 /// Of memory where it does not.
 pub(super) fn no_capacity(advice: CapacityAdvice) -> CapacityAdvice {
-    let text = "The trace does not say what prompts share: how much memory would find it again cannot be told.";
+    let text =
+        "The trace does not say what prompts share: how much memory would find it again cannot be told.";
     let says = vec![Sentence::new(text).on("trace", "prompts whose content is identified", 0.0)];
     CapacityAdvice { ceiling_hit_rate: None, rows: Vec::new(), curve: Vec::new(), says, ..advice }
 }
@@ -120,8 +121,9 @@ pub fn ceiling(figures: &CeilingFigures<'_>) -> CeilingAdvice {
 
 /// Of a trace that has counts alone.
 fn unknown() -> Sentence {
-    let text = "The trace says how long prompts are, not what they share: its ceiling is not known, and simulated caches find \
-                nothing. That is no reason to turn a prefix cache off, which vLLM and SGLang have on by default.";
+    let text = "The trace says how long prompts are, not what they share: its ceiling is not known, simulated caches find \
+                nothing, and routers are compared by load alone. That is no reason to turn a prefix cache off, which vLLM \
+                and SGLang have on by default.";
     Sentence::new(text).on("trace", "prompts whose content is identified", 0.0)
 }
 

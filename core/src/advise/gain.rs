@@ -122,7 +122,7 @@ pub struct Gain {
     pub ttft_gain: f64,
     /// Draw by draw. What is no gain in the first draw is not drawn again.
     pub draws: Vec<Drawn>,
-    /// Whether it was tried in the place of a step and lies within the spread of that.
+    /// Whether it was tried in the place of a step, and draws do not tell it from that.
     pub equal: bool,
     /// Without it, in the first draw.
     pub before: Glance,
@@ -197,7 +197,7 @@ impl Gain {
     }
 
     /// Least and most of the draws, of what decides; nothing where they do not differ.
-    pub(super) fn spread(&self) -> Option<(f64, f64)> {
+    fn spread(&self) -> Option<(f64, f64)> {
         spread(&self.each(self.moves_ttft_alone()))
     }
 
@@ -206,13 +206,21 @@ impl Gain {
         spread(&self.each(false))
     }
 
-    /// Whether another gain in its place lies within its spread.
-    pub(super) fn covers(&self, other: &Gain) -> bool {
+    /// The same of the mean time to first token.
+    pub(super) fn ttft_over_draws(&self) -> Option<(f64, f64)> {
+        spread(&self.each(true))
+    }
+
+    /// Whether draws do not tell it from another gain in its place: one's median lies within the other's spread.
+    pub(super) fn is_like(&self, other: &Gain) -> bool {
+        self.draws.len() > 1 && other.holds() && (self.covers(other) || other.covers(self))
+    }
+
+    fn covers(&self, other: &Gain) -> bool {
         let ttft = self.moves_ttft_alone();
         let (own, of) = if ttft { (self.ttft_gain, other.ttft_gain) } else { (self.gain, other.gain) };
         let (least, most) = self.spread().unwrap_or((own, own));
-        let ranked_alike = !ttft || other.gain.abs() < LEAST_GAIN;
-        self.draws.len() > 1 && other.holds() && ranked_alike && (least..=most).contains(&of)
+        ttft == other.moves_ttft_alone() && (least..=most).contains(&of)
     }
 
     /// What gains in every draw before what does not, and of such what gains most.

@@ -108,7 +108,7 @@ pub fn greedy(
         if let Some((lever, gain, with)) = tried.best.take_if(|(_, gain, _)| gain.holds()) {
             advice.setup = lever.on(&advice.setup);
             let others = tried.others.into_iter().filter(|(other, _)| !other.fits(&advice.setup));
-            advice.instead.extend(others.map(|(_, other)| Gain { equal: gain.covers(&other), ..other }));
+            advice.instead.extend(others.map(|(_, other)| Gain { equal: gain.is_like(&other), ..other }));
             advice.steps.push(gain);
             latest = Some(with);
             continue;

@@ -2,8 +2,8 @@
 
 use super::gain::{Gain, Glance, LEAST_GAIN, MEAN_TTFT, Ranking};
 use super::order::OrderAdvice;
-use super::{Draws, Sentence};
 use super::units::{calls_of, change, span, value};
+use super::{Draws, Sentence};
 use crate::figure::units::{grouped, listed, percent, plural, time};
 
 /// One step.
@@ -69,7 +69,9 @@ fn rule(advice: &OrderAdvice, ranking: Ranking) -> Sentence {
 /// How far gains can be relied on.
 fn drawn(advice: &OrderAdvice, draws: Draws) -> Sentence {
     let text = match draws {
-        Draws::Arrivals(1) => "Gains are of one draw of arrivals: what another one would give is not known.".to_owned(),
+        Draws::Arrivals(1) => {
+            "Gains are of one draw of arrivals: what another one would give is not known.".to_owned()
+        }
         Draws::Halves(1, _) => "Gains are of the one run: nothing was drawn again.".to_owned(),
         Draws::Arrivals(count) => format!(
             "Gains are medians over {count} draws of arrivals, with the least and the most where they differ; what does not gain \
@@ -91,7 +93,9 @@ fn instead(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
         let list = |equal: bool| all().filter(|other| other.equal == equal).map(gained).collect::<Vec<_>>();
         let (equal, other) = (list(true), list(false));
         let mut parts = Vec::new();
-        parts.extend((!equal.is_empty()).then(|| format!("within its spread, so equal to it, {}", equal.join(", "))));
+        parts.extend(
+            (!equal.is_empty()).then(|| format!("equal within the spread of draws, {}", equal.join(", "))),
+        );
         parts.extend((!other.is_empty()).then(|| other.join(", ")));
         let text = format!("In the place of {}: {}.", gained(step), parts.join("; otherwise "));
         (!parts.is_empty())
@@ -106,8 +110,9 @@ fn left(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
         let some: Vec<&Gain> = advice.left.iter().filter(|gain| gain.wavers() == wavers).collect();
         let each: Vec<String> = some.iter().map(|gain| gained(gain)).collect();
         let text = format!("{before}: {}.", each.join(", "));
-        (!some.is_empty())
-            .then(|| some.into_iter().fold(Sentence::new(text), |sentence, gain| rests(sentence, gain, ranking)))
+        (!some.is_empty()).then(|| {
+            some.into_iter().fold(Sentence::new(text), |sentence, gain| rests(sentence, gain, ranking))
+        })
     };
     let some = list(true, "Gains in some draws only, which makes no step on top of that");
     some.into_iter().chain(list(false, "Not worth it on top of that")).collect()
@@ -167,7 +172,7 @@ fn named(gain: &Gain) -> String {
     match gain.kind.as_str() {
         "cache" => "the prefix cache".to_owned(),
         "memory" => format!("a tier of so many tokens in each host's memory, `{}`", gain.lever),
-        "together" => format!("`{}` together", gain.lever),
+        "together" => format!("`{}` together", gain.lever.replace('+', "` and `")),
         kind => format!("the {kind} `{}`", gain.lever),
     }
 }
@@ -179,14 +184,15 @@ fn gained(gain: &Gain) -> String {
 
 /// What a lever gains in the ranking figure, and in mean TTFT where that is all that moves; how it is spread over draws.
 fn share(gain: &Gain) -> String {
-    let percent = |share: f64| format!("{:+.1} %", share * 100.0);
-    let spread = gain.spread().map_or_else(String::new, |(least, most)| {
-        format!(" ({})", span(least, most))
-    });
+    let percent = |share: f64, over: Option<(f64, f64)>| {
+        let over = over.map_or_else(String::new, |(least, most)| format!(" ({})", span(least, most)));
+        format!("{:+.1} %{over}", share * 100.0)
+    };
+    let ranked = percent(gain.gain, gain.over_draws());
     if gain.moves_ttft_alone() {
-        return format!("{}, mean TTFT {}{spread}", percent(gain.gain), percent(gain.ttft_gain));
+        return format!("{ranked}, mean TTFT {}", percent(gain.ttft_gain, gain.ttft_over_draws()));
     }
-    format!("{}{spread}", percent(gain.gain))
+    ranked
 }
 
 /// `mean TTFT 283 ms → 174 ms (-38.6 %), hit rate 0.0 % → 44.6 %`.

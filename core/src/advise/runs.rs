@@ -61,7 +61,8 @@ pub fn run(
     let asked = Asked { options, resolved: &resolved, sample, needs: needs(&runs, &resolved) };
     drop(runs);
     let (objectives, untold) = told(&options.objectives, &rows);
-    if rows.iter().all(|row| row.failed == resolved.calls) && strain.as_ref().is_some_and(Strain::is_in_vain) {
+    if rows.iter().all(|row| row.failed == resolved.calls) && strain.as_ref().is_some_and(Strain::is_in_vain)
+    {
         return Ok(in_vain(&asked, &rows, strain, untold, &teller));
     }
     let given = resolved.scenario.clone();
@@ -176,6 +177,8 @@ fn ordered(
     let shown = given.policies.iter().map(|name| by_name(name).map(|policy| Setup::of(policy, given)));
     let mut known = shown.collect::<Result<Vec<_>, _>>()?;
     known.retain(|setup| setup.context.is_none());
+    // One replica needs no router.
+    known.iter_mut().filter(|_| given.replicas == 1).for_each(|setup| setup.router = None);
     let levers = Levers {
         lossless: Lever::lossless(given, jobs),
         research: Lever::research(given),

@@ -97,7 +97,8 @@ impl Setup {
 pub(super) fn refuse_foresight(given: &Scenario) -> Result<(), ScenarioError> {
     let refuse = |key: &'static str, found: &Option<String>, all: &[&str]| match found {
         Some(text) if text.split(':').next().is_some_and(|name| all.contains(&name)) => {
-            let expected = "one that can be turned on: it knows the calls to come, which no engine or gateway does";
+            let expected =
+                "one that can be turned on: it knows the calls to come, which no engine or gateway does";
             Err(ScenarioError::range(key, format!("`{text}`"), expected))
         }
         _ => Ok(()),

@@ -177,7 +177,10 @@ pub enum ObjectiveError {
         second: String,
     },
     /// A figure that advice cannot move.
-    #[error("`{found}` is about what no lever and no number of replicas moves, expected one of: {}", moving())]
+    #[error(
+        "`{found}` is about what no lever and no number of replicas moves, expected one of: {}",
+        moving()
+    )]
     Given {
         /// The condition.
         found: String,
