@@ -5,8 +5,8 @@ use super::Sentence;
 use super::units::{objective, value};
 use crate::metrics::objective::{Comparison, Condition, Statistic};
 use crate::metrics::{PolicyMetrics, Spread, answered, jobs};
-use crate::policy::{Arrivals, PolicyRun, Replay, Scenario};
-use crate::serve::latency::{self, Coefficients, PS_PER_US, Profile, StepWork, pairs};
+use crate::policy::{Arrivals, PolicyRun, Replay, Scenario, profile as compiled};
+use crate::serve::latency::{Coefficients, PS_PER_US, StepWork, pairs};
 use crate::trace::{CallStatus, WorkSession, Workload};
 
 /// What calls and jobs take at least, whatever the number of replicas.
@@ -27,8 +27,7 @@ impl Floors {
 /// Times to first token if every call that was answered were alone on an idle replica that holds all that the call's ceiling
 /// finds.
 fn calls_alone(run: &PolicyRun, scenario: &Scenario) -> Option<Spread> {
-    let own = scenario.own_profile.as_ref().filter(|own| own.name == scenario.profile);
-    let costs = own.map(Profile::compile).or_else(|| latency::by_name(&scenario.profile))?.coefficients;
+    let costs = compiled(scenario).ok()?.coefficients;
     let calls = run.workload.calls.iter().zip(&run.outcome.calls);
     let answered = calls.filter(|(_, call)| call.status == CallStatus::Ok);
     let us = answered.map(|(asked, call)| {

@@ -203,7 +203,7 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
 }
 
 /// The profile that a scenario names or brings.
-pub(super) fn profile(scenario: &Scenario) -> Result<Compiled, ScenarioError> {
+pub(crate) fn profile(scenario: &Scenario) -> Result<Compiled, ScenarioError> {
     let own = scenario.own_profile.as_ref().filter(|own| own.name == scenario.profile);
     own.map(Profile::compile).or_else(|| latency::by_name(&scenario.profile)).ok_or_else(|| {
         ScenarioError::Unknown { what: "profile", found: scenario.profile.clone(), known: latency::known() }
