@@ -5,7 +5,7 @@ mod common;
 
 use atr_core::choice::choose;
 use atr_core::policy::{Arrivals, POLICIES, Scenario, ScenarioError, simulate};
-use atr_core::serve::latency;
+use atr_core::serve::latency::{self, OwnProfile};
 use atr_core::serve::route::{ROUTERS, Sees, sees};
 use atr_core::trace::Scope;
 use common::{agent, session};
@@ -63,7 +63,7 @@ fn idle_for_the_policies() -> Vec<Idle> {
 /// What another option leaves without effect.
 fn idle_beside_others() -> Vec<Idle> {
     let users = Some(Arrivals::Users { users: 4, per_s: 2.0 });
-    let own = latency::find("h200-qwen3-8b").unwrap();
+    let own = OwnProfile::from(&latency::find("h200-qwen3-8b").unwrap());
     vec![
         (
             Scenario { eviction: text("lfu"), cache: text("slots"), ..epc() },

@@ -1,7 +1,7 @@
 //! The command line as types: what may be asked, and what makes a call wrong.
 
 use crate::commands::{
-    advise, calibrate, completions, data, import, inspect, report, simulate, sweep, synth,
+    advise, calibrate, completions, data, doctor, import, inspect, probe, report, simulate, sweep, synth,
 };
 use crate::input::{self, ReadOptions};
 use crate::{output, tokens, words};
@@ -60,10 +60,14 @@ pub(crate) enum Command {
     Sweep(sweep::SweepArgs),
     /// Fit a latency profile to what happened to the calls of a trace.
     Calibrate(calibrate::CalibrateArgs),
+    /// Measure on an NVIDIA GPU what a latency profile needs.
+    Probe(probe::ProbeArgs),
     /// Make the committed reports and figures from the bundled sets, or check them.
     Report(report::ReportArgs),
     /// Derive the bundled sets from their public sources.
     Data(data::DataArgs),
+    /// Say what is on this machine, and what each command would need.
+    Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }

@@ -7,9 +7,11 @@
 mod args;
 mod commands;
 mod export;
+mod gpu;
 mod input;
 mod outcome;
 mod output;
+mod probe;
 mod profile;
 mod scenario;
 mod stream;
@@ -54,7 +56,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Advise(args) => commands::advise::run(&args, cli.json),
         Command::Sweep(args) => commands::sweep::run(&args, cli.json),
         Command::Calibrate(args) => commands::calibrate::run(&args, cli.json),
+        Command::Probe(args) => commands::probe::run(&args, cli.json),
         Command::Report(args) => commands::report::run(&args, cli.json),
+        Command::Doctor(args) => commands::doctor::run(&args, cli.json),
         Command::Completions(args) => commands::completions::run(&args),
     }
 }

@@ -173,7 +173,7 @@ impl ScenarioArgs {
             host_gb_per_s: self.host_gb_per_s,
             block_tokens: self.block,
             profile: own_profile.as_ref().map_or_else(|| self.profile.clone(), |own| own.name.clone()),
-            own_profile,
+            own_profile: own_profile.as_ref().map(Into::into),
             max_batch: self.max_batch,
             step_tokens: self.step_tokens,
             max_tokens: self.max_tokens,

@@ -127,6 +127,28 @@ fn hash(of: &str, sha256: &str) -> String {
     )
 }
 
+/// The place of the roofline: drawn where a GPU was measured, else what is to come and how it is made.
+pub fn roofline(reports: &[ReportEntry]) -> String {
+    let head = |badge: &str| {
+        format!(
+            "<div class=\"figure-head\"><h3>What a GPU reaches</h3><span class=\"badge\" {badge}</span></div>"
+        )
+    };
+    let Some(report) = reports.iter().find(|report| report.kind == "probe") else {
+        return head("data-origin=\"pending\">measured: to come")
+            + "<p>No GPU has been measured yet. On one, <code>atr-bench probe --out reports/probe-h200.json</code> measures and \
+               <code>atr-bench report probe</code> draws its roofline.</p>";
+    };
+    let name =
+        report.path.trim_start_matches("reports/").trim_start_matches("probe-").trim_end_matches(".json");
+    format!(
+        "{}<img src=\"./reports/figures/roofline-{}.svg\" alt=\"{title}\"><figcaption>{title}</figcaption>",
+        head("data-origin=\"measured\">measured"),
+        escape(name),
+        title = escape(&report.title),
+    )
+}
+
 /// A text as HTML, inside an element or between double quotes.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -166,6 +188,25 @@ mod tests {
         let html = sets(&DataIndex { sets: vec![odd] });
         assert!(!html.contains("<b ") && html.contains("&lt;b onclick=&quot;x&quot;&gt;&amp;"), "{html}");
         assert!(html.contains("Left out: 2 records &lt; 1 token."), "{html}");
+    }
+
+    #[test]
+    fn the_roofline_is_drawn_only_where_it_was_measured() {
+        let report = |kind: &str| ReportEntry {
+            kind: kind.to_owned(),
+            path: format!("reports/{kind}-h200.json"),
+            title: "Qwen3-4B on <H200>".to_owned(),
+            ..ReportEntry::default()
+        };
+        let pending = roofline(&[report("race")]);
+        assert!(
+            pending.contains("measured: to come") && pending.contains("atr-bench probe --out"),
+            "{pending}"
+        );
+        assert!(!pending.contains("<img") && !pending.contains("data-origin=\"measured\""), "{pending}");
+        let drawn = roofline(&[report("race"), report("probe")]);
+        assert!(drawn.contains("src=\"./reports/figures/roofline-h200.svg\""), "{drawn}");
+        assert!(drawn.contains("Qwen3-4B on &lt;H200&gt;") && !drawn.contains("to come"), "{drawn}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) enum Command {
     BenchSimulate { plot: Option<PathBuf> },
     BenchStream { gigabytes: u64 },
     Fuzz { what: Option<String>, seconds: u64 },
+    Kernels,
     Data { raw: PathBuf },
     Reports { check: bool },
     Serve { port: u16 },
@@ -59,6 +60,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
             let seconds = rest.number("--seconds")?.unwrap_or(DEFAULT_FUZZ_SECONDS);
             Command::Fuzz { what: rest.word(), seconds }
         }
+        "kernels" => Command::Kernels,
         "data" => Command::Data { raw: PathBuf::from(rest.operand("DIR")?) },
         "reports" => Command::Reports { check: rest.flag("--check") },
         "serve" => Command::Serve { port: rest.port()? },

@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod browser;
 mod fuzz;
+mod kernels;
 mod paper;
 mod reports;
 mod serve;
@@ -38,6 +39,7 @@ usage: cargo xtask COMMAND
   bench stream [--gb N]    import a generated stream of N gigabytes (default 1); print its peak memory
   fuzz [FORMAT] [--seconds N]
                            fuzz one importer, `detect` or `ndjson`, or all of them (60 s each; needs nightly)
+  kernels                  compile the GPU kernels with NVRTC, which is fetched from PyPI
   data DIR                 derive data/ from a folder with the public sources
   reports [--check]        make every report and figure from data/; --check only says whether they are fresh
   serve [--port N]         serve the built dist/ on loopback
@@ -75,6 +77,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::BenchSimulate { plot } => bench::simulator(&shell, plot.as_deref())?,
         Command::BenchStream { gigabytes } => bench::stream(&shell, *gigabytes)?,
         Command::Fuzz { what, seconds } => fuzz::run(&shell, what.as_deref(), *seconds)?,
+        Command::Kernels => kernels::test(&shell)?,
         Command::Data { raw } => reports::data(&shell, raw)?,
         Command::Reports { check } => reports::run(&shell, *check)?,
         Command::Serve { port } => serve::run(&shell.root.join("dist"), *port)?,

@@ -51,12 +51,15 @@ mod native {
         }
     }
 
-    /// So many calls of agents: the bundled sessions again and again.
+    /// So many calls of agents: the bundled sessions again and again, in an order any beginning of which is a sample of all.
     fn agents(calls: usize) {
         let set = bundled("claude-code");
         let mut sessions: Vec<Session> = Vec::new();
         let mut count = 0;
-        for session in set.iter().cycle() {
+        // Multiples of the golden ratio are spread evenly; a stride that is coprime to their number meets every session.
+        let golden = (set.len() as f64 * 0.618) as usize;
+        let stride = (golden..).find(|&stride| coprime(stride, set.len())).unwrap_or(1);
+        for session in (0..).map(|place| &set[place * stride % set.len()]) {
             if count >= calls {
                 break;
             }
@@ -66,6 +69,10 @@ mod native {
         }
         drop(set);
         measure("agents", &sessions, &Cluster { block: 64, kv_tokens: 800_000 }, 1);
+    }
+
+    fn coprime(one: usize, other: usize) -> bool {
+        if other == 0 { one == 1 } else { coprime(other, one % other) }
     }
 
     fn bundled(name: &str) -> Vec<Session> {

@@ -116,7 +116,8 @@ pub(super) fn memory(given: &Scenario) -> Memory {
 
 /// The profile with its sources; a `linear` one has none.
 fn full_profile(scenario: &Scenario) -> Option<latency::Profile> {
-    scenario.own_profile.clone().or_else(|| latency::find(&scenario.profile))
+    let own = scenario.own_profile.as_ref().and_then(|own| own.read().ok());
+    own.or_else(|| latency::find(&scenario.profile))
 }
 
 pub(super) fn profile(resolved: &Resolved) -> ProfileNote {

@@ -68,7 +68,7 @@ pub(super) fn log_time_ticks(low_ms: f64, high_ms: f64) -> Vec<(f64, String)> {
 
 /// A number without needless zeros.
 #[inline]
-fn plain(value: f64) -> String {
+pub(super) fn plain(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -4,7 +4,7 @@ use super::Arrivals;
 use crate::choice::{ChoiceError, did_you_mean};
 use crate::context;
 pub use crate::serve::Replay;
-use crate::serve::latency::Profile;
+use crate::serve::latency::{OwnProfile, ProfileError};
 use serde::{Deserialize, Serialize};
 
 /// A complete simulated set-up. `None` means: the default of the trace or of the profile.
@@ -54,7 +54,7 @@ pub struct Scenario {
     pub profile: String,
     /// The profile itself, where it is not one of those that come along.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub own_profile: Option<Profile>,
+    pub own_profile: Option<OwnProfile>,
     /// Most calls in a step.
     pub max_batch: u32,
     /// Most prompt tokens computed in a step.
@@ -167,6 +167,9 @@ pub enum ScenarioError {
         /// Why, and what is expected.
         why: String,
     },
+    /// The profile that a scenario brings is none.
+    #[error("`own_profile`: {0}")]
+    OwnProfile(#[from] ProfileError),
     /// A policy that exists by name only.
     #[error("policy `{name}` is not trained yet; leave it out or train it first")]
     NotTrained {

@@ -7,7 +7,7 @@ use crate::context::{self, ContextStrategy};
 use crate::predict::PREDICTORS;
 use crate::serve::cache::{self, CACHES};
 use crate::serve::evict::EVICTIONS;
-use crate::serve::latency::{self, Compiled, Profile};
+use crate::serve::latency::{self, Compiled};
 use crate::serve::route::ROUTERS;
 use crate::serve::schedule::SCHEDULERS;
 use crate::serve::{self, ClusterConfig, Parts, Replay};
@@ -205,8 +205,13 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
 /// The profile that a scenario names or brings.
 pub(crate) fn profile(scenario: &Scenario) -> Result<Compiled, ScenarioError> {
     let own = scenario.own_profile.as_ref().filter(|own| own.name == scenario.profile);
-    own.map(Profile::compile).or_else(|| latency::by_name(&scenario.profile)).ok_or_else(|| {
-        ScenarioError::Unknown { what: "profile", found: scenario.profile.clone(), known: latency::known() }
+    if let Some(own) = own {
+        return Ok(own.read()?.compile());
+    }
+    latency::by_name(&scenario.profile).ok_or_else(|| ScenarioError::Unknown {
+        what: "profile",
+        found: scenario.profile.clone(),
+        known: latency::known(),
     })
 }
 

@@ -24,11 +24,13 @@ pub enum Kind {
     Failures,
     /// Dispatch by times against dispatch by delays.
     Dispatch,
+    /// A GPU, measured with random weights.
+    Probe,
 }
 
 impl Kind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::Policies,
         Kind::Sweep,
         Kind::Race,
@@ -36,6 +38,7 @@ impl Kind {
         Kind::Shapes,
         Kind::Failures,
         Kind::Dispatch,
+        Kind::Probe,
     ];
 
     /// Name in files and on the command line.
@@ -48,6 +51,7 @@ impl Kind {
             Kind::Shapes => "shapes",
             Kind::Failures => "failures",
             Kind::Dispatch => "dispatch",
+            Kind::Probe => "probe",
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Reading reports: the schema and the kind are checked before the body is.
 
 use super::{
-    AgentShapes, Body, Dispatch, Failures, Kind, Origin, Policies, Provenance, Published, Race, Report,
-    SCHEMA, Sweep,
+    AgentShapes, Body, Dispatch, Failures, Kind, Origin, Policies, Probe, Provenance, Published, Race,
+    Report, SCHEMA, Sweep,
 };
 use serde::Deserialize;
 
@@ -107,6 +107,8 @@ pub enum AnyReport {
     Failures(Report<Failures>),
     /// Dispatch by times against dispatch by delays.
     Dispatch(Report<Dispatch>),
+    /// A GPU.
+    Probe(Report<Probe>),
 }
 
 /// Reads a report of any kind.
@@ -124,6 +126,7 @@ pub fn load_any(name: &str, text: &str) -> Result<AnyReport, ReportError> {
         Some(Kind::Shapes) => Ok(AnyReport::Shapes(body(name, text)?)),
         Some(Kind::Failures) => Ok(AnyReport::Failures(body(name, text)?)),
         Some(Kind::Dispatch) => Ok(AnyReport::Dispatch(body(name, text)?)),
+        Some(Kind::Probe) => Ok(AnyReport::Probe(body(name, text)?)),
         None => Err(ReportError::Kind {
             name: name.to_owned(),
             found: head.kind,

@@ -10,6 +10,7 @@ mod envelope;
 mod failures;
 mod load;
 mod policies;
+mod probe;
 mod published;
 mod race;
 mod shapes;
@@ -21,6 +22,9 @@ pub use envelope::{Body, Input, Kind, Origin, Provenance, Report, SCHEMA, SetRef
 pub use failures::{Failure, Failures, Figures, RouterRow};
 pub use load::{AnyReport, ReportError, load, load_any};
 pub use policies::Policies;
+pub use probe::{
+    Checked, FitOfKind, Launches, Measured, Peaks, Probe, Probed, ProbedGpu, ProbedModel, Times,
+};
 pub use published::{Published, PublishedCut};
 pub use race::{Lane, Race, RaceCall};
 pub use shapes::{AgentShapes, FitRow, NotCounted, ShapesGroup, ShapesInput, ShareRow};

@@ -2,7 +2,9 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used)]
 
+mod made_up;
 mod recorder;
+mod roofline;
 mod shapes;
 
 use atr_core::figure::{Figure, LatencyFigure, Quantity, RaceFigure, Rgb, StripsFigure, SweepFigure, Theme};

@@ -211,7 +211,7 @@ fn a_fitted_profile_replays_an_unseen_load() {
         kv_tokens: Some(60_000),
         ..scenario("rtx3090-qwen3-8b-awq")
     };
-    let mine = Scenario { profile: "mine".to_owned(), own_profile: Some(fitted), ..unseen.clone() };
+    let mine = Scenario { profile: "mine".to_owned(), own_profile: Some((&fitted).into()), ..unseen.clone() };
     let (original, replayed) = (run(&agents()[2..], &unseen), run(&agents()[2..], &mine));
     let (original, replayed) = (&compare(&[original])[0], &compare(&[replayed])[0]);
     for (pick, a, b) in [

@@ -102,7 +102,11 @@ fn wrong_parts_of_a_fit_are_named() {
 #[test]
 fn a_scenario_can_bring_its_own_profile() {
     let own = Profile { name: "mine".to_owned(), ..find("rtx3090-qwen3-4b-awq").unwrap() };
-    let mine = Scenario { profile: "mine".to_owned(), own_profile: Some(own), ..scenario("h200-qwen3-4b") };
+    let mine = Scenario {
+        profile: "mine".to_owned(),
+        own_profile: Some((&own).into()),
+        ..scenario("h200-qwen3-4b")
+    };
     let (resolved, runs) = simulate(&agents(), &mine).unwrap();
     assert_eq!(runs[0].outcome, run(&agents(), &scenario("rtx3090-qwen3-4b-awq")).outcome);
     assert_eq!((resolved.profile_origin.as_str(), resolved.scenario.kv_tokens), ("estimated", Some(144_000)));

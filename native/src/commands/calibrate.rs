@@ -69,7 +69,11 @@ fn after_help() -> String {
     )
 }
 
-fn date(text: &str) -> Result<String, String> {
+/// A day, as files say it.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn date(text: &str) -> Result<String, String> {
     let digits = |part: &str, count| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
     let parts: Vec<&str> = text.split('-').collect();
     match parts[..] {
@@ -156,12 +160,16 @@ fn from(args: &CalibrateArgs, origin: ProfileOrigin) -> anyhow::Result<FittedFro
         };
         return Err(WrongCall(why).into());
     }
+    Ok(FittedFrom { command: command(), machine: args.machine.clone(), date: args.date.clone() })
+}
+
+/// The command that this is.
+pub(crate) fn command() -> String {
     let words = std::env::args().skip(1).map(|word| {
         let plain = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_./:,=+".contains(c));
         if plain { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
     });
-    let command = std::iter::once("atr-bench".to_owned()).chain(words).collect::<Vec<_>>().join(" ");
-    Ok(FittedFrom { command, machine: args.machine.clone(), date: args.date.clone() })
+    std::iter::once("atr-bench".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// What servers were asked under a policy.

@@ -6,13 +6,17 @@ mod advise;
 mod calibrate;
 mod calls;
 mod commands;
+mod doctor;
 mod evictions;
 mod export;
 mod guide;
 mod harness;
 mod inspect;
+#[path = "../../../core/tests/figures/made_up.rs"]
+mod made_up;
 mod options;
 mod peer;
+mod probe;
 mod reports;
 mod sweep;
 mod sweep_calls;

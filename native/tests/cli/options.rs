@@ -200,7 +200,7 @@ fn everything() -> Resolved {
             host_gb_per_s: Some(0.5),
             block_tokens: Some(1),
             profile: "mine".to_owned(),
-            own_profile: latency::find("h200-qwen3-4b"),
+            own_profile: latency::find("h200-qwen3-4b").as_ref().map(Into::into),
             max_batch: 1,
             step_tokens: 1,
             max_tokens: 1,

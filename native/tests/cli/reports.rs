@@ -1,6 +1,7 @@
 //! Reports: the committed ones follow their schemas, and the command makes and checks them.
 
 use crate::harness::{Folder, fails, json, root, run};
+use crate::made_up;
 use atr_core::report::{AnyReport, Kind, load_any};
 use serde_json::Value;
 use std::fs;
@@ -26,6 +27,7 @@ fn kind(text: &str) -> Kind {
         AnyReport::Shapes(_) => Kind::Shapes,
         AnyReport::Failures(_) => Kind::Failures,
         AnyReport::Dispatch(_) => Kind::Dispatch,
+        AnyReport::Probe(_) => Kind::Probe,
     }
 }
 
@@ -43,7 +45,8 @@ fn every_committed_report_follows_its_schema() {
         assert!(errors.is_empty(), "{name}: {errors:?}");
         kinds.push(kind);
     }
-    for kind in Kind::ALL {
+    // A probe needs a GPU: its reports come when one was measured.
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Probe) {
         assert!(kinds.contains(&kind), "there is a report of kind {}", kind.name());
     }
 }
@@ -89,6 +92,7 @@ fn committed_reports_survive_reading_and_writing() {
             AnyReport::Shapes(report) => report.to_json(),
             AnyReport::Failures(report) => report.to_json(),
             AnyReport::Dispatch(report) => report.to_json(),
+            AnyReport::Probe(report) => report.to_json(),
         };
         let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         assert_same(&value(&text), &value(&again.unwrap()), &name);
@@ -112,6 +116,31 @@ fn assert_same(a: &Value, b: &Value, at: &str) {
         }
         _ => assert_eq!(a, b, "{at}"),
     }
+}
+
+/// The figures of a probe are drawn from the report that lies in the folder; none is made where none was measured.
+#[test]
+fn a_probe_that_is_there_gets_its_roofline() {
+    let folder = Folder::new("report-probe");
+    let out = folder.path("out");
+    fs::create_dir(&out).unwrap();
+    let ran = run(&["report", "probe", "--out", &out]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1), "{}", ran.stdout);
+    let text = made_up::probe().to_json().unwrap();
+    let validator = jsonschema::validator_for(&schema(Kind::Probe)).unwrap();
+    assert!(validator.is_valid(&serde_json::from_str(&text).unwrap()));
+    fs::write(format!("{out}/probe-made-up.json"), text).unwrap();
+    let answer = json(&["report", "probe", "--out", &out, "--json"]);
+    assert_eq!(
+        answer["files"],
+        serde_json::json!(["figures/roofline-made-up.svg", "figures/roofline-made-up-narrow.svg"])
+    );
+    let drawn = fs::read_to_string(format!("{out}/figures/roofline-made-up.svg")).unwrap();
+    assert!(
+        drawn.contains("Made Up (probe, random weights)") && drawn.contains("<title>Tiny in bf16"),
+        "{drawn}"
+    );
+    assert_eq!(run(&["report", "probe", "--out", &out, "--check"]).code, Some(0));
 }
 
 #[test]

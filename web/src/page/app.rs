@@ -8,7 +8,7 @@
 //!   `[data-testid="table-view"]`, `[data-testid="download-csv"]`, `download-svg`, `copy-link`.
 //! - Race: `race-play`, `race-back`, `race-step`, `race-scrub`, `race-speed`, `race-status`; `select-lane`.
 //! - Results: `slider-concurrency`, `slider-kv`, `slider-replicas`, `select-router`,
-//!   `select-profile`, `select-quantity`, `results-reset`, `policies`, `published`, `results-status` (says `computed now`, the calls and the time taken).
+//!   `select-profile`, `select-quantity`, `results-reset`, `policies`, `published`, `roofline`, `results-status` (says `computed now`, the calls and the time taken).
 //! - Explorer: `select-set`, `session-filter`, `session-table`, `session-more`, `session-summary` (live region),
 //!   `turn-back`, `turn-next`, `turn-slider`. Appendix: `appendix-data`, `appendix-reports`.
 //! - Agent Shapes: `shapes-chips`, `shapes-summary`, `shapes-words`, `select-growth`, `shapes-fit` (where there are synthetic sessions).

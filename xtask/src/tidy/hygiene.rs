@@ -1,5 +1,4 @@
-//! What must not stand in any file: paths of one machine, private package sources, things left half done,
-//! unsafe code.
+//! What must not stand in any file: paths of one machine, private package sources, things left half done.
 
 use super::tree::{Finding, TrackedFile, Tree};
 use serde_json::Value;
@@ -107,25 +106,6 @@ pub(super) fn unfinished(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-pub(super) fn unsafe_code(tree: &Tree) -> Vec<Finding> {
-    const WORDS: [&str; 5] = [
-        concat!("uns", "afe {"),
-        concat!("uns", "afe fn"),
-        concat!("uns", "afe impl"),
-        concat!("uns", "afe extern"),
-        concat!("allow(uns", "afe_code)"),
-    ];
-    let mut findings = Vec::new();
-    for file in tree.files.iter().filter(|file| file.is_rust()) {
-        for (line, text) in file.lines() {
-            for word in WORDS.iter().filter(|word| text.contains(**word)) {
-                findings.push(file.finding(Some(line), format!("`{word}`")));
-            }
-        }
-    }
-    findings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,12 +167,5 @@ mod tests {
             );
         }
         assert_eq!(unfinished(&Tree::of(&[("a.rs", "let todos = 1;"), ("a.bin", UNFINISHED[0])])), []);
-    }
-
-    #[test]
-    fn unsafe_code_is_found() {
-        let tree = Tree::of(&[("a.rs", concat!("x\nuns", "afe { y }\n#![allow(uns", "afe_code)]"))]);
-        assert_eq!(unsafe_code(&tree).len(), 2);
-        assert_eq!(unsafe_code(&Tree::of(&[("a.rs", "#![deny(unsafe_code)]\n// an unsafe thing")])), []);
     }
 }

@@ -9,11 +9,13 @@ mod file;
 pub mod fit;
 mod linear;
 mod listed;
+mod own;
 mod profile;
 
 pub use coefficients::{Coefficients, PS_PER_US, Ps, StepWork, Term, UsPer, pairs};
 pub use file::ProfileError;
 pub use listed::{LISTED, Listed, listed};
+pub use own::OwnProfile;
 pub use profile::{
     Compiled, Costs, Fitted, FittedFrom, Gpu, Model, OfPeak, Profile, ProfileOrigin, SCHEMA, Shares,
 };

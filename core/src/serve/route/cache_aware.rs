@@ -8,8 +8,7 @@ use super::{Ask, Choice, Cluster, Param, Preset, Router, Scores, Sees, View};
 use crate::serve::latency::{PS_PER_US, Ps};
 use crate::serve::prefix::{NodeId, PrefixTree, ROOT};
 use crate::synth::Chance;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::VecDeque;
 
 pub(super) const PARAMS: &[Param] = &[
     Param {
@@ -75,7 +74,11 @@ pub(super) struct CacheAware {
     rel: f64,
     /// By node and replica: the last call whose prompt ended there, or below it where that was trimmed.
     last: Vec<u32>,
+    /// By node and replica: how many nodes below it were seen, too.
+    kids: Vec<u32>,
     replicas: usize,
+    /// By replica: nodes where prompts ended, and when, in the order in which they go if they did not get anything since.
+    ends: Vec<VecDeque<(u32, NodeId)>>,
     /// Blocks by replica.
     sizes: Vec<u64>,
     most: u64,
@@ -96,7 +99,9 @@ impl CacheAware {
             abs: choice.whole("abs"),
             rel: choice.get("rel"),
             last: vec![0; cluster.tree.len() * cluster.replicas as usize],
+            kids: vec![0; cluster.tree.len() * cluster.replicas as usize],
             replicas: cluster.replicas as usize,
+            ends: vec![VecDeque::new(); cluster.replicas as usize],
             sizes: vec![0; cluster.replicas as usize],
             most: (choice.whole("max_tokens") / u64::from(cluster.tree.block_tokens())).max(1),
             sent: 0,
@@ -115,10 +120,16 @@ impl CacheAware {
         tree.deepest(node, |at| self.row(at).iter().any(|&word| word != 0))
     }
 
+    fn place(&self, node: NodeId, replica: u32) -> usize {
+        node as usize * self.replicas + replica as usize
+    }
+
     fn insert(&mut self, tree: &PrefixTree, node: NodeId, replica: u32) {
         let (word, bit) = (replica as usize / 64, 1u64 << (replica % 64));
         self.sent += 1;
-        self.last[node as usize * self.replicas + replica as usize] = self.sent;
+        let place = self.place(node, replica);
+        self.last[place] = self.sent;
+        self.ends[replica as usize].push_back((self.sent, node));
         for node in tree.way(node) {
             let slot = &mut self.seen[node as usize * self.words + word];
             if *slot & bit != 0 {
@@ -126,6 +137,8 @@ impl CacheAware {
             }
             *slot |= bit;
             self.sizes[replica as usize] += u64::from(tree.end_block(node) - tree.start_block(node));
+            let above = self.place(tree.parent(node), replica);
+            self.kids[above] += 1;
         }
     }
 
@@ -142,28 +155,25 @@ impl CacheAware {
         }
     }
 
-    /// Takes the least recently sent prefixes out, node by node from their ends.
+    /// Takes the least recently sent prefixes out, node by node from their ends. What stands above a node that goes was sent
+    /// no earlier than it, and where nothing else kept it, it is the next to go.
     fn trim(&mut self, tree: &PrefixTree, replica: u32) {
         let (word, bit) = (replica as usize / 64, 1u64 << (replica % 64));
-        let place = |node: NodeId| node as usize * self.replicas + replica as usize;
-        let mut kids = vec![0u32; tree.len()];
-        let held: Vec<NodeId> = (1..tree.len() as NodeId).filter(|&node| self.holds(node, replica)).collect();
-        for &node in &held {
-            kids[tree.parent(node) as usize] += 1;
-        }
-        let ends = held.iter().filter(|&&node| kids[node as usize] == 0);
-        let mut leaves: BinaryHeap<_> = ends.map(|&node| Reverse((self.last[place(node)], node))).collect();
         while self.sizes[replica as usize] > self.most {
-            let Some(Reverse((last, node))) = leaves.pop() else { return };
+            let Some((last, node)) = self.ends[replica as usize].pop_front() else { return };
+            let place = self.place(node, replica);
+            if self.last[place] != last || self.kids[place] > 0 || !self.holds(node, replica) {
+                continue;
+            }
             self.seen[node as usize * self.words + word] &= !bit;
             self.sizes[replica as usize] -= u64::from(tree.end_block(node) - tree.start_block(node));
             let parent = tree.parent(node);
-            kids[parent as usize] -= 1;
-            let above = parent as usize * self.replicas + replica as usize;
-            self.last[above] = self.last[above].max(last);
-            if parent != ROOT && kids[parent as usize] == 0 {
-                leaves.push(Reverse((self.last[above], parent)));
+            let above = self.place(parent, replica);
+            self.kids[above] -= 1;
+            if self.kids[above] == 0 && parent != ROOT && self.last[above] < last {
+                self.ends[replica as usize].push_front((last, parent));
             }
+            self.last[above] = self.last[above].max(last);
         }
     }
 
@@ -184,16 +194,16 @@ impl Router for CacheAware {
         let known = matched as f64 > self.threshold * f64::from(ask.prompt_tokens);
         let by_prefix = known && !unbalanced;
         let mut chance = self.chance;
-        let some = view.replicas().filter(|&replica| !by_prefix || self.holds(node, replica));
+        let passed_over = |replica: u32| by_prefix && !self.holds(node, replica);
         if scores.kept() {
-            for replica in some.clone() {
+            for replica in view.replicas().filter(|&replica| !passed_over(replica)) {
                 scores.set(replica, -(view.load(replica).calls as f64));
             }
         }
-        let calls = |replica: u32| loads[replica as usize].calls;
-        let picked = random_least(some, &mut chance, |one, other| calls(one).cmp(&calls(other)));
+        let key = |replica: u32| (passed_over(replica), loads[replica as usize].calls);
+        let picked = random_least(loads.len() as u32, &mut chance, &|one, other| key(one).cmp(&key(other)));
         self.chance = chance;
-        picked.unwrap_or(0)
+        picked
     }
 
     fn sent(&mut self, ask: &Ask, view: &View<'_>, replica: u32) {
@@ -207,8 +217,11 @@ impl Router for CacheAware {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ROUTERS;
     use super::super::fixture::Stage;
-    use crate::serve::latency::PS_PER_US;
+    use super::super::pick::below;
+    use super::*;
+    use crate::choice::choose;
 
     const SECOND: u64 = 1_000_000 * PS_PER_US;
 
@@ -279,6 +292,57 @@ mod tests {
         assert_eq!(stage.decide(&mut *router.clone(), 0).0, 0);
         for call in [1, 2] {
             assert_eq!(stage.decide(&mut *router.clone(), call).0, 2, "4 of 8 blocks are not more than half");
+        }
+    }
+
+    /// What is left after a trim is what taking the leaf that any prompt went through longest ago, again and again, leaves.
+    #[test]
+    fn a_trim_takes_what_was_used_longest_ago() {
+        let mut chance = Chance::new(11);
+        let mut draw = |count: usize| below(&mut chance, count) as u64;
+        for _ in 0..60 {
+            let prompts: Vec<Vec<(u64, u32)>> = (0..30)
+                .map(|_| {
+                    let depth = 1 + draw(4);
+                    let mut id = 0;
+                    (0..depth)
+                        .map(|_| {
+                            id = id * 3 + 1 + draw(3);
+                            (id, 16 + 16 * (id % 3) as u32)
+                        })
+                        .collect()
+                })
+                .collect();
+            let borrowed: Vec<&[(u64, u32)]> = prompts.iter().map(Vec::as_slice).collect();
+            let stage = Stage::new(2, &borrowed);
+            let choice = choose(ROUTERS, "cache-aware:max_tokens=320").unwrap();
+            let cluster =
+                Cluster { replicas: 2, work: stage.work, tree: stage.tree, capacity_blocks: 1_000, seed: 1 };
+            let (mut router, tree) = (CacheAware::new(&choice, &cluster), stage.tree);
+            let mut used = vec![[0u32; 2]; tree.len()];
+            for order in 1..200 {
+                let (call, replica) = (draw(30) as u32, draw(2) as usize);
+                router.insert(tree, tree.prompt(call), replica as u32);
+                tree.way(tree.prompt(call)).for_each(|node| used[node as usize][replica] = order);
+                if draw(8) > 0 {
+                    continue;
+                }
+                router.trim(tree, replica as u32);
+                let nodes = 1..tree.len() as NodeId;
+                let blocks = |node| tree.end_block(node) - tree.start_block(node);
+                let held = |used: &[[u32; 2]], node: NodeId| used[node as usize][replica] > 0;
+                while nodes.clone().filter(|&node| held(&used, node)).map(blocks).sum::<u32>() > 20 {
+                    let leaf = |node: &NodeId| {
+                        !nodes.clone().any(|kid| held(&used, kid) && tree.parent(kid) == *node)
+                    };
+                    let leaves = nodes.clone().filter(|&node| held(&used, node)).filter(leaf);
+                    let oldest = leaves.min_by_key(|&node| used[node as usize][replica]).unwrap();
+                    used[oldest as usize][replica] = 0;
+                }
+                for node in nodes {
+                    assert_eq!(router.holds(node, replica as u32), held(&used, node), "{node}");
+                }
+            }
         }
     }
 }

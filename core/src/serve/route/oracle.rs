@@ -27,8 +27,7 @@ pub(in crate::serve) fn earliest(call: u32, first_tokens: &[Option<Ps>], loads: 
     let key =
         |replica: u32| (first_tokens[replica as usize].unwrap_or(Ps::MAX), loads[replica as usize].tokens);
     let mut chance = Chance::part(seed, &[7, u64::from(call)]);
-    let order = |one, other| key(one).cmp(&key(other));
-    random_least(0..first_tokens.len() as u32, &mut chance, order).unwrap_or(0)
+    random_least(first_tokens.len() as u32, &mut chance, &|one, other| key(one).cmp(&key(other)))
 }
 
 impl Router for Oracle {

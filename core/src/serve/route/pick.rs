@@ -21,33 +21,29 @@ pub(super) fn first_highest(values: &[f64]) -> u32 {
     best as u32
 }
 
-/// Of some replicas the least by `order`; one of equal ones at random. Draws only where there are several.
-pub(super) fn random_least(
-    some: impl Iterator<Item = u32> + Clone,
-    chance: &mut Chance,
-    order: impl Fn(u32, u32) -> Ordering,
-) -> Option<u32> {
-    let least = some.clone().min_by(|&one, &other| order(one, other))?;
-    let equal = || some.clone().filter(|&one| order(one, least).is_eq());
+/// Of so many replicas the least by `order`; one of equal ones at random. Draws only where there are several.
+pub(super) fn random_least(replicas: u32, chance: &mut Chance, order: &dyn Fn(u32, u32) -> Ordering) -> u32 {
+    let least = (0..replicas).min_by(|&one, &other| order(one, other)).unwrap_or(0);
+    let equal = || (0..replicas).filter(|&one| order(one, least).is_eq());
     let count = equal().count();
     let drawn = if count > 1 { below(chance, count) } else { 0 };
-    equal().nth(drawn)
+    equal().nth(drawn).unwrap_or(0)
 }
 
 /// The replica with the highest score; one of equal ones at random. Replicas that are not considered score
 /// minus infinity.
 pub(super) fn random_highest(values: &[f64], chance: &mut Chance) -> u32 {
-    let order = |one: u32, other: u32| values[other as usize].total_cmp(&values[one as usize]);
-    random_least(0..values.len() as u32, chance, order).unwrap_or(0)
+    let value = |replica: u32| values[replica as usize];
+    random_least(values.len() as u32, chance, &|one, other| value(other).total_cmp(&value(one)))
 }
 
 /// The replica with the highest score; of equal ones that with the fewest prompt tokens, and of these one at random.
 pub(super) fn lightest_highest(values: &[f64], loads: &[Load], chance: &mut Chance) -> u32 {
-    let order = |one: u32, other: u32| {
-        let (one, other) = (one as usize, other as usize);
-        values[other].total_cmp(&values[one]).then(loads[one].tokens.cmp(&loads[other].tokens))
-    };
-    random_least(0..values.len() as u32, chance, order).unwrap_or(0)
+    let (value, tokens) =
+        (|replica: u32| values[replica as usize], |replica: u32| loads[replica as usize].tokens);
+    random_least(values.len() as u32, chance, &|one, other| {
+        value(other).total_cmp(&value(one)).then(tokens(one).cmp(&tokens(other)))
+    })
 }
 
 #[cfg(test)]
@@ -93,16 +89,16 @@ mod tests {
     }
 
     #[test]
-    fn of_some_the_least_is_found_and_equal_ones_take_turns() {
+    fn the_least_is_found_and_equal_ones_take_turns() {
         let calls = [2, 5, 2, 1];
         let order = |one: u32, other: u32| calls[one as usize].cmp(&calls[other as usize]);
-        let found = counts(|chance| random_least(0..3, chance, order).unwrap());
+        let found = counts(|chance| random_least(3, chance, &order));
         assert_eq!((found[1], found[3]), (0, 0), "more calls, and not asked");
         assert!((1_300..1_700).contains(&found[0]), "{found:?}");
         // One that is the least alone draws nothing.
         let mut chance = Chance::new(1);
-        assert_eq!(random_least(0..4, &mut chance, order), Some(3));
+        assert_eq!(random_least(4, &mut chance, &order), 3);
         assert_eq!(chance.bits(), Chance::new(1).bits());
-        assert_eq!(random_least(0..0, &mut chance, order), None);
+        assert_eq!(random_least(0, &mut chance, &order), 0);
     }
 }

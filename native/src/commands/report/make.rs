@@ -1,6 +1,6 @@
 //! Making reports: one function a kind. Nothing here knows the date or the machine.
 
-use super::{Made, dispatch, failures, plan, shapes, svg};
+use super::{Made, dispatch, failures, plan, probe, shapes, svg};
 use crate::input::{self, ReadOptions};
 use crate::words::count;
 use anyhow::Context;
@@ -20,7 +20,7 @@ pub(super) const WIDE: u32 = 880;
 pub(super) const NARROW: u32 = 340;
 
 /// Makes the reports of a kind with their figures.
-pub(super) fn reports(kind: Kind, data: &Path, made: &mut Vec<Made>) -> anyhow::Result<()> {
+pub(super) fn reports(kind: Kind, data: &Path, out: &Path, made: &mut Vec<Made>) -> anyhow::Result<()> {
     match kind {
         Kind::Policies => plan::SETS.iter().try_for_each(|set| policies(set, data, made)),
         Kind::Sweep => sweep(data, made),
@@ -29,6 +29,7 @@ pub(super) fn reports(kind: Kind, data: &Path, made: &mut Vec<Made>) -> anyhow::
         Kind::Shapes => shapes::report(data, made),
         Kind::Failures => failures::report(made),
         Kind::Dispatch => dispatch::report(data, made),
+        Kind::Probe => probe::figures(out, made),
     }
 }
 

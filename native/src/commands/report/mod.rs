@@ -5,6 +5,7 @@ mod dispatch;
 mod failures;
 mod make;
 mod plan;
+mod probe;
 mod shapes;
 mod svg;
 
@@ -22,7 +23,8 @@ use std::time::Instant;
 /// Arguments of `report`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ReportArgs {
-    /// Kinds of reports to make: policies, sweep, race, published, shapes, dispatch.
+    /// Kinds of reports to make: policies, sweep, race, published, shapes, failures, dispatch; probe draws the figures
+    /// of the probes that lie in the folder.
     #[arg(value_name = "KIND", value_parser = kind)]
     kinds: Vec<Kind>,
     /// Make all of them.
@@ -78,7 +80,7 @@ pub(crate) fn run(args: &ReportArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut made = Vec::new();
     for kind in kinds {
         output::progress(format_args!("making {}", kind.name()));
-        make::reports(kind, &args.data, &mut made)?;
+        make::reports(kind, &args.data, &args.out, &mut made)?;
     }
     let stale = if args.check { stale(&args.out, &made)? } else { Vec::new() };
     if !args.check {

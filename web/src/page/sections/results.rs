@@ -15,6 +15,7 @@ use atr_core::figure::Quantity;
 use atr_core::policy::Scenario;
 use atr_core::report::{Origin, Policies, Report, Sweep};
 use atr_web::state::ViewState;
+use atr_web::tables;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::rc::Rc;
@@ -39,6 +40,7 @@ pub(crate) fn Results() -> impl IntoView {
     let base = Memo::new(move |_| base(published));
     compute(context, set, base, live);
     let quantity = RwSignal::new(Quantity::TtftP95);
+    let roofline = context.reports.with_value(|all| tables::roofline(all));
     view! {
         <section class="part" id="results" aria-labelledby="results-title">
             <h2 id="results-title">"What each policy costs"</h2>
@@ -54,6 +56,7 @@ pub(crate) fn Results() -> impl IntoView {
             <LatencyRace live published />
             <SweepView live published quantity />
             <PublishedFigures />
+            <figure class="figure" data-testid="roofline" inner_html=roofline></figure>
         </section>
     }
 }

@@ -118,7 +118,7 @@ pub(super) fn check(points: &[Point], options: &FitOptions) -> Result<(), FitErr
 
 impl Errors {
     /// Those of some points.
-    pub(super) fn of<'p>(points: impl Iterator<Item = &'p Point>, us_per: &UsPer) -> Self {
+    pub(crate) fn of<'p>(points: impl Iterator<Item = &'p Point>, us_per: &UsPer) -> Self {
         let error = |point: &Point| (point.predicted_us(us_per) - point.us).abs() / point.us;
         let mut all: Vec<f64> = points.map(error).collect();
         all.sort_by(f64::total_cmp);

@@ -1,0 +1,151 @@
+//! `doctor`: what is on this machine, and what each command would need. Starts nothing: files are looked for, libraries are
+//! loaded, the driver is asked which GPUs it knows.
+
+mod needs;
+mod servers;
+
+use crate::gpu::device::About;
+use crate::gpu::{self, libraries};
+use crate::output;
+use atr_core::figure::units;
+use needs::Ready;
+use serde::Serialize;
+use servers::Server;
+use std::fs;
+use std::process::ExitCode;
+
+/// Arguments of `doctor`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct DoctorArgs {}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Answer {
+    machine: Machine,
+    gpus: Vec<About>,
+    /// Why the driver did not list GPUs, where it is there and did not.
+    driver_error: Option<String>,
+    libraries: Vec<libraries::Looked>,
+    /// Folders that the loader is told to look into before its own.
+    library_path: Option<String>,
+    servers: Vec<Server>,
+    commands: Vec<Ready>,
+}
+
+/// The computer around the GPU.
+#[derive(Serialize)]
+struct Machine {
+    os: &'static str,
+    arch: &'static str,
+    /// Threads that run at once.
+    cores: Option<usize>,
+    memory_bytes: Option<u64>,
+    available_bytes: Option<u64>,
+}
+
+/// Looks and says what is there.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(crate) fn run(_: &DoctorArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let libraries: Vec<_> = libraries::Library::ALL.into_iter().map(libraries::Library::look).collect();
+    let (gpus, driver_error) = match gpu::list() {
+        Ok(gpus) => (gpus, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    let servers = servers::look();
+    let commands = needs::of_commands(&gpus, &libraries);
+    let library_path = std::env::var("LD_LIBRARY_PATH").ok().filter(|path| !path.is_empty());
+    let answer =
+        Answer { machine: machine(), gpus, driver_error, libraries, library_path, servers, commands };
+    if json {
+        output::emit_json(&answer)?;
+    } else {
+        output::emit(&readable(&answer))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What of CUDA is not here.
+pub(crate) fn missing() -> Vec<String> {
+    let libraries: Vec<_> = libraries::Library::ALL.into_iter().map(libraries::Library::look).collect();
+    needs::missing(&gpu::list().unwrap_or_default(), &libraries)
+}
+
+fn machine() -> Machine {
+    let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let bytes = |key: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(key))?;
+        let kib: u64 = line.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse().ok()?;
+        Some(kib * 1_024)
+    };
+    Machine {
+        os: std::env::consts::OS,
+        arch: std::env::consts::ARCH,
+        cores: std::thread::available_parallelism().ok().map(usize::from),
+        memory_bytes: bytes("MemTotal"),
+        available_bytes: bytes("MemAvailable"),
+    }
+}
+
+fn gb(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
+fn readable(answer: &Answer) -> String {
+    let Machine { os, arch, cores, memory_bytes, available_bytes } = &answer.machine;
+    let cores = cores.map_or("unknown".to_owned(), |cores| units::grouped(cores as u64));
+    let known = |bytes: &Option<u64>| bytes.map_or("unknown".to_owned(), gb);
+    let mut text = format!(
+        "machine: {os} on {arch}, threads {cores}, memory {}, of it available {}\n",
+        known(memory_bytes),
+        known(available_bytes)
+    );
+    for gpu in &answer.gpus {
+        let compute_capability = gpu.compute_capability();
+        let About { name, memory_bytes, multiprocessors, driver_cuda, .. } = gpu;
+        text.push_str(&format!(
+            "GPU: {name}, {}, compute capability {compute_capability}, {multiprocessors} multiprocessors, driver for \
+             CUDA {driver_cuda}\n",
+            gb(*memory_bytes)
+        ));
+    }
+    match &answer.driver_error {
+        Some(error) => text.push_str(&format!("GPU: the driver does not answer: {error}\n")),
+        None if answer.gpus.is_empty() => text.push_str("GPU: none found\n"),
+        None => {}
+    }
+    text.push_str("\nlibraries\n");
+    for library in &answer.libraries {
+        let (name, purpose) = (library.name, library.purpose);
+        match (&library.path, library.found) {
+            (Some(path), _) => text.push_str(&format!("  {name}: {path} ({purpose})\n")),
+            (None, true) => text.push_str(&format!("  {name}: found ({purpose})\n")),
+            (None, false) => text.push_str(&format!(
+                "  {name}: not found ({purpose}); comes with {}; looked for {}\n",
+                library.from,
+                library.tried.join(", ")
+            )),
+        }
+    }
+    let path = answer.library_path.as_deref().unwrap_or("not set");
+    text.push_str(&format!("  looked where the system's loader looks; LD_LIBRARY_PATH: {path}\n"));
+    text.push_str("\nservers, looked for and not started\n");
+    for server in &answer.servers {
+        let Server { name, path, looked } = server;
+        match path {
+            Some(path) => text.push_str(&format!("  {name}: {path}\n")),
+            None => text.push_str(&format!("  {name}: not found; looked for {looked}\n")),
+        }
+    }
+    text.push_str("\ncommands\n");
+    for Ready { name, needs, missing } in &answer.commands {
+        let state = if missing.is_empty() {
+            "ready".to_owned()
+        } else {
+            format!("not here: missing {}", missing.join(", "))
+        };
+        text.push_str(&format!("  {name}: {state}; needs {needs}\n"));
+    }
+    text
+}

@@ -1,0 +1,69 @@
+//! What each command needs beyond its own arguments.
+
+use crate::args::Cli;
+use crate::gpu::device::About;
+use crate::gpu::libraries::Looked;
+use clap::CommandFactory;
+use serde::Serialize;
+
+/// Whether a command could do its work here.
+#[derive(Serialize)]
+pub(super) struct Ready {
+    /// Its name.
+    pub(super) name: String,
+    /// What it needs, in words.
+    pub(super) needs: &'static str,
+    /// What of that is not here.
+    pub(super) missing: Vec<String>,
+}
+
+/// What the commands need that need more than nothing.
+const NEEDS: &[(&str, &str)] = &[
+    ("import", "trace files"),
+    ("inspect", "trace files"),
+    ("simulate", "trace files"),
+    ("advise", "trace files"),
+    ("sweep", "trace files and a grid"),
+    ("calibrate", "trace files and what happened to their calls"),
+    ("data", "the folder with the public sources"),
+    ("report", "the repository's data folder"),
+];
+
+/// All commands, in the order of the help text.
+pub(super) fn of_commands(gpus: &[About], libraries: &[Looked]) -> Vec<Ready> {
+    let one = |name: &str| {
+        let needs = NEEDS.iter().find(|(known, _)| *known == name).map_or("nothing else", |(_, needs)| needs);
+        let missing = if name == "probe" { missing(gpus, libraries) } else { Vec::new() };
+        let needs = if name == "probe" { "an NVIDIA GPU, its driver and the libraries above" } else { needs };
+        Ready { name: name.to_owned(), needs, missing }
+    };
+    Cli::command().get_subcommands().map(|command| one(command.get_name())).collect()
+}
+
+/// What of CUDA is not here.
+pub(crate) fn missing(gpus: &[About], libraries: &[Looked]) -> Vec<String> {
+    let gpu = gpus.is_empty().then(|| "an NVIDIA GPU".to_owned());
+    let absent = libraries.iter().filter(|library| !library.found).map(|library| library.name.to_owned());
+    gpu.into_iter().chain(absent).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn needs_are_those_of_commands_that_exist() {
+        let commands = of_commands(&[], &[]);
+        for (name, _) in NEEDS {
+            assert!(commands.iter().any(|command| command.name == *name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let looked =
+            |name, found| Looked { name, purpose: "", found, path: None, tried: Vec::new(), from: "" };
+        let libraries = [looked("liba", true), looked("libb", false)];
+        assert_eq!(missing(&[], &libraries), ["an NVIDIA GPU", "libb"]);
+    }
+}

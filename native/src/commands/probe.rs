@@ -1,0 +1,226 @@
+//! `probe`: measures on an NVIDIA GPU what a latency profile needs.
+
+use crate::args::WrongCall;
+use crate::commands::doctor::missing;
+use crate::gpu::cuda::Cuda;
+use crate::gpu::device::{About, Device};
+use crate::gpu::source::{Build, Half};
+use crate::output;
+use crate::probe::measure::{Bench, Plan};
+use crate::probe::report::{Found, readable, report};
+use crate::probe::shape::Shape;
+use crate::probe::step::{Model, Weights};
+use crate::probe::{check, fit};
+use crate::profile;
+use anyhow::Context;
+use atr_core::report::{Probe, Report, join_numbers};
+use atr_core::serve::latency::{FittedFrom, Gpu, Profile};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Longest line that numbers are joined to.
+const WIDTH: usize = 110;
+
+/// Arguments of `probe`.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Weights are random: times are real, nothing is said of any text. Needs an NVIDIA GPU, its driver, \
+                        NVRTC and cuBLASLt; `atr-bench doctor` says which of them are here."
+)]
+pub(crate) struct ProbeArgs {
+    /// The model: `qwen3-4b`, `qwen3-8b`, or a `config.json`.
+    #[arg(long, value_name = "NAME|FILE", default_value = "qwen3-4b")]
+    model: String,
+    /// Numbers of the weights: `bf16`, `fp16`, or `w4` (four bits, activations in bf16).
+    #[arg(long, value_name = "NAME", default_value = "bf16", value_parser = ["bf16", "fp16", "w4"])]
+    dtype: String,
+    /// Where to write the report.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Where to write the fitted profile.
+    #[arg(long, value_name = "FILE")]
+    profile_out: Option<PathBuf>,
+    /// Name of the fitted profile; default: the GPU's, the model's and the numbers' with `-probed` behind them.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Measure few points, each a few times.
+    #[arg(long)]
+    quick: bool,
+    /// Which GPU.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    gpu: u16,
+    /// The day, as profiles and reports say it; default: today by the system's clock.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = super::calibrate::date)]
+    date: Option<String>,
+}
+
+/// Measures, fits and says what came out.
+///
+/// # Errors
+/// When the call is wrong, there is no GPU or no CUDA, a kernel computes something else than it should, or a file cannot be
+/// written.
+pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
+    if let Some(name) = &args.name {
+        profile::check_name(name)?;
+    }
+    let shape = shape(&args.model)?;
+    let (half, weights) = match args.dtype.as_str() {
+        "fp16" => (Half::Fp16, Weights::Half),
+        "w4" => (Half::Bf16, Weights::Four),
+        _ => (Half::Bf16, Weights::Half),
+    };
+    let (dim, group) = (u32::try_from(shape.dim)?, u32::try_from(shape.heads / shape.kv_heads)?);
+    let build = Build { half, dim, group };
+    build.check().map_err(|error| WrongCall(format!("{}: {error}", shape.name)))?;
+    let missing = missing();
+    anyhow::ensure!(
+        missing.is_empty(),
+        "a probe needs what is not here: {}; `atr-bench doctor` says where it was looked for",
+        missing.join(", ")
+    );
+    let before = seen(args.gpu);
+    let mut cuda = Cuda::open(i32::from(args.gpu), build)?;
+    if args.profile_out.is_some() {
+        // Told before minutes are spent.
+        stated(cuda.about())?;
+    }
+    let checks = check::kernels(&mut cuda, build)?;
+    let plan = Plan::new(args.quick, shape.context);
+    let model = Model::new(&mut cuda, &shape, weights, &plan.limits())?;
+    output::progress(format_args!("{}: pages for {} tokens", shape.name, model.kv_tokens()));
+    let results = Bench { device: &mut cuda, model: &model, build, plan: &plan }.run()?;
+    let about = cuda.about().clone();
+    let date = args.date.clone().unwrap_or_else(today);
+    let seen = [before, seen(args.gpu)];
+    let dtype = args.dtype.clone();
+    let found = Found { about: about.clone(), seen, shape: shape.clone(), weights, dtype, checks, results };
+    let report = report(found, super::calibrate::command(), date);
+    finish(args, json, &report, &shape, weights, &about)
+}
+
+/// Writes what was asked for.
+fn finish(
+    args: &ProbeArgs,
+    json: bool,
+    report: &Report<Probe>,
+    shape: &Shape,
+    weights: Weights,
+    about: &About,
+) -> anyhow::Result<ExitCode> {
+    if let Some(out) = &args.out {
+        output::write_file(out, &report.to_json()?)?;
+    }
+    if json {
+        output::emit_json(report)?;
+    } else {
+        output::emit(&readable(report))?;
+    }
+    anyhow::ensure!(
+        report.body.is_good(),
+        "a kernel computes something else than it should: its times mean nothing"
+    );
+    let Some(out) = &args.profile_out else { return Ok(ExitCode::SUCCESS) };
+    let made = made(args, report, shape, weights, about)?;
+    let text = join_numbers(&serde_json::to_string_pretty(&made)?, WIDTH);
+    Profile::from_json(&text).context("the fitted profile")?;
+    output::write_file(out, &text)?;
+    output::note(format_args!("wrote {} (probed) to {}", made.name, out.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn made(
+    args: &ProbeArgs,
+    report: &Report<Probe>,
+    shape: &Shape,
+    weights: Weights,
+    about: &About,
+) -> anyhow::Result<Profile> {
+    let Probe { fit, no_fit, dtype, gpu: seen, .. } = &report.body;
+    let fit = fit
+        .clone()
+        .with_context(|| format!("no fit, so no profile: {}", no_fit.as_deref().unwrap_or("no points")))?;
+    let gpu = stated(about)?;
+    let clocks = |said: &Option<String>| said.clone().unwrap_or_else(|| "clocks not known".to_owned());
+    let machine = report.provenance.machine.as_ref().map(|machine| {
+        format!("{machine}; before: {}; after: {}", clocks(&seen.before), clocks(&seen.after))
+    });
+    let from = FittedFrom {
+        command: report.provenance.command.clone(),
+        machine,
+        date: report.provenance.created.clone(),
+    };
+    let name = args.name.clone().unwrap_or_else(|| {
+        let plain = |text: &str| text.to_ascii_lowercase().replace([' ', '/'], "-");
+        format!("{}-{}-{dtype}-probed", plain(&gpu.name), plain(&shape.name))
+    });
+    profile::check_name(&name)?;
+    Ok(fit::profile(&name, gpu, shape, (weights, dtype), about, fit, from))
+}
+
+/// The peaks that a profile of this GPU rests on.
+fn stated(about: &About) -> anyhow::Result<Gpu> {
+    fit::stated(&about.name).with_context(|| {
+        format!(
+            "no profile that comes along states the peaks of `{}`, so shares of them cannot be said: leave \
+             `--profile-out` out",
+            about.name
+        )
+    })
+}
+
+fn shape(model: &str) -> anyhow::Result<Shape> {
+    if let Some(shape) = Shape::by_name(model) {
+        return Ok(shape);
+    }
+    let path = Path::new(model);
+    if !path.exists() {
+        let why = format!("`--model` is `{model}`, expected `qwen3-4b`, `qwen3-8b` or a `config.json`");
+        return Err(WrongCall(why).into());
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("{model}: cannot be read"))?;
+    // A model's folder is called as the model.
+    let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let name = folder.filter(|name| !name.is_empty()).unwrap_or_else(|| "model".to_owned());
+    Shape::from_config(&name, &text).with_context(|| model.to_owned())
+}
+
+/// What `nvidia-smi` says of the GPU now, where it is there.
+fn seen(gpu: u16) -> Option<String> {
+    let fields = "driver_version,clocks.sm,clocks.max.sm,clocks.mem,power.draw,temperature.gpu";
+    let query = [format!("--query-gpu={fields}"), "--format=csv,noheader".to_owned(), format!("--id={gpu}")];
+    let said = Command::new("nvidia-smi").args(query).output().ok()?;
+    let text = String::from_utf8(said.stdout).ok()?;
+    let values = text.trim().split(", ");
+    let pairs: Vec<String> =
+        fields.split(',').zip(values).map(|(field, value)| format!("{field} {value}")).collect();
+    said.status.success().then(|| pairs.join(", "))
+}
+
+/// Today in UTC, by days since 1970 (the civil calendar's rule of four hundred years).
+fn today() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    civil(since.as_secs() / 86_400)
+}
+
+fn civil(days: u64) -> String {
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_dates() {
+        assert_eq!([civil(0), civil(11_016), civil(19_782)], ["1970-01-01", "2000-02-29", "2024-02-29"]);
+        assert_eq!(civil(20_454), "2026-01-01");
+    }
+}

@@ -1,0 +1,175 @@
+//! A GPU through CUDA's driver: one context, one stream, kernels compiled for it when it is opened.
+#![allow(unsafe_code, reason = "the driver's interface is C")]
+
+mod blas;
+mod launch;
+
+pub(crate) use launch::splits;
+
+use super::device::{About, Device, Graph};
+use super::libraries::Library;
+use super::list;
+use super::op::{Op, Ptr};
+use super::source::{self, Build, Compiled, SOURCES};
+use crate::output;
+use anyhow::{Context, bail, ensure};
+use blas::Blas;
+use cudarc::driver::{DriverError, result, sys};
+use std::collections::BTreeMap;
+use std::ffi::CString;
+
+/// An opened GPU.
+pub(crate) struct Cuda {
+    about: About,
+    build: Build,
+    stream: sys::CUstream,
+    start: sys::CUevent,
+    end: sys::CUevent,
+    kernels: BTreeMap<&'static str, sys::CUfunction>,
+    blas: Blas,
+    graphs: Vec<Option<sys::CUgraphExec>>,
+}
+
+impl Cuda {
+    /// Opens a GPU and compiles the kernels for it.
+    ///
+    /// # Errors
+    /// When a library or the GPU is missing, or the kernels cannot be compiled.
+    pub(crate) fn open(ordinal: i32, build: Build) -> anyhow::Result<Self> {
+        for library in Library::ALL {
+            ensure!(library.is_there(), "{} is not there", library.name());
+        }
+        build.check()?;
+        result::init().context("the driver does not start")?;
+        let count = result::device::get_count()?;
+        ensure!(ordinal < count, "GPU {ordinal} is not there, the driver knows {count}");
+        let device = result::device::get(ordinal)?;
+        // SAFETY: the context stays retained until the process ends.
+        unsafe {
+            let context = result::primary_ctx::retain(device).context("no context on the GPU")?;
+            result::ctx::set_current(context)?;
+        }
+        let about = list::about(device)?;
+        let arch = source::arch(about.capability.0, about.capability.1);
+        let mut kernels = BTreeMap::new();
+        for source in &SOURCES {
+            let Compiled { image, log } = source.compile(&build, &arch)?;
+            if !log.is_empty() {
+                output::note(format_args!("{}: {log}", source.file));
+            }
+            // SAFETY: the image is what the compiler wrote; modules are never unloaded.
+            let module = unsafe { result::module::load_data(image.as_ptr().cast()) }
+                .with_context(|| format!("the driver does not load {}", source.file))?;
+            for &kernel in source.kernels {
+                // SAFETY: the module is loaded.
+                let function = unsafe { result::module::get_function(module, CString::new(kernel)?) };
+                kernels.insert(kernel, function.with_context(|| format!("no kernel `{kernel}`"))?);
+            }
+        }
+        let stream = result::stream::create(result::stream::StreamKind::NonBlocking)?;
+        let event = || result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT);
+        let (start, end) = (event()?, event()?);
+        let blas = Blas::new(build.half, stream)?;
+        Ok(Cuda { about, build, stream, start, end, kernels, blas, graphs: Vec::new() })
+    }
+
+    fn submit(&mut self, ops: &[Op]) -> anyhow::Result<()> {
+        for op in ops {
+            self.launch(op).with_context(|| format!("{op:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// Microseconds that the GPU takes over what is submitted in between.
+    fn timed(&mut self, submit: impl FnOnce(&mut Self) -> anyhow::Result<()>) -> anyhow::Result<f64> {
+        // SAFETY: both events and the stream are this one's own.
+        unsafe { result::event::record(self.start, self.stream)? };
+        submit(self)?;
+        // SAFETY: as above; the end was recorded behind the start on the same stream and has passed.
+        let ms = unsafe {
+            result::event::record(self.end, self.stream)?;
+            result::event::synchronize(self.end).context("the work on the GPU failed")?;
+            result::event::elapsed(self.start, self.end)?
+        };
+        Ok(f64::from(ms) * 1e3)
+    }
+
+    fn wait(&self) -> Result<(), DriverError> {
+        // SAFETY: the stream is this one's own.
+        unsafe { result::stream::synchronize(self.stream) }
+    }
+}
+
+impl Device for Cuda {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn free_bytes(&mut self) -> anyhow::Result<u64> {
+        Ok(result::mem_get_info()?.0 as u64)
+    }
+
+    fn alloc(&mut self, bytes: u64) -> anyhow::Result<Ptr> {
+        // SAFETY: nothing reads the memory before it is written but kernels that are given it.
+        unsafe { result::malloc_sync(usize::try_from(bytes)?) }
+            .with_context(|| format!("no room for {bytes} bytes on the GPU"))
+    }
+
+    fn free(&mut self, memory: Ptr) -> anyhow::Result<()> {
+        self.wait()?;
+        // SAFETY: the caller gives what `alloc` gave, and nothing runs any more.
+        Ok(unsafe { result::free_sync(memory) }?)
+    }
+
+    fn upload(&mut self, to: Ptr, bytes: &[u8]) -> anyhow::Result<()> {
+        self.wait()?;
+        // SAFETY: the caller gives memory of at least so many bytes.
+        Ok(unsafe { result::memcpy_htod_sync(to, bytes) }?)
+    }
+
+    fn download(&mut self, from: Ptr, bytes: &mut [u8]) -> anyhow::Result<()> {
+        self.wait()?;
+        // SAFETY: the caller gives memory of at least so many bytes.
+        Ok(unsafe { result::memcpy_dtoh_sync(bytes, from) }?)
+    }
+
+    fn run(&mut self, ops: &[Op]) -> anyhow::Result<f64> {
+        self.timed(|cuda| cuda.submit(ops))
+    }
+
+    fn capture(&mut self, ops: &[Op]) -> anyhow::Result<Graph> {
+        // What is loaded or chosen at a kernel's first launch must not fall into the capture.
+        self.run(ops)?;
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        // SAFETY: the stream is this one's own and captures nothing yet.
+        unsafe { result::stream::begin_capture(self.stream, mode)? };
+        let submitted = self.submit(ops);
+        // SAFETY: the capture was begun above, and is ended even where something could not be submitted.
+        let graph = unsafe { result::stream::end_capture(self.stream) };
+        submitted?;
+        let graph = graph.context("the work cannot be captured")?;
+        // SAFETY: the graph was just captured; what was made of it does not need it.
+        let made = unsafe {
+            let made = result::graph::instantiate(graph, sys::CUgraphInstantiate_flags_enum(0));
+            result::graph::destroy(graph)?;
+            made?
+        };
+        self.graphs.push(Some(made));
+        Ok(Graph(self.graphs.len() - 1))
+    }
+
+    fn replay(&mut self, graph: Graph) -> anyhow::Result<f64> {
+        let Some(Some(made)) = self.graphs.get(graph.0).copied() else { bail!("{graph:?} is not there") };
+        // SAFETY: it was made by `capture` and not let go.
+        self.timed(|cuda| Ok(unsafe { result::graph::launch(made, cuda.stream) }?))
+    }
+
+    fn forget(&mut self, graph: Graph) -> anyhow::Result<()> {
+        let Some(made) = self.graphs.get_mut(graph.0).and_then(Option::take) else {
+            bail!("{graph:?} is not there");
+        };
+        self.wait()?;
+        // SAFETY: it was taken out of the list, so that nobody gets it again.
+        Ok(unsafe { result::graph::exec_destroy(made) }?)
+    }
+}

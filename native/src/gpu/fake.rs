@@ -1,0 +1,290 @@
+//! A device for tests: computes by the reference and takes the time of a made-up roofline.
+
+use super::device::{About, Device, Graph};
+use super::half::{from_bytes, to_bytes};
+use super::op::{Amount, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
+use super::reference::{self, Pages};
+use super::source::Build;
+use std::collections::BTreeMap;
+
+/// Costs that are linear in the work, so that a fit can find them again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Roofline {
+    pub(crate) flops_per_s: f64,
+    pub(crate) bytes_per_s: f64,
+    pub(crate) launch_us: f64,
+    pub(crate) graph_launch_us: f64,
+    pub(crate) overlap: Overlap,
+}
+
+/// Where reading hides behind products, or products behind reading; elsewhere the times of both add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overlap {
+    /// Nowhere.
+    Nowhere,
+    /// In attention, whose kernels read keys and values while they multiply.
+    Attention,
+    /// In every kernel: the roofline in the strict sense.
+    Everywhere,
+}
+
+/// A device that lies in the test's own memory.
+pub(crate) struct Fake {
+    about: About,
+    build: Build,
+    roofline: Roofline,
+    /// Whether work is done; without, memory is not even there and only time passes.
+    computes: bool,
+    /// What every result of attention is multiplied by: a broken kernel where it is not 1.
+    pub(crate) attention_factor: f64,
+    memory: BTreeMap<Ptr, Vec<u8>>,
+    next: Ptr,
+    used: u64,
+    sizes: BTreeMap<Ptr, u64>,
+    graphs: Vec<Option<Vec<Op>>>,
+}
+
+const EPS: f64 = 1e-6;
+
+impl Fake {
+    pub(crate) fn new(build: Build, roofline: Roofline, computes: bool) -> Self {
+        let about = About {
+            name: "NVIDIA H200".to_owned(),
+            capability: (9, 0),
+            memory_bytes: 141_000_000_000,
+            multiprocessors: 132,
+            l2_bytes: 60 << 20,
+            driver_cuda: "13.0".to_owned(),
+        };
+        Fake {
+            about,
+            build,
+            roofline,
+            computes,
+            attention_factor: 1.0,
+            memory: BTreeMap::new(),
+            next: 1 << 20,
+            used: 0,
+            sizes: BTreeMap::new(),
+            graphs: Vec::new(),
+        }
+    }
+
+    fn us(&self, ops: &[Op], launch_us: f64) -> f64 {
+        let Roofline { flops_per_s, bytes_per_s, overlap, .. } = self.roofline;
+        let each = ops.iter().map(|op| {
+            let Amount { flops, bytes } = op.amount(self.build.dim, self.build.group);
+            let (products, reading) = (flops / flops_per_s, bytes / bytes_per_s);
+            let attention = matches!(op, Op::Prefill { .. } | Op::Decode(_));
+            let hides = overlap == Overlap::Everywhere || overlap == Overlap::Attention && attention;
+            launch_us + 1e6 * if hides { products.max(reading) } else { products + reading }
+        });
+        each.sum()
+    }
+
+    fn bytes(&self, at: Ptr, count: u64) -> Vec<u8> {
+        let (start, held) = self.memory.range(..=at).next_back().unwrap();
+        held[(at - start) as usize..][..count as usize].to_vec()
+    }
+
+    fn numbers(&self, at: Ptr, count: u64) -> Vec<f64> {
+        from_bytes(&self.bytes(at, count * 2), self.build.half)
+    }
+
+    fn ints(&self, at: Ptr, count: u64) -> Vec<u32> {
+        self.bytes(at, count * 4)
+            .chunks_exact(4)
+            .map(|four| u32::from_le_bytes(four.try_into().unwrap()))
+            .collect()
+    }
+
+    fn write(&mut self, at: Ptr, bytes: &[u8]) {
+        let (start, held) = self.memory.range_mut(..=at).next_back().unwrap();
+        held[(at - start) as usize..][..bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn put(&mut self, at: Ptr, numbers: &[f64]) {
+        self.write(at, &to_bytes(numbers, self.build.half));
+    }
+
+    fn pool(&self, at: Ptr) -> Vec<f64> {
+        self.numbers(at, self.memory[&at].len() as u64 / 2)
+    }
+
+    fn compute(&mut self, op: &Op) {
+        match *op {
+            Op::Nothing | Op::Fill { .. } | Op::Scatter { .. } => {}
+            Op::Copy { from, to, bytes } => {
+                let held = self.bytes(from, bytes);
+                self.write(to, &held);
+            }
+            Op::AddNorm { x, y, weight, out, rows, width } => {
+                let mut sums = self.numbers(x, rows * width);
+                if y != 0 {
+                    let more = self.numbers(y, rows * width);
+                    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+                }
+                let weights = self.numbers(weight, width);
+                self.put(x, &sums);
+                let rows = sums.chunks_exact(width as usize);
+                let made: Vec<f64> = rows.flat_map(|row| reference::norm(row, &weights, EPS)).collect();
+                self.put(out, &made);
+            }
+            Op::Rotary(rotary) => self.rotary(&rotary),
+            Op::Silu { both, out, rows, width } => {
+                let numbers = self.numbers(both, rows * width * 2);
+                let halves = numbers.chunks_exact(2 * width as usize).map(|row| row.split_at(width as usize));
+                let made: Vec<f64> = halves.flat_map(|(gate, up)| reference::silu(gate, up)).collect();
+                self.put(out, &made);
+            }
+            Op::Gemm { x, weight, out, rows, inner, columns } => {
+                let weights = self.numbers(weight, columns * inner);
+                let made = reference::product(&self.numbers(x, rows * inner), &weights, inner as usize);
+                self.put(out, &made);
+            }
+            Op::Unpack4 { packed, scales, out, weights } => {
+                let made = self.unpacked(packed, scales, weights);
+                self.put(out, &made);
+            }
+            Op::Product4 { x, packed, scales, out, rows, inner, columns } => {
+                let weights = self.unpacked(packed, scales, columns * inner);
+                let made = reference::product(&self.numbers(x, rows * inner), &weights, inner as usize);
+                self.put(out, &made);
+            }
+            Op::Prefill { q, cache, table, out, count, cached } => {
+                let table = self.ints(table, (count + cached).div_ceil(PAGE));
+                let seen = (0..count).map(|token| (table.as_slice(), cached + token + 1)).collect::<Vec<_>>();
+                self.attend(q, cache.keys, cache.values, cache.kv_heads, out, &seen);
+            }
+            Op::Decode(Decode { q, cache, tables, table_width, lengths, out, batch, .. }) => {
+                let tables = self.ints(tables, table_width * batch);
+                let lengths = self.ints(lengths, batch);
+                let seen = tables.chunks_exact(table_width as usize).zip(lengths);
+                let seen = seen.map(|(table, length)| (table, u64::from(length))).collect::<Vec<_>>();
+                self.attend(q, cache.keys, cache.values, cache.kv_heads, out, &seen);
+            }
+        }
+    }
+
+    fn unpacked(&self, packed: Ptr, scales: Ptr, weights: u64) -> Vec<f64> {
+        let (words, factors) = (self.ints(packed, weights / 8), self.numbers(scales, weights / SCALE_GROUP));
+        let one = |place| reference::unpacked(&words, &factors, SCALE_GROUP as usize, place);
+        (0..weights as usize).map(one).collect()
+    }
+
+    /// Rows of queries, each with its table and the tokens that it sees.
+    fn attend(&mut self, q: Ptr, keys: Ptr, values: Ptr, kv_heads: u64, out: Ptr, seen: &[(&[u32], u64)]) {
+        let (dim, group) = (u64::from(self.build.dim), u64::from(self.build.group));
+        let heads = kv_heads * group;
+        let (keys, values) = (self.pool(keys), self.pool(values));
+        let queries = self.numbers(q, seen.len() as u64 * heads * dim);
+        let mut made = Vec::new();
+        for (place, query) in queries.chunks_exact(dim as usize).enumerate() {
+            let (table, tokens) = seen[place / heads as usize];
+            let kv_head = place % heads as usize / group as usize;
+            let pages =
+                |numbers| Pages { numbers, table, kv_heads: kv_heads as usize, kv_head, dim: dim as usize };
+            made.extend(reference::attention(query, pages(&keys), pages(&values), tokens as usize));
+        }
+        made.iter_mut().for_each(|number| *number *= self.attention_factor);
+        self.put(out, &made);
+    }
+
+    fn rotary(&mut self, rotary: &Rotary) {
+        let (dim, group) = (u64::from(self.build.dim), u64::from(self.build.group));
+        let kv_heads = rotary.cache.kv_heads;
+        let heads = kv_heads * group;
+        let positions = self.ints(rotary.positions, rotary.tokens);
+        let sequences = self.ints(rotary.sequences, rotary.tokens);
+        let weights = [rotary.q_weight, rotary.k_weight].map(|at| (at != 0).then(|| self.numbers(at, dim)));
+        for (token, (&position, sequence)) in positions.iter().zip(sequences).enumerate() {
+            let entry = u64::from(sequence) * rotary.table_width + u64::from(position) / PAGE;
+            let page = u64::from(self.ints(rotary.tables + entry * 4, 1)[0]);
+            for head in 0..heads + 2 * kv_heads {
+                let at = (token as u64 * (heads + 2 * kv_heads) + head) * dim * 2;
+                let numbers = self.numbers(rotary.qkv + at, dim);
+                let slot = ((page * kv_heads + (head + kv_heads - heads % kv_heads) % kv_heads) * PAGE
+                    + u64::from(position) % PAGE)
+                    * dim
+                    * 2;
+                let turn = |weights: &Option<Vec<f64>>| {
+                    let normed = weights.as_ref().map(|weights| reference::norm(&numbers, weights, EPS));
+                    reference::rotary(&normed.unwrap_or(numbers.clone()), u64::from(position), 1e6)
+                };
+                if head < heads {
+                    let made = turn(&weights[0]);
+                    self.put(rotary.q + (token as u64 * heads + head) * dim * 2, &made);
+                } else if head < heads + kv_heads {
+                    let made = turn(&weights[1]);
+                    self.put(rotary.cache.keys + slot, &made);
+                } else {
+                    self.put(rotary.cache.values + slot, &numbers);
+                }
+            }
+        }
+    }
+}
+
+impl Device for Fake {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn free_bytes(&mut self) -> anyhow::Result<u64> {
+        Ok(self.about.memory_bytes - self.used)
+    }
+
+    fn alloc(&mut self, bytes: u64) -> anyhow::Result<Ptr> {
+        anyhow::ensure!(self.used + bytes <= self.about.memory_bytes, "no room for {bytes} bytes");
+        self.used += bytes;
+        let at = self.next;
+        self.next += bytes.next_multiple_of(256).max(256);
+        self.sizes.insert(at, bytes);
+        if self.computes {
+            self.memory.insert(at, vec![0; bytes as usize]);
+        }
+        Ok(at)
+    }
+
+    fn free(&mut self, memory: Ptr) -> anyhow::Result<()> {
+        self.used -= self.sizes.remove(&memory).unwrap();
+        self.memory.remove(&memory);
+        Ok(())
+    }
+
+    fn upload(&mut self, to: Ptr, bytes: &[u8]) -> anyhow::Result<()> {
+        if self.computes {
+            self.write(to, bytes);
+        }
+        Ok(())
+    }
+
+    fn download(&mut self, from: Ptr, bytes: &mut [u8]) -> anyhow::Result<()> {
+        bytes.copy_from_slice(&self.bytes(from, bytes.len() as u64));
+        Ok(())
+    }
+
+    fn run(&mut self, ops: &[Op]) -> anyhow::Result<f64> {
+        if self.computes {
+            ops.iter().for_each(|op| self.compute(op));
+        }
+        Ok(self.us(ops, self.roofline.launch_us))
+    }
+
+    fn capture(&mut self, ops: &[Op]) -> anyhow::Result<Graph> {
+        self.run(ops)?;
+        self.graphs.push(Some(ops.to_vec()));
+        Ok(Graph(self.graphs.len() - 1))
+    }
+
+    fn replay(&mut self, graph: Graph) -> anyhow::Result<f64> {
+        let ops = self.graphs[graph.0].clone().unwrap();
+        self.run(&ops)?;
+        Ok(self.us(&ops, self.roofline.graph_launch_us))
+    }
+
+    fn forget(&mut self, graph: Graph) -> anyhow::Result<()> {
+        self.graphs[graph.0] = None;
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+// What stands between the matrix products of a layer, and what measures the card itself.
+
+extern "C" __global__ void nothing() {}
+
+// Made-up numbers from -scale to scale around `centre`: never zeros, which are faster than any real data.
+extern "C" __global__ void fill(half_t *out, u64 count, u32 seed, float centre, float scale) {
+    u64 step = (u64)gridDim.x * blockDim.x;
+    for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += step) {
+        u64 x = i + ((u64)seed << 40) + 0x9e3779b97f4a7c15ull;
+        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+        x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+        x ^= x >> 31;
+        // 24 bits, which a float holds exactly.
+        float unit = (float)(u32)(x >> 40) * (1.0f / 16777216.0f);
+        out[i] = narrow(centre + (2.0f * unit - 1.0f) * scale);
+    }
+}
+
+// Random bits, for packed weights.
+extern "C" __global__ void scatter(u32 *out, u64 words, u32 seed) {
+    u64 step = (u64)gridDim.x * blockDim.x;
+    for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < words; i += step) {
+        u64 x = i + ((u64)seed << 40) + 0x9e3779b97f4a7c15ull;
+        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+        x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+        out[i] = (u32)(x ^ (x >> 31));
+    }
+}
+
+// 16 bytes a thread, four in flight.
+extern "C" __global__ void copy(const uint4 *from, uint4 *to, u64 count) {
+    u64 step = (u64)gridDim.x * blockDim.x;
+    u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+    for (; i + 3 * step < count; i += 4 * step) {
+        uint4 a = from[i], b = from[i + step], c = from[i + 2 * step], d = from[i + 3 * step];
+        to[i] = a;
+        to[i + step] = b;
+        to[i + 2 * step] = c;
+        to[i + 3 * step] = d;
+    }
+    for (; i < count; i += step) to[i] = from[i];
+}
+
+// x += y where there is a y; out = x / rms(x) * weight. A block a row.
+extern "C" __global__ void add_norm(half_t *x, const half_t *y, const half_t *weight, half_t *out, int width, float eps) {
+    u64 row = (u64)blockIdx.x * width;
+    u32 *xs = (u32 *)(x + row);
+    const u32 *ys = (const u32 *)(y + row), *ws = (const u32 *)weight;
+    u32 *outs = (u32 *)(out + row);
+    float sum = 0.0f;
+    for (int i = threadIdx.x; i < width / 2; i += blockDim.x) {
+        u32 word = xs[i];
+        float a = low(word), b = high(word);
+        if (y) {
+            u32 other = ys[i];
+            word = pack(a + low(other), b + high(other));
+            xs[i] = word;
+            a = low(word);
+            b = high(word);
+        }
+        sum += a * a + b * b;
+    }
+    float scale = rsqrtf(block_sum(sum) / width + eps);
+    for (int i = threadIdx.x; i < width / 2; i += blockDim.x) {
+        u32 word = xs[i], w = ws[i];
+        outs[i] = pack(low(word) * scale * low(w), high(word) * scale * high(w));
+    }
+}
+
+// Rotary positions, and before them the norm of each head of queries and keys where the model has one; keys and values go
+// to their pages. A warp a head; a block (tokens, heads of queries, keys and values).
+// `angles` holds (cos, sin) by position and half of a head. Pages: [page][KV head][token in page][DIM].
+extern "C" __global__ void rotary(const half_t *qkv, half_t *q, half_t *keys, half_t *values, const half_t *q_weight,
+                                  const half_t *k_weight, const float2 *angles, const int *positions, const int *sequences,
+                                  const int *tables, int table_width, int kv_heads, float eps) {
+    int token = blockIdx.x, head = blockIdx.y * (blockDim.x / WARP) + threadIdx.x / WARP, lane = threadIdx.x % WARP;
+    int q_heads = kv_heads * GROUP;
+    if (head >= q_heads + 2 * kv_heads) return;
+    const half_t *in = qkv + ((u64)token * (q_heads + 2 * kv_heads) + head) * DIM;
+    int position = positions[token], page = tables[sequences[token] * table_width + position / PAGE];
+    int kv_head = head < q_heads ? 0 : (head - q_heads) % kv_heads;
+    u64 slot = (((u64)page * kv_heads + kv_head) * PAGE + position % PAGE) * DIM;
+    if (head >= q_heads + kv_heads) {
+        for (int i = lane; i < DIM / 2; i += WARP) ((u32 *)(values + slot))[i] = ((const u32 *)in)[i];
+        return;
+    }
+    const half_t *weight = head < q_heads ? q_weight : k_weight;
+    half_t *out = head < q_heads ? q + ((u64)token * q_heads + head) * DIM : keys + slot;
+    float scale = 1.0f;
+    if (weight) {
+        float sum = 0.0f;
+        for (int i = lane; i < DIM / 2; i += WARP) {
+            u32 word = ((const u32 *)in)[i];
+            sum += low(word) * low(word) + high(word) * high(word);
+        }
+        scale = rsqrtf(warp_sum(sum) / DIM + eps);
+    }
+    for (int i = lane; i < DIM / 2; i += WARP) {
+        float a = widen(in[i]) * scale, b = widen(in[i + DIM / 2]) * scale;
+        if (weight) {
+            a *= widen(weight[i]);
+            b *= widen(weight[i + DIM / 2]);
+        }
+        float2 angle = angles[(u64)position * (DIM / 2) + i];
+        out[i] = narrow(a * angle.x - b * angle.y);
+        out[i + DIM / 2] = narrow(b * angle.x + a * angle.y);
+    }
+}
+
+// silu(gate) * up; a row of `both` holds gate and up, each `width` wide.
+extern "C" __global__ void silu(const half_t *both, half_t *out, int width, u64 words) {
+    u64 step = (u64)gridDim.x * blockDim.x;
+    u64 half_row = width / 2;
+    for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < words; i += step) {
+        u64 row = i / half_row, column = i % half_row;
+        const u32 *from = (const u32 *)(both + row * 2 * width);
+        u32 gate = from[column], up = from[half_row + column];
+        float a = low(gate), b = high(gate);
+        ((u32 *)out)[i] = pack(a / (1.0f + __expf(-a)) * low(up), b / (1.0f + __expf(-b)) * high(up));
+    }
+}
+
+// Eight weights of four bits in a word, around 8, times their group's scale. A word a thread.
+extern "C" __global__ void unpack4(const u32 *packed, const half_t *scales, uint4 *out, u64 words, int group) {
+    u64 step = (u64)gridDim.x * blockDim.x;
+    for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < words; i += step) {
+        u32 word = packed[i];
+        float scale = widen(scales[i * 8 / group]);
+        u32 made[4];
+#pragma unroll
+        for (int pair = 0; pair < 4; pair++) {
+            int a = (int)((word >> (8 * pair)) & 15u) - 8, b = (int)((word >> (8 * pair + 4)) & 15u) - 8;
+            made[pair] = pack(a * scale, b * scale);
+        }
+        out[i] = make_uint4(made[0], made[1], made[2], made[3]);
+    }
+}
+
+// out[m][n] = sum over k of x[m][k] * weight[n][k], weights packed as above: each is read once for up to 8 rows.
+// A warp an output column; `inner` is a multiple of 8.
+extern "C" __global__ void product4(const half_t *x, const u32 *packed, const half_t *scales, half_t *out, int rows, int inner,
+                                    int columns, int group) {
+    int column = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP, lane = threadIdx.x % WARP;
+    if (column >= columns) return;
+    float sums[8] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
+    for (int at = lane; at < inner / 8; at += WARP) {
+        u64 place = (u64)column * (inner / 8) + at;
+        u32 word = packed[place];
+        float scale = widen(scales[place * 8 / group]), weights[8];
+#pragma unroll
+        for (int i = 0; i < 8; i++) weights[i] = (float)((int)((word >> (4 * i)) & 15u) - 8) * scale;
+#pragma unroll
+        for (int m = 0; m < 8; m++) {
+            if (m < rows) {
+                uint4 four = *(const uint4 *)(x + (u64)m * inner + at * 8);
+                sums[m] += low(four.x) * weights[0] + high(four.x) * weights[1] + low(four.y) * weights[2] +
+                           high(four.y) * weights[3] + low(four.z) * weights[4] + high(four.z) * weights[5] +
+                           low(four.w) * weights[6] + high(four.w) * weights[7];
+            }
+        }
+    }
+#pragma unroll
+    for (int m = 0; m < 8; m++) {
+        float sum = warp_sum(sums[m]);
+        if (lane == 0 && m < rows) out[(u64)m * columns + column] = narrow(sum);
+    }
+}

@@ -1,0 +1,18 @@
+//! NVIDIA GPUs, through libraries that are looked for when they are needed: the program builds and starts without any.
+//!
+//! [`libraries`] says which are there; [`list`] which GPUs a driver knows. Work is plain data ([`op`]) that a
+//! [`device::Device`] runs: [`cuda`] on a GPU, with kernels from [`source`], and a fake one in tests, by [`reference`].
+
+pub(crate) mod cuda;
+pub(crate) mod device;
+#[cfg(test)]
+pub(crate) mod fake;
+pub(crate) mod half;
+pub(crate) mod libraries;
+mod list;
+pub(crate) mod op;
+pub(crate) mod reference;
+pub(crate) mod source;
+
+pub(crate) use cuda::splits;
+pub(crate) use list::list;

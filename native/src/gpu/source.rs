@@ -1,0 +1,200 @@
+//! The kernels' sources, and how they are compiled: by NVRTC, for the very GPU, without any header.
+#![allow(unsafe_code, reason = "NVRTC's interface is C")]
+
+use super::libraries::Library;
+use anyhow::{Context, bail};
+use cudarc::nvrtc::{result, sys};
+use std::ffi::{CStr, CString};
+
+/// What every kernel begins with.
+const NUMBER: &str = include_str!("kernels/number.cuh");
+
+/// A file of kernels.
+pub(crate) struct Source {
+    /// Its name.
+    pub(crate) file: &'static str,
+    text: &'static str,
+    /// What it defines.
+    pub(crate) kernels: &'static [&'static str],
+}
+
+/// All kernels.
+pub(crate) const SOURCES: [Source; 2] = [
+    Source {
+        file: "layer.cu",
+        text: include_str!("kernels/layer.cu"),
+        kernels: &["nothing", "fill", "scatter", "copy", "add_norm", "rotary", "silu", "unpack4", "product4"],
+    },
+    Source {
+        file: "attention.cu",
+        text: include_str!("kernels/attention.cu"),
+        kernels: &["prefill", "decode", "join"],
+    },
+];
+
+/// Numbers of two bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Half {
+    /// Eight bits of exponent.
+    Bf16,
+    /// Five bits of exponent.
+    Fp16,
+}
+
+/// What kernels are compiled for, besides the GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Build {
+    /// Numbers.
+    pub(crate) half: Half,
+    /// Size of a head.
+    pub(crate) dim: u32,
+    /// Query heads that share a KV head.
+    pub(crate) group: u32,
+}
+
+/// What a compilation came to.
+pub(crate) struct Compiled {
+    /// Machine code.
+    pub(crate) image: Vec<u8>,
+    /// What the compiler said; empty where it had nothing to complain about.
+    pub(crate) log: String,
+}
+
+impl Build {
+    /// Checks that the kernels can be compiled so.
+    ///
+    /// # Errors
+    /// When a head or a group of heads has a size that they do not take.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let Build { dim, group, .. } = self;
+        anyhow::ensure!([64, 128].contains(dim), "heads of {dim}, expected 64 or 128");
+        anyhow::ensure!((1..=16).contains(group), "{group} query heads share a KV head, expected 1 to 16");
+        Ok(())
+    }
+
+    fn options(&self, arch: &str) -> Vec<String> {
+        vec![
+            format!("--gpu-architecture={arch}"),
+            format!("-DBF16={}", u8::from(self.half == Half::Bf16)),
+            format!("-DDIM={}", self.dim),
+            format!("-DGROUP={}", self.group),
+            "--std=c++17".to_owned(),
+        ]
+    }
+}
+
+/// The compiler's name of a GPU's kind; Hopper's has instructions that only it has.
+pub(crate) fn arch(major: i32, minor: i32) -> String {
+    let own = if major >= 9 { "a" } else { "" };
+    format!("sm_{major}{minor}{own}")
+}
+
+impl Source {
+    /// Compiles the file to machine code.
+    ///
+    /// # Errors
+    /// When NVRTC is not there or refuses the source.
+    pub(crate) fn compile(&self, build: &Build, arch: &str) -> anyhow::Result<Compiled> {
+        if !Library::Nvrtc.is_there() {
+            bail!("{} is not there", Library::Nvrtc.name());
+        }
+        build.check()?;
+        let text = CString::new(format!("{NUMBER}\n#line 1 \"{}\"\n{}", self.file, self.text))?;
+        let name = CString::new(self.file)?;
+        let program = result::create_program(&text, Some(&name)).context("NVRTC takes no program")?;
+        // SAFETY: the program was just made, and is let go below and nowhere else.
+        let made = unsafe {
+            let compiled = result::compile_program(program, &build.options(arch));
+            let log = result::get_program_log(program).map(|log| CStr::from_ptr(log.as_ptr()).to_owned());
+            let log = log.map(|log| log.to_string_lossy().trim().to_owned()).unwrap_or_default();
+            let image = compiled.and_then(|()| image(program));
+            let _ = result::destroy_program(program);
+            image.map_err(|error| (error, log.clone())).map(|image| Compiled { image, log })
+        };
+        made.map_err(|(error, log)| anyhow::anyhow!("{} for {arch}: {error:?}\n{log}", self.file))
+    }
+}
+
+/// The machine code of a compiled program.
+///
+/// # Safety
+/// The program must have been compiled and not let go.
+unsafe fn image(program: sys::nvrtcProgram) -> Result<Vec<u8>, result::NvrtcError> {
+    let mut bytes = 0;
+    // SAFETY: as the caller promises; the buffer is as long as NVRTC says.
+    unsafe {
+        sys::nvrtcGetCUBINSize(program, &raw mut bytes).result()?;
+        let mut image = vec![0_u8; bytes];
+        sys::nvrtcGetCUBIN(program, image.as_mut_ptr().cast()).result()?;
+        Ok(image)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hopper, Ampere and the RTX 3090. The first alone is tried unless `ATR_KERNELS` is `all`, since each takes seconds.
+    const ARCHS: [&str; 3] = ["sm_90a", "sm_80", "sm_86"];
+
+    fn builds() -> Vec<Build> {
+        [(Half::Bf16, 128, 4), (Half::Fp16, 128, 4), (Half::Bf16, 64, 8), (Half::Bf16, 128, 1)]
+            .map(|(half, dim, group)| Build { half, dim, group })
+            .to_vec()
+    }
+
+    #[test]
+    fn every_kernel_compiles_without_a_warning() {
+        if !Library::Nvrtc.is_there() {
+            eprintln!("skipped: no libnvrtc here; `cargo xtask kernels` fetches one and runs this test");
+            return;
+        }
+        let all = std::env::var("ATR_KERNELS").is_ok_and(|kernels| kernels == "all");
+        let archs = if all { &ARCHS[..] } else { &ARCHS[..1] };
+        for (arch, build) in
+            archs.iter().flat_map(|arch| builds().into_iter().map(move |build| (arch, build)))
+        {
+            for source in &SOURCES {
+                let Compiled { image, log } = source.compile(&build, arch).unwrap();
+                assert_eq!(log, "", "{} for {arch}, {build:?}", source.file);
+                for kernel in source.kernels {
+                    let named = image.windows(kernel.len()).any(|bytes| bytes == kernel.as_bytes());
+                    assert!(named, "{kernel} is in {}", source.file);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_compile_says_where() {
+        if !Library::Nvrtc.is_there() {
+            eprintln!("skipped: no libnvrtc here");
+            return;
+        }
+        let wrong = Source { file: "wrong.cu", text: "\n__global__ void f() { g(); }\n", kernels: &[] };
+        let error = wrong.compile(&builds()[0], "sm_90a").err().unwrap().to_string();
+        assert!(error.contains("wrong.cu(2)") && error.contains("\"g\" is undefined"), "{error}");
+    }
+
+    #[test]
+    fn every_kernel_is_listed() {
+        for source in &SOURCES {
+            let defined = source.text.matches("extern \"C\" __global__").count();
+            assert_eq!(source.kernels.len(), defined, "{}", source.file);
+        }
+    }
+
+    #[test]
+    fn heads_that_the_kernels_do_not_take_are_refused() {
+        let build =
+            |dim, group| Build { half: Half::Bf16, dim, group }.check().map_err(|error| error.to_string());
+        assert_eq!(build(128, 4), Ok(()));
+        assert_eq!(build(96, 4), Err("heads of 96, expected 64 or 128".to_owned()));
+        assert!(build(128, 17).is_err());
+    }
+
+    #[test]
+    fn gpus_are_named_as_the_compiler_does() {
+        assert_eq!([arch(8, 6), arch(9, 0), arch(12, 0)], ["sm_86", "sm_90a", "sm_120a"]);
+    }
+}

@@ -1,0 +1,288 @@
+//! Every kernel against the reference in double precision, at sizes that leave no page and no tile full.
+
+use crate::gpu::device::{Device, uploaded};
+use crate::gpu::half::{from_bytes, to_bytes};
+use crate::gpu::op::{Cache, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
+use crate::gpu::reference::{self, Pages};
+use crate::gpu::source::{Build, Half};
+use atr_core::report::Checked;
+use atr_core::synth::Chance;
+
+/// Pages of the pool, of a sequence.
+const POOL: u64 = 48;
+const WIDTH: u64 = 16;
+const KV_HEADS: u64 = 2;
+const BASE: f64 = 1e6;
+const EPS: f64 = 1e-6;
+/// New tokens of a prompt behind cached ones.
+const NEW: u64 = 70;
+const CACHED: u64 = 37;
+
+/// Pages on the device, and what they hold.
+struct Pool {
+    dim: u64,
+    heads: u64,
+    cache: Cache,
+    keys: Vec<f64>,
+    values: Vec<f64>,
+    /// Pages of three sequences, one after the other.
+    tables: Vec<u32>,
+    table: Ptr,
+    q: Ptr,
+    queries: Vec<f64>,
+}
+
+impl Pool {
+    /// What one query should find in the first `seen` tokens of a sequence.
+    fn attention(&self, query: &[f64], head: u64, table: &[u32], seen: u64) -> Vec<f64> {
+        let pages = |numbers| Pages {
+            numbers,
+            table,
+            kv_heads: KV_HEADS as usize,
+            kv_head: (head / (self.heads / KV_HEADS)) as usize,
+            dim: self.dim as usize,
+        };
+        reference::attention(query, pages(&self.keys), pages(&self.values), seen as usize)
+    }
+}
+
+struct Check<'a> {
+    device: &'a mut dyn Device,
+    build: Build,
+    chance: Chance,
+    found: Vec<Checked>,
+}
+
+/// Checks every kernel.
+///
+/// # Errors
+/// When the device fails; that a kernel is wrong is no error but said.
+pub(crate) fn kernels(device: &mut dyn Device, build: Build) -> anyhow::Result<Vec<Checked>> {
+    let mut check = Check { device, build, chance: Chance::new(7), found: Vec::new() };
+    check.norm()?;
+    check.silu()?;
+    check.products()?;
+    check.attention()?;
+    Ok(check.found)
+}
+
+impl Check<'_> {
+    /// Random numbers, as the device has them and as the reference reads them.
+    fn random(&mut self, count: u64) -> anyhow::Result<(Ptr, Vec<f64>)> {
+        let numbers: Vec<f64> = (0..count).map(|_| self.chance.uniform() * 2.0 - 1.0).collect();
+        let bytes = to_bytes(&numbers, self.build.half);
+        Ok((uploaded(self.device, &bytes)?, from_bytes(&bytes, self.build.half)))
+    }
+
+    /// Room for results, poisoned: what is not written is no number.
+    fn poisoned(&mut self, count: u64) -> anyhow::Result<Ptr> {
+        uploaded(self.device, &vec![0xff; count as usize * 2])
+    }
+
+    fn read(&mut self, from: Ptr, count: usize) -> anyhow::Result<Vec<f64>> {
+        let mut bytes = vec![0; count * 2];
+        self.device.download(from, &mut bytes)?;
+        Ok(from_bytes(&bytes, self.build.half))
+    }
+
+    fn ints(&mut self, numbers: &[u32]) -> anyhow::Result<Ptr> {
+        uploaded(self.device, &numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())
+    }
+
+    /// Holds what lies at `out` against what is expected.
+    fn compare(&mut self, what: &str, out: Ptr, expected: &[f64]) -> anyhow::Result<()> {
+        let found = self.read(out, expected.len())?;
+        let error = reference::error(&found, expected);
+        // Operands are exact; results are rounded once or twice, and attention's weights once more.
+        let limit = if self.build.half == Half::Bf16 { 1e-2 } else { 2e-3 };
+        let error = error.is_finite().then_some(error);
+        let good = error.is_some_and(|error| error <= limit);
+        self.found.push(Checked { what: what.to_owned(), error, limit, good });
+        Ok(())
+    }
+
+    fn norm(&mut self) -> anyhow::Result<()> {
+        let (rows, width) = (3_u64, 256_u64);
+        let ((x, xs), (y, ys)) = (self.random(rows * width)?, self.random(rows * width)?);
+        let (weight, weights) = self.random(width)?;
+        let out = self.poisoned(rows * width)?;
+        self.device.run(&[Op::AddNorm { x, y, weight, out, rows, width }])?;
+        let sums: Vec<f64> = xs.iter().zip(&ys).map(|(x, y)| x + y).collect();
+        let rows = sums.chunks_exact(width as usize);
+        let expected: Vec<f64> = rows.flat_map(|row| reference::norm(row, &weights, EPS)).collect();
+        self.compare("sum", x, &sums)?;
+        self.compare("norm", out, &expected)
+    }
+
+    fn silu(&mut self) -> anyhow::Result<()> {
+        let (rows, width) = (5_u64, 128_u64);
+        let (both, numbers) = self.random(rows * 2 * width)?;
+        let out = self.poisoned(rows * width)?;
+        self.device.run(&[Op::Silu { both, out, rows, width }])?;
+        let rows = numbers.chunks_exact(2 * width as usize).map(|row| row.split_at(width as usize));
+        let expected: Vec<f64> = rows.flat_map(|(gate, up)| reference::silu(gate, up)).collect();
+        self.compare("activation", out, &expected)
+    }
+
+    fn products(&mut self) -> anyhow::Result<()> {
+        let (rows, inner, columns) = (5_u64, 256_u64, 72_u64);
+        let (x, xs) = self.random(rows * inner)?;
+        let (weight, weights) = self.random(columns * inner)?;
+        let out = self.poisoned(rows * columns)?;
+        self.device.run(&[Op::Gemm { x, weight, out, rows, inner, columns }])?;
+        self.compare("matrix product", out, &reference::product(&xs, &weights, inner as usize))?;
+        let words: Vec<u32> = (0..columns * inner / 8).map(|_| self.chance.bits() as u32).collect();
+        let packed = self.ints(&words)?;
+        let (scales, factors) = self.random(columns * inner / SCALE_GROUP)?;
+        let one = |place| reference::unpacked(&words, &factors, SCALE_GROUP as usize, place);
+        let weights: Vec<f64> = (0..(columns * inner) as usize).map(one).collect();
+        let out = self.poisoned(columns * inner)?;
+        self.device.run(&[Op::Unpack4 { packed, scales, out, weights: columns * inner }])?;
+        self.compare("unpacked weights", out, &weights)?;
+        let out = self.poisoned(rows * columns)?;
+        self.device.run(&[Op::Product4 { x, packed, scales, out, rows, inner, columns }])?;
+        self.compare("product of packed weights", out, &reference::product(&xs, &weights, inner as usize))
+    }
+
+    /// A pool of random pages, and what the tables say.
+    fn pool(&mut self) -> anyhow::Result<Pool> {
+        let dim = u64::from(self.build.dim);
+        let count = POOL * KV_HEADS * PAGE * dim;
+        let ((keys, of_keys), (values, of_values)) = (self.random(count)?, self.random(count)?);
+        // A step that is coprime to the pool's size visits every page once.
+        let tables: Vec<u32> = (0..POOL as u32).map(|page| (page * 29 + 5) % POOL as u32).collect();
+        let table = self.ints(&tables)?;
+        let cache = Cache { keys, values, kv_heads: KV_HEADS };
+        let heads = KV_HEADS * u64::from(self.build.group);
+        Ok(Pool {
+            dim,
+            heads,
+            cache,
+            keys: of_keys,
+            values: of_values,
+            tables,
+            table,
+            q: 0,
+            queries: Vec::new(),
+        })
+    }
+
+    /// Rotary positions into pages, a prompt behind a prefix, and decoding of sequences of all lengths.
+    fn attention(&mut self) -> anyhow::Result<()> {
+        let mut pool = self.pool()?;
+        self.rotary(&mut pool)?;
+        // From here on with what the device holds, so that each kernel is judged alone.
+        pool.queries = self.read(pool.q, pool.queries.len())?;
+        pool.keys = self.read(pool.cache.keys, pool.keys.len())?;
+        pool.values = self.read(pool.cache.values, pool.values.len())?;
+        self.prefill(&pool)?;
+        self.decode(&pool, 1, "decode attention")?;
+        self.decode(&pool, 3, "decode attention in parts")
+    }
+
+    fn rotary(&mut self, pool: &mut Pool) -> anyhow::Result<()> {
+        let (dim, heads) = (pool.dim, pool.heads);
+        let width = (heads + 2 * KV_HEADS) * dim;
+        let (qkv, numbers) = self.random(NEW * width)?;
+        let ((q_weight, q_weights), (k_weight, k_weights)) = (self.random(dim)?, self.random(dim)?);
+        let positions: Vec<u32> = (CACHED as u32..(CACHED + NEW) as u32).collect();
+        let (positions, sequences) = (self.ints(&positions)?, self.ints(&vec![0; NEW as usize])?);
+        let half = dim as usize / 2;
+        let angle =
+            |place: usize| reference::angle((place / half) as u64, place % half, half, BASE).sin_cos();
+        let angles = (0..(NEW + CACHED) as usize * half).map(angle);
+        let angles: Vec<u8> = angles
+            .flat_map(|(sine, cosine)| [cosine as f32, sine as f32].map(f32::to_le_bytes).concat())
+            .collect();
+        let angles = uploaded(self.device, &angles)?;
+        pool.q = self.poisoned(NEW * heads * dim)?;
+        self.device.run(&[Op::Rotary(Rotary {
+            qkv,
+            q: pool.q,
+            cache: pool.cache,
+            q_weight,
+            k_weight,
+            angles,
+            positions,
+            sequences,
+            tables: pool.table,
+            table_width: WIDTH,
+            tokens: NEW,
+        })])?;
+        for (token, row) in numbers.chunks_exact(width as usize).enumerate() {
+            let position = CACHED + token as u64;
+            let page = u64::from(pool.tables[(position / PAGE) as usize]);
+            for (head, numbers) in row.chunks_exact(dim as usize).enumerate() {
+                let turned = |weights: &[f64]| {
+                    reference::rotary(&reference::norm(numbers, weights, EPS), position, BASE)
+                };
+                let head = head as u64;
+                if head < heads {
+                    pool.queries.extend(turned(&q_weights));
+                    continue;
+                }
+                let kv_head = (head - heads) % KV_HEADS;
+                let slot = (((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * dim) as usize;
+                let is_key = head < heads + KV_HEADS;
+                let made = if is_key { turned(&k_weights) } else { numbers.to_vec() };
+                let to = if is_key { &mut pool.keys } else { &mut pool.values };
+                to[slot..slot + dim as usize].copy_from_slice(&made);
+            }
+        }
+        self.compare("rotary positions of queries", pool.q, &pool.queries)?;
+        self.compare("keys in their pages", pool.cache.keys, &pool.keys)?;
+        self.compare("values in their pages", pool.cache.values, &pool.values)
+    }
+
+    fn prefill(&mut self, pool: &Pool) -> anyhow::Result<()> {
+        let Pool { dim, heads, cache, table, q, .. } = *pool;
+        let mut expected = Vec::new();
+        for (place, query) in pool.queries.chunks_exact(dim as usize).enumerate() {
+            let (token, head) = (place as u64 / heads, place as u64 % heads);
+            expected.extend(pool.attention(query, head, &pool.tables, CACHED + token + 1));
+        }
+        let out = self.poisoned(NEW * heads * dim)?;
+        self.device.run(&[Op::Prefill { q, cache, table, out, count: NEW, cached: CACHED }])?;
+        self.compare("prefill attention", out, &expected)?;
+        // A prefix that lies in pages and the same tokens computed in two pieces come to the same.
+        let cut = 33;
+        let pieces = [(0, cut), (cut, NEW - cut)].map(|(first, count)| {
+            let at = |from: Ptr| from + first * heads * dim * 2;
+            Op::Prefill { q: at(q), cache, table, out: at(out), count, cached: CACHED + first }
+        });
+        self.device.upload(out, &vec![0xff; expected.len() * 2])?;
+        self.device.run(&pieces)?;
+        self.compare("prefill attention in two pieces", out, &expected)
+    }
+
+    fn decode(&mut self, pool: &Pool, splits: u64, what: &str) -> anyhow::Result<()> {
+        let Pool { dim, heads, cache, table, q, .. } = *pool;
+        let lengths: [u32; 3] = [1, 107, 250];
+        let batch = lengths.len() as u64;
+        let at = self.ints(&lengths)?;
+        let parts = self.device.alloc(batch * heads * splits * (dim + 2) * 4)?;
+        let out = self.poisoned(batch * heads * dim)?;
+        self.device.run(&[Op::Decode(Decode {
+            q,
+            cache,
+            tables: table,
+            table_width: WIDTH,
+            lengths: at,
+            parts,
+            out,
+            batch,
+            splits,
+            kv_tokens: lengths.iter().map(|&length| u64::from(length)).sum(),
+        })])?;
+        let mut expected = Vec::new();
+        for (sequence, &length) in lengths.iter().enumerate() {
+            let table = &pool.tables[sequence * WIDTH as usize..][..WIDTH as usize];
+            for head in 0..heads {
+                let place = (sequence as u64 * heads + head) * dim;
+                let query = &pool.queries[place as usize..][..dim as usize];
+                expected.extend(pool.attention(query, head, table, u64::from(length)));
+            }
+        }
+        self.compare(what, out, &expected)
+    }
+}

@@ -1,0 +1,35 @@
+//! `probe` where there is no GPU, and calls of it that are wrong everywhere.
+
+use crate::harness::{Folder, fails, json};
+
+#[test]
+fn without_cuda_it_says_what_is_missing() {
+    let doctor = json(&["doctor", "--json"]);
+    let commands = doctor["commands"].as_array().unwrap();
+    let missing = &commands.iter().find(|command| command["name"] == "probe").unwrap()["missing"];
+    let missing: Vec<&str> = missing.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    if missing.is_empty() {
+        eprintln!("skipped: this machine has a GPU and CUDA");
+        return;
+    }
+    let error = fails(&["probe"], 1);
+    let said = format!("a probe needs what is not here: {};", missing.join(", "));
+    assert!(error.contains(&said), "{error}");
+    assert!(error.contains("atr-bench doctor"), "{error}");
+}
+
+#[test]
+fn wrong_models_are_refused_before_anything_is_looked_for() {
+    let error = fails(&["probe", "--model", "gpt-9"], 2);
+    assert!(error.contains("`--model` is `gpt-9`, expected `qwen3-4b`"), "{error}");
+    let folder = Folder::new("probe");
+    let config = folder.file("config.json", br#"{"model_type":"mamba"}"#);
+    let error = fails(&["probe", "--model", &config], 1);
+    assert!(error.contains("not a model's `config.json`"), "{error}");
+    let odd = r#"{"model_type":"llama","num_hidden_layers":2,"hidden_size":768,"num_attention_heads":8,
+        "num_key_value_heads":8,"head_dim":96,"intermediate_size":1024,"vocab_size":1000,"max_position_embeddings":64}"#;
+    let error = fails(&["probe", "--model", &folder.file("config.json", odd.as_bytes())], 2);
+    assert!(error.contains("heads of 96, expected 64 or 128"), "{error}");
+    assert!(fails(&["probe", "--dtype", "fp8"], 2).contains("fp8"));
+    assert!(fails(&["probe", "--date", "today"], 2).contains("2026-01-31"));
+}

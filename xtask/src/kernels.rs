@@ -1,0 +1,40 @@
+//! `cargo xtask kernels`: compiles every GPU kernel for every kind of GPU, with NVRTC from the wheel that NVIDIA publishes on PyPI. No GPU is needed.
+
+use crate::shell::{Shell, run, which};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::Path;
+
+/// The wheel; 13.0 compiles for every architecture from Turing on.
+const WHEEL: &str = "nvidia-cuda-nvrtc==13.0.*";
+/// Its library, in the wheel's own folder.
+const LIBRARY: &str = "libnvrtc.so.13";
+
+/// Fetches the compiler where it is not there, and runs the test that compiles the kernels.
+pub(crate) fn test(shell: &Shell) -> Result<()> {
+    let folder = shell.tools_dir().join("nvrtc");
+    if !folder.join(LIBRARY).is_file() {
+        fetch(shell, &folder)?;
+    }
+    let mut cargo = shell.cargo();
+    cargo.args(["test", "-p", "atr-bench", "--bin", "atr-bench", "gpu::source"]);
+    run(cargo.env("LD_LIBRARY_PATH", &folder).env("ATR_KERNELS", "all"))
+}
+
+fn fetch(shell: &Shell, folder: &Path) -> Result<()> {
+    which("python3").context("fetching NVRTC needs python3 with pip")?;
+    let unpacked = folder.with_file_name("nvrtc-wheel");
+    println!("fetching {WHEEL} from PyPI (90 MB)");
+    let mut pip = shell.command("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target"])
+        .arg(&unpacked);
+    run(pip.arg(WHEEL))?;
+    fs::create_dir_all(folder).with_context(|| format!("could not make `{}`", folder.display()))?;
+    let from = unpacked.join("nvidia/cu13/lib");
+    let files = fs::read_dir(&from).with_context(|| format!("the wheel holds no `{}`", from.display()))?;
+    for file in files {
+        let file = file?;
+        fs::rename(file.path(), folder.join(file.file_name()))?;
+    }
+    fs::remove_dir_all(&unpacked).with_context(|| format!("could not remove `{}`", unpacked.display()))
+}
