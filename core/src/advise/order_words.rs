@@ -98,8 +98,11 @@ fn instead(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
         );
         parts.extend((!other.is_empty()).then(|| other.join(", ")));
         let text = format!("In the place of {}: {}.", gained(step), parts.join("; otherwise "));
-        (!parts.is_empty())
-            .then(|| all().fold(Sentence::new(text), |sentence, other| rests(sentence, other, ranking)))
+        (!parts.is_empty()).then(|| {
+            all().fold(rests(Sentence::new(text), step, ranking), |sentence, other| {
+                rests(sentence, other, ranking)
+            })
+        })
     };
     advice.steps.iter().filter_map(say).collect()
 }
@@ -237,5 +240,16 @@ fn rests(sentence: Sentence, gain: &Gain, ranking: Ranking) -> Sentence {
             .on(name, "hit_rate", at.hit_rate)
             .on(name, "prefill_tokens", at.prefill_tokens as f64)
     };
-    figures(figures(sentence, &gain.to, &gain.before), &gain.gives, &gain.after)
+    let sentence = figures(figures(sentence, &gain.to, &gain.before), &gain.gives, &gain.after);
+    let over = |sentence: Sentence, figure: &dyn std::fmt::Display, ends: Option<(f64, f64)>| {
+        let (least, most) = ends.unzip();
+        sentence.on(&gain.gives, format!("gain in {figure} (least of draws)"), least).on(
+            &gain.gives,
+            format!("gain in {figure} (most of draws)"),
+            most,
+        )
+    };
+    let sentence = over(sentence, &ranking.quantity, gain.over_draws());
+    let ttft = gain.ttft_over_draws().filter(|_| gain.moves_ttft_alone());
+    over(sentence, &MEAN_TTFT, ttft)
 }

@@ -15,7 +15,7 @@ fn advise(args: &[&'static str]) -> Value {
 
 #[test]
 fn the_page_is_readable() {
-    let slo = "ttft_ms.p99<=400,job_ms.p95<=600000";
+    let slo = "ttft_ms.p99<=450,job_ms.p95<=600000";
     let args =
         ["advise", BROKEN, "--slo", slo, "--replicas", "2", "--kv-tokens", "60000", "--max-replicas", "8"];
     let ran = run(&args);
