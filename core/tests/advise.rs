@@ -271,6 +271,7 @@ fn the_distance_to_the_ceiling_is_split() {
         shared_hit_rate: Some(0.7),
         shared_kv_tokens: 1_000,
         breaks: &broken,
+        identified: true,
     };
     let says = ceiling(&figures).says;
     assert!(says[0].text.contains("`any` finds 62.5 %: a hit rate of 50.0 % of 80.0 %"), "{}", says[0].text);

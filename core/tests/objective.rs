@@ -1,7 +1,7 @@
 //! The grammar of objectives and gates: what it takes, what it means, and what it says of anything else.
 #![allow(clippy::unwrap_used)]
 
-use atr_core::metrics::objective::{Bound, METRICS, Quantity, Statistic, gates, objectives};
+use atr_core::metrics::objective::{Bound, METRICS, Quantity, Statistic, gates, goals, objectives};
 use atr_core::metrics::{PolicyMetrics, Spread, summarise};
 use atr_core::trace::{Outcome, Workload};
 use proptest::prelude::*;
@@ -112,6 +112,42 @@ fn what_is_wrong_is_named_with_what_is_right() {
         let found = says(&format!("ttft_ms.p50<={bad}"));
         assert!(found.contains("is no bound, expected a number that is not negative"), "{bad}: {found}");
     }
+}
+
+/// What advice is asked to reach is better than what there is, once, and can be moved. Gates may still ask anything.
+#[test]
+fn goals_are_better_figures() {
+    let fine = "ttft_ms.p99<=800,ttft_ms.mean<300,hit_rate>=0.5,job_ms.p95<=1,utilisation<=0.8,preemptions<=0,makespan_ms<9";
+    assert_eq!(goals(fine).unwrap(), objectives(fine).unwrap());
+    let moving = "ttft_ms, tpot_ms, e2e_ms, queue_ms, job_ms, hit_rate, prefill_tokens, makespan_ms, utilisation, preemptions";
+    for (text, expected) in [
+        (
+            "ttft_ms.p99>=800",
+            "`ttft_ms.p99>=800` asks for a worse figure, expected `ttft_ms.p99<=` a number: less of it is better".to_owned(),
+        ),
+        (
+            "hit_rate<0.9",
+            "`hit_rate<0.9` asks for a worse figure, expected `hit_rate>=` a number: more of it is better".to_owned(),
+        ),
+        (
+            "ttft_ms.p99<=800,job_ms.p50<=1,ttft_ms.p99<=900",
+            "`ttft_ms.p99` has two bounds, `ttft_ms.p99<=800` and `ttft_ms.p99<=900`, expected one".to_owned(),
+        ),
+        (
+            "failed<=0",
+            format!("`failed<=0` is about what no lever and no number of replicas moves, expected one of: {moving}"),
+        ),
+        (
+            "calls>=3000",
+            format!("`calls>=3000` is about what no lever and no number of replicas moves, expected one of: {moving}"),
+        ),
+    ] {
+        assert_eq!(goals(text).unwrap_err().to_string(), expected, "{text}");
+        assert!(objectives(text).is_ok() && gates(text).is_ok(), "{text}");
+    }
+    let contradiction = goals("ttft_ms.p99<=800,ttft_ms.p99>=900").unwrap_err().to_string();
+    assert!(contradiction.contains("asks for a worse figure"), "{contradiction}");
+    assert!(goals("ttft_ms.p99<=+10%").is_err() && goals("hit_rate>=80").is_err());
 }
 
 proptest! {

@@ -1,11 +1,12 @@
 //! How far traffic is from its ceiling, policy by policy, and what broke its prefixes.
 
-use super::Sentence;
 use super::units::times;
+use super::{CapacityAdvice, Sentence};
 use crate::figure::units::{grouped, listed, percent, plural};
 use crate::metrics::PolicyMetrics;
 use crate::metrics::breaks::{Breaks, CauseRow};
 use crate::policy::by_name;
+use crate::trace::Session;
 use serde::Serialize;
 
 /// What the advice is made from.
@@ -21,6 +22,21 @@ pub struct CeilingFigures<'a> {
     pub shared_kv_tokens: u64,
     /// Where prompts stopped continuing the one before.
     pub breaks: &'a Breaks,
+    /// Whether the trace says what prompts share; where it does not, nothing is known of hits.
+    pub identified: bool,
+}
+
+/// Whether the trace says of any prompt what it is made of; some have counts alone.
+pub(super) fn identified(sessions: &[Session]) -> bool {
+    sessions.iter().any(|session| !session.segments.is_empty())
+}
+
+/// Of memory where it does not.
+pub(super) fn no_capacity(advice: CapacityAdvice) -> CapacityAdvice {
+    let text =
+        "The trace does not say what prompts share: how much memory would find it again cannot be told.";
+    let says = vec![Sentence::new(text).on("trace", "prompts whose content is identified", 0.0)];
+    CapacityAdvice { ceiling_hit_rate: None, rows: Vec::new(), curve: Vec::new(), says, ..advice }
 }
 
 /// One policy against its ceiling.
@@ -79,20 +95,36 @@ fn row(row: &PolicyMetrics) -> CeilingRow {
 
 /// Says how far.
 pub fn ceiling(figures: &CeilingFigures<'_>) -> CeilingAdvice {
-    let policies: Vec<CeilingRow> = figures.policies.iter().map(row).collect();
+    let mut policies: Vec<CeilingRow> = figures.policies.iter().map(row).collect();
     let breaks = figures.breaks;
-    let mut says = vec![distance(figures.ceiling_hit_rate, &policies)];
-    says.extend(lost(figures, &policies));
+    let mut says = Vec::new();
+    if figures.identified {
+        says.push(distance(figures.ceiling_hit_rate, &policies));
+        says.extend(lost(figures, &policies));
+    } else {
+        for row in &mut policies {
+            (row.hit_rate, row.ceiling_hit_rate, row.share_of_ceiling) = (None, None, None);
+        }
+        says.push(unknown());
+    }
     says.push(broke(breaks));
     CeilingAdvice {
-        ceiling_hit_rate: figures.ceiling_hit_rate,
+        ceiling_hit_rate: figures.ceiling_hit_rate.filter(|_| figures.identified),
         policies,
-        shared_hit_rate: figures.shared_hit_rate,
+        shared_hit_rate: figures.shared_hit_rate.filter(|_| figures.identified),
         breaks: breaks.count(),
         again_tokens: breaks.ledger.again_tokens,
         by_cause: breaks.by_cause.clone(),
         says,
     }
+}
+
+/// Of a trace that has counts alone.
+fn unknown() -> Sentence {
+    let text = "The trace says how long prompts are, not what they share: its ceiling is not known, simulated caches find \
+                nothing, and routers are compared by load alone. That is no reason to turn a prefix cache off, which vLLM \
+                and SGLang have on by default.";
+    Sentence::new(text).on("trace", "prompts whose content is identified", 0.0)
 }
 
 /// The policy that finds most of what its own prompts let it find; of those that hardly differ the first.

@@ -4,10 +4,13 @@
 //! [`run`] does the simulations. Everything that is said comes from small functions over their figures, one
 //! file each, and every sentence carries the figures that it rests on.
 
+mod asked;
+mod bench;
 mod capacity;
 mod ceiling;
 mod flags;
 mod floor;
+mod gain;
 mod order;
 mod order_words;
 mod page;
@@ -20,17 +23,19 @@ mod setting;
 mod setup;
 mod units;
 
+pub use bench::{Draws, Progress};
 pub use capacity::{CapacityAdvice, CapacityRow, Memory, Point, capacity};
 pub use ceiling::{CeilingAdvice, CeilingFigures, CeilingRow, ceiling};
 pub use flags::{COMPONENTS, Component, Flag, flags};
-pub use order::{Gain, Glance, Levers, OrderAdvice, Ranking, Runner, greedy};
+pub use gain::{Drawn, Gain, Glance, Ranking};
+pub use order::{Levers, OrderAdvice, Runner, greedy};
 pub use page::{Block, Part, parts};
 pub use replicas::{Drop, Kept, Probe, ReplicaAdvice, Search, search};
 pub use resample::Resampled;
 pub use risk::{Difference, Risk, risk};
-pub use runs::{Options, Progress, run};
+pub use runs::{Options, run};
 pub use sample::{Sample, shuffled, take};
-pub use setting::{SettingAdvice, SettingFigures, Strain, setting};
+pub use setting::{Needs, SettingAdvice, SettingFigures, Strain, setting};
 pub use setup::{Lever, Setup};
 
 use crate::metrics::objective::Condition;

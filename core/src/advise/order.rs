@@ -1,128 +1,11 @@
 //! What to turn on first, and what each adds to what is on already.
 
-use super::order_words::{sentences, step};
+use super::gain::{Gain, Ranking};
+use super::order_words::sentences;
 use super::risk::warning;
-use super::{Lever, Risk, Sentence, Setup, risk};
-use crate::metrics::objective::Quantity;
-use crate::metrics::{PolicyMetrics, summarise};
+use super::{Draws, Lever, Sentence, Setup};
 use crate::policy::{PolicyRun, ScenarioError};
-use crate::trace::CallStatus;
 use serde::Serialize;
-use std::cmp::Ordering;
-
-/// A smaller share of a figure is no gain.
-pub(super) const LEAST_GAIN: f64 = 0.01;
-
-/// Which figure decides what goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ranking {
-    /// The figure.
-    pub quantity: Quantity,
-    /// Whether less of it is better.
-    pub less: bool,
-}
-
-impl Ranking {
-    /// The share of the figure that a change from `before` to `after` gains; below 0 a loss.
-    pub fn gain(&self, before: &PolicyMetrics, after: &PolicyMetrics) -> f64 {
-        let (Some(was), Some(is)) = (self.quantity.of(before), self.quantity.of(after)) else { return 0.0 };
-        let better = if self.less { was - is } else { is - was };
-        share(better, was)
-    }
-
-    /// Whether it is the figure that decides where another one hardly moves.
-    pub fn is_mean_ttft(&self) -> bool {
-        self.quantity.to_string() == MEAN_TTFT
-    }
-}
-
-pub(super) const MEAN_TTFT: &str = "ttft_ms.mean";
-
-/// A change as a share of what was; all of it where there was nothing.
-fn share(change: f64, was: f64) -> f64 {
-    match (change.total_cmp(&0.0), was.abs().total_cmp(&0.0)) {
-        (Ordering::Equal, _) => 0.0,
-        (_, Ordering::Equal) => change.signum(),
-        _ => change / was.abs(),
-    }
-}
-
-/// The figures that a step is looked at by.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Glance {
-    /// The figure that decides.
-    pub ranked: Option<f64>,
-    /// Mean time to first token.
-    pub ttft_mean_ms: Option<f64>,
-    /// Its 95th percentile.
-    pub ttft_p95_ms: Option<f64>,
-    /// Mean time of a session, tools included.
-    pub job_mean_ms: Option<f64>,
-    /// Cached over prompt tokens.
-    pub hit_rate: Option<f64>,
-    /// Prompt tokens computed.
-    pub prefill_tokens: u64,
-    /// Calls that both sides of the step finished.
-    pub calls: u64,
-    /// Calls that this side did not finish.
-    pub failed: u64,
-}
-
-impl Glance {
-    fn at(row: &PolicyMetrics, ranking: Ranking) -> Self {
-        Glance {
-            ranked: ranking.quantity.of(row),
-            ttft_mean_ms: row.ttft_ms.map(|spread| spread.mean),
-            ttft_p95_ms: row.ttft_ms.map(|spread| spread.p95),
-            job_mean_ms: row.job_ms.map(|spread| spread.mean),
-            hit_rate: row.hit_rate,
-            prefill_tokens: row.prefill_tokens,
-            calls: row.calls,
-            failed: row.failed,
-        }
-    }
-}
-
-/// What one lever adds to a set-up.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Gain {
-    /// What was turned on.
-    pub lever: String,
-    /// What it is: `cache`, `router`, `eviction`, `memory`, `scheduler` or `context`.
-    pub kind: String,
-    /// What it was added to.
-    pub to: String,
-    /// What that gives.
-    pub gives: String,
-    /// Whether the model is told less.
-    pub lossy: bool,
-    /// Share of the ranking figure that it gains; below 0 a loss.
-    pub gain: f64,
-    /// The same of the mean time to first token, which decides where the ranking figure hardly moves.
-    pub ttft_gain: f64,
-    /// Without it.
-    pub before: Glance,
-    /// With it.
-    pub after: Glance,
-    /// What is published of its quality.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub risk: Option<Risk>,
-    /// The same in a sentence.
-    pub says: Sentence,
-}
-
-impl Gain {
-    /// What decides between levers: the ranking figure, and where it hardly moves the mean time to first
-    /// token. A percentile of few calls may not see what most of them gain.
-    fn worth(&self) -> (f64, f64) {
-        (if self.gain.abs() < LEAST_GAIN { 0.0 } else { self.gain }, self.ttft_gain)
-    }
-
-    pub(super) fn is_worth_it(&self) -> bool {
-        let (ranked, ttft) = self.worth();
-        ranked > 0.0 || (ranked >= 0.0 && ttft >= LEAST_GAIN)
-    }
-}
 
 /// What to turn on, in which order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -131,6 +14,8 @@ pub struct OrderAdvice {
     pub ranked_by: String,
     /// What everything begins with: what was given as the present set-up, else `naive`.
     pub base: String,
+    /// Draws that a lever must gain in to be a step.
+    pub draws: u32,
     /// Lossless levers, each the best one on top of those before it.
     pub steps: Vec<Gain>,
     /// All steps together, against the base.
@@ -154,6 +39,27 @@ pub struct OrderAdvice {
     pub warnings: Vec<Sentence>,
 }
 
+impl OrderAdvice {
+    /// Nothing was tried.
+    pub(super) fn none(base: &Setup, ranking: Ranking, draws: u32) -> Self {
+        OrderAdvice {
+            ranked_by: ranking.quantity.to_string(),
+            base: base.name(),
+            draws,
+            steps: Vec::new(),
+            total: None,
+            instead: Vec::new(),
+            left: Vec::new(),
+            research: Vec::new(),
+            lossy: Vec::new(),
+            setup: base.clone(),
+            evicted_blocks: None,
+            says: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// Everything that may be tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Levers {
@@ -163,14 +69,20 @@ pub struct Levers {
     pub research: Vec<Lever>,
     /// What changes what the model is told.
     pub lossy: Vec<Lever>,
+    /// Set-ups that what comes out must not fall behind: those of the policies that are shown.
+    pub known: Vec<Setup>,
 }
 
-/// Runs a set-up; nothing where it cannot be applied to the trace.
-pub type Runner<'a> = dyn FnMut(&Setup) -> Result<Option<PolicyRun>, ScenarioError> + 'a;
+/// Runs a set-up in a draw; nothing where it cannot be applied to the trace.
+pub type Runner<'a> = dyn FnMut(&Setup, u32) -> Result<Option<PolicyRun>, ScenarioError> + 'a;
 
-/// Turns lossless levers on, always the one that gains most, until none gains anything worth it; then
-/// tries each other one on top. Steps compare the calls and sessions that both sides finished. The run of all steps comes
-/// with it.
+/// Turns lossless levers on, always the one that gains most, until none gains anything worth it in every draw; then
+/// tries each other one on top. Steps compare the calls and sessions that both sides finished. The run of all steps, in
+/// the first draw, comes with it.
+///
+/// One lever at a time leads nowhere where two are worth something only together, as a cache and the router that keeps
+/// sessions on it. So where no single one gains, a cache is tried with each router; and where one of the known
+/// set-ups still gains on what was found, the search goes on from there.
 ///
 /// # Errors
 /// Those of the runs.
@@ -178,113 +90,176 @@ pub fn greedy(
     base: &Setup,
     levers: &Levers,
     ranking: Ranking,
+    draws: Draws,
     run: &mut Runner<'_>,
 ) -> Result<(OrderAdvice, Option<PolicyRun>), ScenarioError> {
-    let mut advice = OrderAdvice {
-        ranked_by: ranking.quantity.to_string(),
-        base: base.name(),
-        steps: Vec::new(),
-        total: None,
-        instead: Vec::new(),
-        left: Vec::new(),
-        research: Vec::new(),
-        lossy: Vec::new(),
-        setup: base.clone(),
-        evicted_blocks: None,
-        says: Vec::new(),
-        warnings: Vec::new(),
-    };
-    let Some(first) = run(base)? else { return Ok((advice, None)) };
-    let mut latest: Option<PolicyRun> = None;
+    let mut advice = OrderAdvice::none(base, ranking, draws.count());
+    let mut hands = Hands { ranking, draws, run };
+    let Some(mut first) = hands.point(base)? else { return Ok((advice, None)) };
+    let mut latest: Option<Point> = None;
+    let pairs = Lever::pairs(&levers.lossless);
+    let mut known = levers.known.iter();
     loop {
-        let current = latest.as_ref().unwrap_or(&first);
-        let mut tried = try_all(&levers.lossless, &advice.setup, current, ranking, run)?;
-        if !tried.first().is_some_and(|(_, gain, _)| gain.is_worth_it()) {
-            advice.left = gains(tried);
-            break;
+        let current = latest.as_mut().unwrap_or(&mut first);
+        let mut tried = hands.try_all(&levers.lossless, current)?;
+        if !tried.leads() {
+            tried.join(hands.try_all(&pairs, current)?);
         }
-        let (lever, gain, with) = tried.remove(0);
-        advice.setup = lever.on(&advice.setup);
-        advice.steps.push(gain);
-        latest = Some(with);
-        let others = tried.into_iter().filter(|(other, ..)| !other.fits(&advice.setup));
-        advice.instead.extend(others.map(|(_, gain, _)| gain));
+        if let Some((lever, gain, with)) = tried.best.take_if(|(_, gain, _)| gain.holds()) {
+            advice.setup = lever.on(&advice.setup);
+            let others = tried.others.into_iter().filter(|(other, _)| !other.fits(&advice.setup));
+            advice.instead.extend(others.map(|(_, other)| Gain { equal: gain.is_like(&other), ..other }));
+            advice.steps.push(gain);
+            latest = Some(with);
+            continue;
+        }
+        match hands.better(&mut known, &mut first, &mut latest)? {
+            Some((gain, with)) => {
+                (advice.setup, advice.steps, advice.instead) = (with.setup.clone(), vec![gain], Vec::new());
+                latest = Some(with);
+            }
+            None => {
+                advice.left = tried.gains();
+                break;
+            }
+        }
     }
-    let current = latest.as_ref().unwrap_or(&first);
-    advice.research = gains(try_all(&levers.research, &advice.setup, current, ranking, run)?);
-    advice.lossy = gains(try_all(&levers.lossy, &advice.setup, current, ranking, run)?);
-    advice.total = latest.as_ref().map(|last| {
-        let names = ("all steps".to_owned(), "", base.name(), advice.setup.name());
-        gain(names, None, ranking, &first, last)
-    });
-    advice.evicted_blocks = advice.setup.cache.then_some(current.outcome.counters.evicted_blocks);
+    let current = latest.as_mut().unwrap_or(&mut first);
+    advice.research = hands.try_all(&levers.research, current)?.gains();
+    advice.lossy = hands.try_all(&levers.lossy, current)?.gains();
+    advice.evicted_blocks = advice.setup.cache.then_some(current.evicted());
+    if let Some(last) = &mut latest {
+        let all = Lever::Whole(advice.setup.clone());
+        advice.total = Some(Gain { lever: "all steps".to_owned(), ..hands.gain(&all, &mut first, last)? });
+    }
     advice.warnings = warnings(&advice.lossy);
-    advice.says = sentences(&advice, ranking);
-    Ok((advice, Some(latest.unwrap_or(first))))
+    advice.says = sentences(&advice, ranking, draws);
+    let last = latest.unwrap_or(first);
+    Ok((advice, last.runs.into_iter().next()))
 }
 
-type Tried = Vec<(Lever, Gain, PolicyRun)>;
-
-fn gains(tried: Tried) -> Vec<Gain> {
-    tried.into_iter().map(|(_, gain, _)| gain).collect()
+/// A set-up and its runs, draw by draw as far as they were needed.
+struct Point {
+    setup: Setup,
+    runs: Vec<PolicyRun>,
 }
 
-/// Every lever that fits and can do anything, on top of a set-up, the best first.
-fn try_all(
-    levers: &[Lever],
-    setup: &Setup,
-    current: &PolicyRun,
-    ranking: Ranking,
-    run: &mut Runner<'_>,
-) -> Result<Tried, ScenarioError> {
-    let pressed = current.outcome.counters.evicted_blocks > 0;
-    let fits = |lever: &&Lever| lever.fits(setup) && (pressed || !lever.needs_pressure());
-    let mut tried = Vec::new();
-    for lever in levers.iter().filter(fits) {
-        let on = lever.on(setup);
-        let Some(with) = run(&on)? else { continue };
-        let context = if let Lever::Context(name) = lever { Some(name.as_str()) } else { None };
-        let names = (lever.name(), lever.kind(), setup.name(), on.name());
-        tried.push((lever.clone(), gain(names, context, ranking, current, &with), with));
+impl Point {
+    fn evicted(&self) -> u64 {
+        self.runs[0].outcome.counters.evicted_blocks
     }
-    // Of equals the first one stays first.
-    tried.sort_by(|(_, a, _), (_, b, _)| {
-        let ((a, a_ttft), (b, b_ttft)) = (a.worth(), b.worth());
-        b.total_cmp(&a).then(b_ttft.total_cmp(&a_ttft))
-    });
-    Ok(tried)
 }
 
-fn gain(
-    (lever, kind, to, gives): (String, &str, String, String),
-    context: Option<&str>,
+/// Levers tried on top of one set-up: the best with its runs, and the others.
+#[derive(Default)]
+struct Tried {
+    best: Option<(Lever, Gain, Point)>,
+    others: Vec<(Lever, Gain)>,
+}
+
+impl Tried {
+    fn leads(&self) -> bool {
+        self.best.as_ref().is_some_and(|(_, gain, _)| gain.holds())
+    }
+
+    /// Of equals the first one stays the best.
+    fn add(&mut self, lever: Lever, gain: Gain, with: Point) {
+        if self.best.as_ref().is_some_and(|(_, best, _)| gain.order(best).is_ge()) {
+            self.others.push((lever, gain));
+        } else if let Some((lever, gain, _)) = self.best.replace((lever, gain, with)) {
+            self.others.push((lever, gain));
+        }
+        self.others.sort_by(|(_, a), (_, b)| a.order(b));
+    }
+
+    fn join(&mut self, more: Tried) {
+        self.others.extend(more.others);
+        if let Some((lever, gain, with)) = more.best {
+            self.add(lever, gain, with);
+        }
+    }
+
+    /// All, the best first.
+    fn gains(self) -> Vec<Gain> {
+        let best = self.best.map(|(_, gain, _)| gain);
+        best.into_iter().chain(self.others.into_iter().map(|(_, gain)| gain)).collect()
+    }
+}
+
+/// Makes runs and compares them.
+struct Hands<'a, 'b> {
     ranking: Ranking,
-    without: &PolicyRun,
-    with: &PolicyRun,
-) -> Gain {
-    let finished = |call: &crate::trace::CallOutcome| call.status == CallStatus::Ok;
-    let calls = without.outcome.calls.iter().zip(&with.outcome.calls);
-    let common: Vec<bool> = calls.map(|(a, b)| finished(a) && finished(b)).collect();
-    let row = |run: &PolicyRun| summarise(&run.name, &run.workload, &run.outcome, &common);
-    let (before, after) = (row(without), row(with));
-    let mut gain = Gain {
-        lever,
-        kind: kind.to_owned(),
-        to,
-        gives,
-        lossy: context.is_some(),
-        gain: ranking.gain(&before, &after),
-        ttft_gain: match (before.ttft_ms, after.ttft_ms) {
-            (Some(was), Some(is)) => share(was.mean - is.mean, was.mean),
-            _ => 0.0,
-        },
-        before: Glance::at(&before, ranking),
-        after: Glance::at(&after, ranking),
-        risk: context.and_then(risk),
-        says: Sentence::new(""),
-    };
-    gain.says = step(&gain, ranking);
-    gain
+    draws: Draws,
+    run: &'a mut Runner<'b>,
+}
+
+impl Hands<'_, '_> {
+    /// A set-up in the first draw.
+    fn point(&mut self, setup: &Setup) -> Result<Option<Point>, ScenarioError> {
+        let run = (self.run)(setup, 0)?;
+        Ok(run.map(|run| Point { setup: setup.clone(), runs: vec![run] }))
+    }
+
+    /// Makes the run of a draw, where draws are runs.
+    fn draw(&mut self, point: &mut Point, draw: u32) -> Result<(), ScenarioError> {
+        while matches!(self.draws, Draws::Arrivals(_)) && point.runs.len() <= draw as usize {
+            let run = (self.run)(&point.setup, point.runs.len() as u32)?;
+            point.runs.push(run.ok_or(ScenarioError::NoSessions)?);
+        }
+        Ok(())
+    }
+
+    /// What one gains on the other: in every draw, as long as it gains.
+    fn gain(&mut self, lever: &Lever, without: &mut Point, with: &mut Point) -> Result<Gain, ScenarioError> {
+        let names = (lever, without.setup.name(), with.setup.name());
+        let mut gain = Gain::first(names, self.ranking, &without.runs[0], &with.runs[0]);
+        if !gain.holds() {
+            return Ok(gain);
+        }
+        for draw in 1..self.draws.count() {
+            self.draw(without, draw)?;
+            self.draw(with, draw)?;
+            let at = |point: &Point| (draw as usize).min(point.runs.len() - 1);
+            let runs = (&without.runs[at(without)], &with.runs[at(with)]);
+            gain.again(self.draws, self.ranking, runs.0, runs.1);
+        }
+        Ok(gain)
+    }
+
+    /// Every lever that fits and can do anything, on top of a set-up.
+    fn try_all(&mut self, levers: &[Lever], current: &mut Point) -> Result<Tried, ScenarioError> {
+        let pressed = current.evicted() > 0;
+        let setup = current.setup.clone();
+        let fits = |lever: &&Lever| lever.fits(&setup) && (pressed || !lever.needs_pressure());
+        let mut tried = Tried::default();
+        for lever in levers.iter().filter(fits) {
+            let Some(mut with) = self.point(&lever.on(&setup))? else { continue };
+            let gain = self.gain(lever, current, &mut with)?;
+            tried.add(lever.clone(), gain, with);
+        }
+        Ok(tried)
+    }
+
+    /// The next of the known set-ups that gains on what was found, as one step from where everything began.
+    fn better<'k>(
+        &mut self,
+        known: &mut impl Iterator<Item = &'k Setup>,
+        first: &mut Point,
+        latest: &mut Option<Point>,
+    ) -> Result<Option<(Gain, Point)>, ScenarioError> {
+        for setup in known {
+            let found = latest.as_mut().unwrap_or(first);
+            if *setup == found.setup {
+                continue;
+            }
+            let Some(mut with) = self.point(setup)? else { continue };
+            let lever = Lever::Whole(setup.clone());
+            if self.gain(&lever, found, &mut with)?.holds() {
+                return Ok(Some((self.gain(&lever, first, &mut with)?, with)));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// One warning for each kind of lossy lever.

@@ -1,8 +1,9 @@
 //! What is said of an order of levers.
 
-use super::Sentence;
-use super::order::{Gain, Glance, LEAST_GAIN, MEAN_TTFT, OrderAdvice, Ranking};
-use super::units::{calls_of, change, value};
+use super::gain::{Gain, Glance, LEAST_GAIN, MEAN_TTFT, Ranking};
+use super::order::OrderAdvice;
+use super::units::{calls_of, change, span, value};
+use super::{Draws, Sentence};
 use crate::figure::units::{grouped, listed, percent, plural, time};
 
 /// One step.
@@ -12,11 +13,13 @@ pub(super) fn step(gain: &Gain, ranking: Ranking) -> Sentence {
 }
 
 /// All that is shown beside the table.
-pub(super) fn sentences(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
+pub(super) fn sentences(advice: &OrderAdvice, ranking: Ranking, draws: Draws) -> Vec<Sentence> {
     let mut says = vec![summary(advice, ranking)];
     says.push(rule(advice, ranking));
+    says.push(drawn(advice, draws));
     says.extend(instead(advice, ranking));
     says.extend(left(advice, ranking));
+    says.extend(left_on(advice, ranking));
     says.extend(unpressed(advice));
     says.extend(research(advice, ranking));
     says.extend(admits(advice, ranking));
@@ -38,10 +41,11 @@ fn summary(advice: &OrderAdvice, ranking: Ranking) -> Sentence {
         }
         None => {
             let text = format!(
-                "Turn on nothing: no lossless lever that was tried on top of `{}` gains {:.0} % in `{}` or in mean TTFT.",
+                "Turn on nothing: no lossless lever that was tried on top of `{}` gains {:.0} % in `{}` or in mean TTFT{}.",
                 advice.base,
                 LEAST_GAIN * 100.0,
                 advice.ranked_by,
+                if advice.draws > 1 { ", in every draw" } else { "" },
             );
             advice.left.iter().fold(Sentence::new(text), |sentence, gain| rests(sentence, gain, ranking))
         }
@@ -62,26 +66,70 @@ fn rule(advice: &OrderAdvice, ranking: Ranking) -> Sentence {
     })
 }
 
+/// How far gains can be relied on.
+fn drawn(advice: &OrderAdvice, draws: Draws) -> Sentence {
+    let text = match draws {
+        Draws::Arrivals(1) => {
+            "Gains are of one draw of arrivals: what another one would give is not known.".to_owned()
+        }
+        Draws::Halves(1, _) => "Gains are of the one run: nothing was drawn again.".to_owned(),
+        Draws::Arrivals(count) => format!(
+            "Gains are medians over {count} draws of arrivals, with the least and the most where they differ; what does not gain \
+             in each is no step. All other figures are of the first draw, and so is what is no gain there."
+        ),
+        Draws::Halves(count, _) => format!(
+            "Arrivals are as recorded, so gains are medians over {count} parts of the one run (the whole, and halves of its sessions), \
+             with the least and the most where they differ; what does not gain in each is no step. All other figures \
+             are of the whole."
+        ),
+    };
+    Sentence::new(text).on("all runs", "draws", f64::from(advice.draws))
+}
+
 /// What else was tried in the place of each step.
 fn instead(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
     let say = |step: &Gain| {
-        let others: Vec<&Gain> = advice.instead.iter().filter(|other| other.to == step.to).collect();
-        let each: Vec<String> = others.iter().map(|other| gained(other)).collect();
-        let text = format!("In the place of `{}` ({}): {}.", step.lever, share(step), each.join(", "));
-        (!others.is_empty()).then(|| {
-            others.into_iter().fold(Sentence::new(text), |sentence, other| rests(sentence, other, ranking))
+        let all = || advice.instead.iter().filter(|other| other.to == step.to);
+        let list = |equal: bool| all().filter(|other| other.equal == equal).map(gained).collect::<Vec<_>>();
+        let (equal, other) = (list(true), list(false));
+        let mut parts = Vec::new();
+        parts.extend(
+            (!equal.is_empty()).then(|| format!("equal within the spread of draws, {}", equal.join(", "))),
+        );
+        parts.extend((!other.is_empty()).then(|| other.join(", ")));
+        let text = format!("In the place of {}: {}.", gained(step), parts.join("; otherwise "));
+        (!parts.is_empty()).then(|| {
+            all().fold(rests(Sentence::new(text), step, ranking), |sentence, other| {
+                rests(sentence, other, ranking)
+            })
         })
     };
     advice.steps.iter().filter_map(say).collect()
 }
 
-fn left(advice: &OrderAdvice, ranking: Ranking) -> Option<Sentence> {
-    if advice.left.is_empty() {
-        return None;
-    }
-    let each: Vec<String> = advice.left.iter().map(gained).collect();
-    let text = format!("Not worth it on top of that: {}.", each.join(", "));
-    Some(advice.left.iter().fold(Sentence::new(text), |sentence, gain| rests(sentence, gain, ranking)))
+/// What is no step on top of all: what gains in some draws, and what does not in the first.
+fn left(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
+    let list = |wavers: bool, before: &str| {
+        let some: Vec<&Gain> = advice.left.iter().filter(|gain| gain.wavers() == wavers).collect();
+        let each: Vec<String> = some.iter().map(|gain| gained(gain)).collect();
+        let text = format!("{before}: {}.", each.join(", "));
+        (!some.is_empty()).then(|| {
+            some.into_iter().fold(Sentence::new(text), |sentence, gain| rests(sentence, gain, ranking))
+        })
+    };
+    let some = list(true, "Gains in some draws only, which makes no step on top of that");
+    some.into_iter().chain(list(false, "Not worth it on top of that")).collect()
+}
+
+/// Engines have the cache on: what was not shown to gain is not to be turned off for that.
+fn left_on(advice: &OrderAdvice, ranking: Ranking) -> Option<Sentence> {
+    let cache = advice.left.iter().find(|gain| gain.kind == "cache")?;
+    let why = match cache.gain <= -LEAST_GAIN {
+        true => "what it loses here it loses with these replicas and routers",
+        false => "that no gain is shown here is no reason to turn it off",
+    };
+    let text = format!("vLLM and SGLang have the prefix cache on by default: {why}.");
+    Some(rests(Sentence::new(text), cache, ranking))
 }
 
 /// Where no cache ever had to make room.
@@ -127,6 +175,7 @@ fn named(gain: &Gain) -> String {
     match gain.kind.as_str() {
         "cache" => "the prefix cache".to_owned(),
         "memory" => format!("a tier of so many tokens in each host's memory, `{}`", gain.lever),
+        "together" => format!("`{}` together", gain.lever.replace('+', "` and `")),
         kind => format!("the {kind} `{}`", gain.lever),
     }
 }
@@ -136,13 +185,17 @@ fn gained(gain: &Gain) -> String {
     format!("`{}` {}", gain.lever, share(gain))
 }
 
-/// What a lever gains in the ranking figure, and in mean TTFT where that is all that moves.
+/// What a lever gains in the ranking figure, and in mean TTFT where that is all that moves; how it is spread over draws.
 fn share(gain: &Gain) -> String {
-    let percent = |share: f64| format!("{:+.1} %", share * 100.0);
-    if gain.gain.abs() < LEAST_GAIN && gain.ttft_gain.abs() >= LEAST_GAIN {
-        return format!("{}, mean TTFT {}", percent(gain.gain), percent(gain.ttft_gain));
+    let percent = |share: f64, over: Option<(f64, f64)>| {
+        let over = over.map_or_else(String::new, |(least, most)| format!(" ({})", span(least, most)));
+        format!("{:+.1} %{over}", share * 100.0)
+    };
+    let ranked = percent(gain.gain, gain.over_draws());
+    if gain.moves_ttft_alone() {
+        return format!("{ranked}, mean TTFT {}", percent(gain.ttft_gain, gain.ttft_over_draws()));
     }
-    percent(gain.gain)
+    ranked
 }
 
 /// `mean TTFT 283 ms → 174 ms (-38.6 %), hit rate 0.0 % → 44.6 %`.
@@ -166,7 +219,7 @@ fn changes(gain: &Gain, ranking: Ranking) -> String {
     if !ranking.quantity.to_string().starts_with("job_ms") {
         times("mean job time", was.job_mean_ms, is.job_mean_ms, &time);
     }
-    if ranking.quantity.metric.name != "hit_rate" {
+    if ranking.quantity.metric.name != "hit_rate" && is.hit_rate.is_some() {
         parts.push(format!("hit rate {} → {}", percent(was.hit_rate), percent(is.hit_rate)));
     }
     parts.push(format!(
@@ -187,5 +240,16 @@ fn rests(sentence: Sentence, gain: &Gain, ranking: Ranking) -> Sentence {
             .on(name, "hit_rate", at.hit_rate)
             .on(name, "prefill_tokens", at.prefill_tokens as f64)
     };
-    figures(figures(sentence, &gain.to, &gain.before), &gain.gives, &gain.after)
+    let sentence = figures(figures(sentence, &gain.to, &gain.before), &gain.gives, &gain.after);
+    let over = |sentence: Sentence, figure: &dyn std::fmt::Display, ends: Option<(f64, f64)>| {
+        let (least, most) = ends.unzip();
+        sentence.on(&gain.gives, format!("gain in {figure} (least of draws)"), least).on(
+            &gain.gives,
+            format!("gain in {figure} (most of draws)"),
+            most,
+        )
+    };
+    let sentence = over(sentence, &ranking.quantity, gain.over_draws());
+    let ttft = gain.ttft_over_draws().filter(|_| gain.moves_ttft_alone());
+    over(sentence, &MEAN_TTFT, ttft)
 }

@@ -1,7 +1,7 @@
 //! Advice as it is read: parts of sentences and tables, the same in a terminal and on a page.
 
-use super::units::{gib, replicas_of, value};
-use super::{Advice, Because, Gain, Glance, OrderAdvice, Probe, ReplicaAdvice, Sentence};
+use super::units::{gib, replicas_of, span, value};
+use super::{Advice, Because, Gain, Glance, OrderAdvice, Probe, ReplicaAdvice, Sentence, Strain};
 use crate::figure::units::{grouped, known_time, percent};
 
 /// A heading and what stands below it.
@@ -79,6 +79,9 @@ impl Part {
 /// All parts, in the order in which they are read.
 pub fn parts(advice: &Advice) -> Vec<Part> {
     let setting = Part::new("What was simulated").warn(&advice.setting.warns).say(&advice.setting.says);
+    if advice.setting.strain.as_ref().is_some_and(Strain::is_in_vain) {
+        return vec![setting];
+    }
     let ceiling = Part::new("How far is this traffic from its ceiling?")
         .table(&["policy", "hit rate", "ceiling", "of it", "TTFT mean", "job mean", "busy"], ceiling(advice))
         .say(&advice.ceiling.says);
@@ -119,22 +122,28 @@ fn ceiling(advice: &Advice) -> Vec<Vec<String>> {
 /// The table of steps shows what ranks them.
 fn order(order: &OrderAdvice) -> Part {
     let ranked = order.ranked_by.as_str();
-    let by_mean = ranked == super::order::MEAN_TTFT;
+    let by_mean = ranked == super::gain::MEAN_TTFT;
     let mut heads = vec!["set-up", ranked, "gain"];
+    let spread = order.steps.iter().chain(&order.lossy).any(|gain| gain.over_draws().is_some());
+    heads.extend(spread.then_some("over draws"));
     heads.extend((!by_mean).then_some("TTFT mean"));
     heads.extend(["job mean", "hit rate", "prefill tokens"]);
-    let cells = |name: String, gain: String, at: &Glance| {
+    let cells = |name: String, (gain, over): (String, String), at: &Glance| {
         let quantity = crate::metrics::objective::Quantity::parse(ranked).ok();
         let figure = at.ranked.zip(quantity).map(|(of, quantity)| value(quantity, of));
         let mut row = vec![name, figure.unwrap_or_else(|| "–".to_owned()), gain];
+        row.extend(spread.then_some(over));
         row.extend((!by_mean).then(|| known_time(at.ttft_mean_ms)));
         row.extend([known_time(at.job_mean_ms), percent(at.hit_rate), grouped(at.prefill_tokens)]);
         row
     };
-    let shown = |name: String, gain: &Gain| cells(name, format!("{:+.1} %", gain.gain * 100.0), &gain.after);
+    let shown = |name: String, gain: &Gain| {
+        let over = gain.over_draws().map_or_else(String::new, |(least, most)| span(least, most));
+        cells(name, (format!("{:+.1} %", gain.gain * 100.0), over), &gain.after)
+    };
     let mut rows = Vec::new();
     let tried = order.steps.iter().chain(&order.left).chain(&order.lossy).find(|gain| gain.to == order.base);
-    rows.extend(tried.map(|first| cells(order.base.clone(), String::new(), &first.before)));
+    rows.extend(tried.map(|first| cells(order.base.clone(), Default::default(), &first.before)));
     for (place, step) in (1..).zip(&order.steps) {
         rows.push(shown(format!("{place}. {}", step.lever), step));
     }

@@ -1,25 +1,27 @@
 //! The runs that advice rests on.
 
-use super::capacity::{Memory, capacity};
-use super::ceiling::{CeilingFigures, ceiling};
+use super::asked::{Asked, in_vain, memory, needs, profile};
+use super::bench::{Benches, Draws, Progress, Teller};
+use super::capacity::capacity;
+use super::ceiling::{CeilingFigures, ceiling, identified, no_capacity};
 use super::flags::{flags, routers};
-use super::floor::{in_reach, tools_alone};
-use super::order::{Levers, OrderAdvice, Ranking, greedy};
+use super::floor::{Floors, in_reach};
+use super::order::{Levers, OrderAdvice, greedy};
 use super::replicas::{ReplicaAdvice, Search, search};
 use super::resample::resample;
-use super::sample::{Sample, shuffled, take};
-use super::setting::{SettingFigures, Strain, setting};
-use super::{Advice, Lever, ProfileNote, Sentence, Setup};
+use super::sample::{Sample, take};
+use super::setting::Strain;
+use super::setup::refuse_foresight;
+use super::{Advice, Lever, Sentence, Setup};
 use crate::figure::units::grouped;
 use crate::metrics::breaks::{Breaks, breaks};
-use crate::metrics::objective::{Condition, METRICS, Quantity, Statistic};
-use crate::metrics::{Curve, InspectOptions, PolicyMetrics, Spread, compare, curve_over, miss_ratio_curve};
+use crate::metrics::objective::Condition;
+use crate::metrics::{Curve, InspectOptions, PolicyMetrics, compare, curve_over, miss_ratio_curve};
 use crate::policy::{
-    Arrivals, KeepAll, PolicyRun, Resolved, Scenario, ScenarioError, block_tokens, by_name, simulate_from,
-    simulate_policies,
+    Arrivals, PolicyRun, Resolved, Scenario, ScenarioError, block_tokens, by_name, simulate_from,
 };
 use crate::report::Origin;
-use crate::serve::{PrefixTree, latency};
+use crate::serve::PrefixTree;
 use crate::trace::{Mark, Scope, Session};
 use std::collections::BTreeMap;
 
@@ -37,45 +39,6 @@ pub struct Options {
     pub sample_calls: u64,
 }
 
-/// Is told what is done next, and how many simulations are done.
-pub type Progress<'a> = dyn FnMut(&str, u64) + 'a;
-
-/// A set that runs are made over, with its prompts.
-struct Bench {
-    sessions: Vec<Session>,
-    shelf: KeepAll,
-}
-
-impl Bench {
-    fn new(sessions: Vec<Session>) -> Self {
-        Bench { sessions, shelf: KeepAll::default() }
-    }
-
-    /// One set-up in a scenario; nothing where its context strategy cannot be applied.
-    fn run(&mut self, setup: &Setup, given: &Scenario) -> Result<Option<PolicyRun>, ScenarioError> {
-        let scenario = setup.scenario(given);
-        match simulate_policies(&self.sessions, &scenario, &[setup.policy()], &mut self.shelf) {
-            Ok((_, mut runs)) => Ok(runs.pop().map(|run| PolicyRun { name: setup.name(), ..run })),
-            Err(ScenarioError::NotApplicable(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Counts simulations and tells of them.
-struct Teller<'a, 'b> {
-    tell: &'a mut Progress<'b>,
-    simulations: u64,
-}
-
-impl Teller<'_, '_> {
-    /// Before one is made.
-    fn next(&mut self, what: &str) {
-        (self.tell)(what, self.simulations);
-        self.simulations += 1;
-    }
-}
-
 /// All advice on a set.
 ///
 /// # Errors
@@ -85,21 +48,30 @@ pub fn run(
     options: &Options,
     tell: &mut Progress<'_>,
 ) -> Result<Advice, ScenarioError> {
+    refuse_foresight(&options.scenario)?;
     let mut teller = Teller { tell, simulations: 0 };
     let (taken, sample) = sampled(sessions, options);
-    let mut bench = Bench::new(taken);
+    let mut benches = Benches::new(taken);
     teller.next("the policies that were given");
-    let (resolved, runs) = simulate_from(&bench.sessions, &options.scenario, &mut bench.shelf)?;
+    let (taken, shelf) = benches.given();
+    let (resolved, runs) = simulate_from(taken, &options.scenario, shelf)?;
     teller.simulations += (runs.len() as u64).saturating_sub(1);
     let rows = compare(&runs);
+    let strain = runs.first().zip(rows.first()).map(|(run, row)| Strain::of(run, row));
+    let asked = Asked { options, resolved: &resolved, sample, needs: needs(&runs, &resolved) };
     drop(runs);
-    let given = resolved.scenario.clone();
-    let block = block_tokens(sessions, given.block_tokens)?;
     let (objectives, untold) = told(&options.objectives, &rows);
-    let (order, last) = ordered(&mut bench, &given, &objectives, &mut teller)?;
+    if rows.iter().all(|row| row.failed == resolved.calls) && strain.as_ref().is_some_and(Strain::is_in_vain)
+    {
+        return Ok(in_vain(&asked, &rows, strain, untold, &teller));
+    }
+    let given = resolved.scenario.clone();
+    let known = identified(sessions);
+    let (order, last) = ordered(&mut benches, &asked, &objectives, known, &mut teller)?;
     (teller.tell)("the hit rate at every capacity", teller.simulations);
+    let block = block_tokens(sessions, given.block_tokens)?;
     let one_by_one = miss_ratio_curve(sessions, &inspect_options(block));
-    let Read { row, strain, admitted, floor } = read(last, &one_by_one, &given, block);
+    let Read { row, strain, admitted, floors } = read(last, &one_by_one, &given, block);
     let memory = memory(&given);
     let found = breaks(sessions, block);
     let shared_kv_tokens = memory.kv_tokens.saturating_mul(memory.replicas.into());
@@ -109,44 +81,35 @@ pub fn run(
         shared_hit_rate: admitted.hit_rate(shared_kv_tokens),
         shared_kv_tokens,
         breaks: &found,
+        identified: known,
     });
     let capacity = capacity(&admitted, &one_by_one, memory);
     let setup = wanted(&order, &given);
     let reach = match &row {
-        Some(row) => in_reach(&objectives, row, floor),
+        Some(row) => in_reach(&objectives, row, floors),
         None => (objectives, Vec::new()),
     };
-    let replicas = replicas(bench, &setup, &given, reach, options.search, &mut teller)?;
+    let replicas = replicas(&mut benches, &setup, &given, reach, options.search, &mut teller)?;
     let answer = replicas.as_ref().map_or(Some(given.replicas), |found| found.replicas);
     // One replica needs no router.
     let flagged = if answer == Some(1) { &order.setup } else { &setup };
     let flag_scenario = Scenario { replicas: answer.unwrap_or(given.replicas), ..given.clone() };
-    let profile = profile(&resolved);
-    let setting = setting(SettingFigures {
-        given: &options.scenario,
-        resolved: &resolved,
-        sample: sample.as_ref(),
-        profile: &profile.source,
-        kv_bytes_per_token: memory.kv_bytes_per_token,
-        simulations: teller.simulations,
-        strain,
-    });
     let mut cannot_say = untold;
     cannot_say.extend(cannot(sessions, &resolved, flagged, &found));
     Ok(Advice {
         origin: Origin::Simulated,
-        profile,
-        sample,
+        profile: profile(&resolved),
+        sample: asked.sample,
         simulations: teller.simulations,
         objectives: options.objectives.clone(),
-        setting,
+        setting: asked.setting(strain, teller.simulations),
         ceiling,
-        capacity,
+        capacity: if known { capacity } else { no_capacity(capacity) },
         flags: flags(flagged, &flag_scenario, memory.kv_bytes_per_token),
         order,
         replicas,
         cannot_say,
-        scenario: resolved,
+        scenario: resolved.clone(),
     })
 }
 
@@ -167,17 +130,18 @@ struct Read {
     strain: Option<Strain>,
     /// The hit rate at every capacity, in its order of calls.
     admitted: Curve,
-    /// Times of jobs if servers took none.
-    floor: Option<Spread>,
+    /// What calls and jobs take at least.
+    floors: Floors,
 }
 
 fn read(last: Option<PolicyRun>, one_by_one: &Curve, given: &Scenario, block: u32) -> Read {
     let Some(last) = last else {
-        return Read { row: None, strain: None, admitted: one_by_one.clone(), floor: None };
+        let floors = Floors::default();
+        return Read { row: None, strain: None, admitted: one_by_one.clone(), floors };
     };
     let row = compare(std::slice::from_ref(&last)).pop();
     let strain = row.as_ref().map(|row| Strain::of(&last, row));
-    Read { row, strain, admitted: admitted(&last, block), floor: tools_alone(&last, given) }
+    Read { row, strain, admitted: admitted(&last, block), floors: Floors::of(&last, given) }
 }
 
 fn inspect_options(block: u32) -> InspectOptions {
@@ -199,35 +163,36 @@ fn told(objectives: &[Condition], rows: &[PolicyMetrics]) -> (Vec<Condition>, Ve
     (told.into_iter().copied().collect(), untold.into_iter().map(say).collect())
 }
 
+/// A trace that does not say what prompts share is looked at with the cache on, as engines have it: nothing that is simulated
+/// speaks for it or against it.
 fn ordered(
-    bench: &mut Bench,
-    given: &Scenario,
+    benches: &mut Benches,
+    asked: &Asked<'_>,
     objectives: &[Condition],
+    identified: bool,
     teller: &mut Teller<'_, '_>,
 ) -> Result<(OrderAdvice, Option<PolicyRun>), ScenarioError> {
-    let ttft = METRICS.iter().find(|metric| metric.name == "ttft_ms");
-    let ranking = match (objectives.first(), ttft) {
-        (Some(first), _) => Ranking { quantity: first.quantity, less: first.comparison.wants_less() },
-        (None, metric) => {
-            let metric = metric.unwrap_or(&METRICS[0]);
-            Ranking { quantity: Quantity { metric, statistic: Some(Statistic::Mean) }, less: true }
-        }
-    };
+    let given = &asked.resolved.scenario;
     let jobs = objectives.iter().any(|one| one.quantity.metric.name == "job_ms");
+    let shown = given.policies.iter().map(|name| by_name(name).map(|policy| Setup::of(policy, given)));
+    let mut known = shown.collect::<Result<Vec<_>, _>>()?;
+    known.retain(|setup| setup.context.is_none());
+    // One replica needs no router.
+    known.iter_mut().filter(|_| given.replicas == 1).for_each(|setup| setup.router = None);
     let levers = Levers {
         lossless: Lever::lossless(given, jobs),
         research: Lever::research(given),
         lossy: Lever::lossy(given),
+        known,
     };
-    let base = match &given.policies[..] {
-        [one] => by_name(one).map(|policy| Setup::of(policy, given))?,
-        _ => Setup::default(),
-    };
-    let mut run = |setup: &Setup| {
+    let mut base = asked.base()?;
+    base.cache |= !identified && given.policies.len() != 1;
+    let draws = Draws::of(given, benches.given().0.len(), asked.options.search.draws);
+    let mut run = |setup: &Setup, draw: u32| {
         teller.next(&setup.name());
-        bench.run(setup, given)
+        benches.run(setup, given, draw)
     };
-    greedy(&base, &levers, ranking, &mut run)
+    greedy(&base, &levers, asked.ranking(objectives), draws, &mut run)
 }
 
 /// The curve of calls in the order in which a run admitted them. Replies enter the cache as they do in the run.
@@ -239,15 +204,6 @@ fn admitted(run: &PolicyRun, block: u32) -> Curve {
     order.sort_unstable();
     let order: Vec<u32> = order.into_iter().map(|(_, call)| call).collect();
     curve_over(&run.workload, &tree, &order, true)
-}
-
-fn memory(given: &Scenario) -> Memory {
-    let profile = full_profile(given);
-    Memory {
-        replicas: given.replicas,
-        kv_tokens: given.kv_tokens.unwrap_or(0),
-        kv_bytes_per_token: profile.map(|profile| profile.model.kv_bytes_per_token),
-    }
 }
 
 /// The set-up that replicas are searched for: what the order comes to. One replica needs no router, several do: then it
@@ -281,7 +237,7 @@ fn routed(setup: &Setup, given: &Scenario) -> Sentence {
 /// Searches over draws of arrivals: another seed, and from the second draw on another order of sessions.
 /// What arrives as recorded arrives in one way only. Nothing where nothing must hold.
 fn replicas(
-    bench: Bench,
+    benches: &mut Benches,
     setup: &Setup,
     given: &Scenario,
     (objectives, out_of_reach): (Vec<Condition>, Vec<Sentence>),
@@ -296,18 +252,12 @@ fn replicas(
     }
     let one_order = given.arrivals == Some(Arrivals::Recorded);
     let draws = if one_order { 1 } else { how.draws.max(1) };
-    let mut benches = vec![bench];
     // By number of replicas its one run, where there is one draw.
     let mut once: BTreeMap<u32, PolicyRun> = BTreeMap::new();
     let mut found = search(&name, &objectives, Search { draws, ..how }, &mut |replicas, draw| {
         teller.next(&format!("{replicas} replicas"));
-        while benches.len() <= draw as usize {
-            let other = shuffled(&benches[0].sessions, given.seed.wrapping_add(benches.len() as u64));
-            benches.push(Bench::new(other));
-        }
-        let seed = given.seed.wrapping_add(draw.into());
-        let scenario = Scenario { replicas, seed, ..given.clone() };
-        let run = benches[draw as usize].run(setup, &scenario)?.ok_or(ScenarioError::NoSessions)?;
+        let scenario = Scenario { replicas, ..given.clone() };
+        let run = benches.run(setup, &scenario, draw)?.ok_or(ScenarioError::NoSessions)?;
         let row = compare(std::slice::from_ref(&run)).pop().ok_or(ScenarioError::NoSessions);
         if draws == 1 {
             once.insert(replicas, run);
@@ -323,22 +273,6 @@ fn replicas(
     found.says.splice(0..0, out_of_reach.iter().cloned());
     found.out_of_reach = out_of_reach;
     Ok(Some(found))
-}
-
-/// The profile with its sources; a `linear` one has none.
-fn full_profile(scenario: &Scenario) -> Option<latency::Profile> {
-    let own = scenario.own_profile.as_ref().and_then(|own| own.read().ok());
-    own.or_else(|| latency::find(&scenario.profile))
-}
-
-fn profile(resolved: &Resolved) -> ProfileNote {
-    let name = &resolved.scenario.profile;
-    let full = full_profile(&resolved.scenario);
-    ProfileNote {
-        name: name.clone(),
-        origin: resolved.profile_origin.clone(),
-        source: full.map_or_else(|| "given as numbers".to_owned(), |profile| profile.source),
-    }
 }
 
 /// What the trace or the set-up cannot tell.

@@ -7,7 +7,7 @@ use crate::figure::tempers;
 use crate::figure::units::{grouped, percent, plural, time};
 use crate::metrics::PolicyMetrics;
 use crate::policy::{Arrivals, PolicyRun, Replay, Resolved, Scenario};
-use crate::trace::CallStatus;
+use crate::trace::{CallStatus, WorkCall, Workload};
 use serde::Serialize;
 
 /// Busier replicas than this have no time left.
@@ -58,6 +58,11 @@ impl Strain {
     /// Calls that were answered.
     pub fn answered(&self) -> u64 {
         self.calls - self.rejected - self.skipped
+    }
+
+    /// Whether there were calls and none was answered.
+    pub fn is_in_vain(&self) -> bool {
+        self.calls > 0 && self.answered() == 0
     }
 
     /// Whether waiting for a replica decides the time to the first token.
@@ -118,6 +123,33 @@ pub struct SettingFigures<'a> {
     pub simulations: u64,
     /// The run that everything else is read against.
     pub strain: Option<Strain>,
+    /// What the trace's calls take.
+    pub needs: Needs,
+}
+
+/// KV tokens, or tokens of context, that calls take: prompt and output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The smallest of the calls that begin a session: with less nothing is answered.
+    pub least_tokens: u64,
+    /// The largest of all calls: with as much all are answered.
+    pub most_tokens: u64,
+}
+
+impl Needs {
+    /// In whole blocks of so many tokens, in each of so many places.
+    pub fn of(work: &Workload, block_tokens: u32, places: u64) -> Self {
+        let block = u64::from(block_tokens.max(1));
+        let of = |call: &WorkCall| {
+            let tokens = u64::from(call.prompt_tokens) + u64::from(call.output_tokens);
+            tokens.div_ceil(block) * block * places
+        };
+        let begins = work.sessions.iter().filter_map(|session| work.calls.get(session.calls.first as usize));
+        Needs {
+            least_tokens: begins.map(of).min().unwrap_or(0),
+            most_tokens: work.calls.iter().map(of).max().unwrap_or(0),
+        }
+    }
 }
 
 /// Says what was simulated.
@@ -126,7 +158,7 @@ pub fn setting(figures: SettingFigures<'_>) -> SettingAdvice {
     says.extend(unknown(figures.resolved));
     let mut warns = Vec::new();
     if let Some(strain) = &figures.strain {
-        warns.extend(refused(strain, figures.resolved));
+        warns.extend(refused(strain, &figures));
         warns.extend(overloaded(strain));
     }
     SettingAdvice { strain: figures.strain, says, warns }
@@ -195,7 +227,7 @@ fn following(scenario: &Scenario) -> String {
     match (scenario.arrivals, scenario.replay) {
         (Some(Arrivals::Users { .. }), _) => "a call follows when the one before it has ended".to_owned(),
         (_, Some(Replay::Times)) => format!("calls come at their recorded times{speed}, late replies or not"),
-        _ => format!("a call follows the ones it waits for after the recorded pause{speed}"),
+        _ => format!("a call follows the ones it waits for after its pause{speed}"),
     }
 }
 
@@ -234,14 +266,16 @@ fn model(figures: &SettingFigures<'_>) -> Sentence {
 }
 
 /// Calls that no set-up of this cluster answers.
-fn refused(strain: &Strain, resolved: &Resolved) -> Option<Sentence> {
+fn refused(strain: &Strain, figures: &SettingFigures<'_>) -> Option<Sentence> {
+    let resolved = figures.resolved;
     let failed = strain.rejected + strain.skipped;
     if failed == 0 {
         return None;
     }
     let scenario = &resolved.scenario;
     let kv_tokens = scenario.kv_tokens.unwrap_or(u64::MAX);
-    let limit = if kv_tokens < resolved.context_tokens {
+    let by_memory = kv_tokens < resolved.context_tokens;
+    let limit = if by_memory {
         format!("a replica's {} KV tokens", grouped(kv_tokens))
     } else {
         format!("the model's context of {} tokens", grouped(resolved.context_tokens))
@@ -253,19 +287,38 @@ fn refused(strain: &Strain, resolved: &Resolved) -> Option<Sentence> {
         text.push_str(&format!(", {} come after such a call of their session", grouped(strain.skipped)));
     }
     text.push_str(match strain.answered() {
-        0 => ". No call is answered: no policy, router or number of replicas mends that, larger replicas or a longer \
-              context do. Nothing is said of times below.",
+        0 => ". No call is answered: no policy, router or number of replicas mends that, and nothing more can be said.",
         answered if answered < failed => {
             ". Most of this traffic does not fit, and more replicas do not mend that: larger ones or a longer context \
              do. Everything below is about the minority that is answered."
         }
         _ => ". Everything below is about the others.",
     });
+    if strain.is_in_vain() {
+        text.push_str(&larger(figures, by_memory));
+    }
     Some(
         Sentence::new(text)
             .on(&strain.setup, "rejected", strain.rejected as f64)
             .on(&strain.setup, "skipped", strain.skipped as f64)
-            .on("set-up", "context_tokens", resolved.context_tokens as f64),
+            .on("set-up", "context_tokens", resolved.context_tokens as f64)
+            .on("trace", "tokens of the smallest first call", figures.needs.least_tokens as f64)
+            .on("trace", "tokens of the largest call", figures.needs.most_tokens as f64),
+    )
+}
+
+/// What would be needed, of memory or of context.
+fn larger(figures: &SettingFigures<'_>, by_memory: bool) -> String {
+    let bytes = figures.kv_bytes_per_token.filter(|_| by_memory);
+    let size = |tokens: u64| {
+        let bytes = bytes.map(|one| format!(" ({})", super::units::gib(one * tokens as f64)));
+        format!("{} tokens{}", grouped(tokens), bytes.unwrap_or_default())
+    };
+    format!(
+        " The smallest first call of a session takes {} of {}, with its output; the largest call takes {}.",
+        size(figures.needs.least_tokens),
+        if by_memory { "a replica's KV memory" } else { "the model's context" },
+        size(figures.needs.most_tokens),
     )
 }
 

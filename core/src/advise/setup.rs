@@ -1,6 +1,6 @@
 //! What can be turned on, one lever at a time: only what a released engine, gateway or agent can be told to do.
 
-use crate::policy::{Policy, Scenario};
+use crate::policy::{Policy, Scenario, ScenarioError};
 use serde::Serialize;
 
 /// Which levers are pulled. Everything else is as the scenario says.
@@ -90,6 +90,23 @@ impl Setup {
     }
 }
 
+/// Refuses parts that look into the future: they bound what is possible, and nobody can turn them on.
+///
+/// # Errors
+/// When a part that is given does.
+pub(super) fn refuse_foresight(given: &Scenario) -> Result<(), ScenarioError> {
+    let refuse = |key: &'static str, found: &Option<String>, all: &[&str]| match found {
+        Some(text) if text.split(':').next().is_some_and(|name| all.contains(&name)) => {
+            let expected =
+                "one that can be turned on: it knows the calls to come, which no engine or gateway does";
+            Err(ScenarioError::range(key, format!("`{text}`"), expected))
+        }
+        _ => Ok(()),
+    };
+    refuse("router", &given.router, &["oracle"])?;
+    refuse("eviction", &given.eviction, &["belady", "steps-to-next-use"])
+}
+
 const ROUND_ROBIN: &str = "round-robin";
 const RAW: &str = "raw";
 const SHORTEST: &str = "shortest-predicted-first";
@@ -116,6 +133,10 @@ pub enum Lever {
     Predict,
     /// A context strategy: the agent sees less than it asked for.
     Context(String),
+    /// Several at once.
+    Together(Vec<Lever>),
+    /// A whole set-up in the place of what there is.
+    Whole(Setup),
 }
 
 impl Lever {
@@ -167,6 +188,13 @@ impl Lever {
         levers
     }
 
+    /// The cache with each router: what a router keeps together, a cache alone may not have.
+    pub fn pairs(levers: &[Lever]) -> Vec<Lever> {
+        let routers = levers.iter().filter(|lever| matches!(lever, Lever::Router(_)));
+        let pair = |router: &Lever| Lever::Together(vec![Lever::Cache, router.clone()]);
+        if levers.contains(&Lever::Cache) { routers.map(pair).collect() } else { Vec::new() }
+    }
+
     /// Levers that no released engine has.
     pub fn research(given: &Scenario) -> Vec<Lever> {
         if given.eviction.is_some() || given.cache.as_deref().is_some_and(|name| name.starts_with("slots")) {
@@ -193,6 +221,8 @@ impl Lever {
             Lever::Router(name) | Lever::Eviction(name) | Lever::Scheduler(name) | Lever::Context(name) => {
                 name.clone()
             }
+            Lever::Together(levers) => levers.iter().map(Lever::name).collect::<Vec<_>>().join("+"),
+            Lever::Whole(setup) => setup.name(),
         }
     }
 
@@ -205,6 +235,7 @@ impl Lever {
             Lever::Host(_) => "memory",
             Lever::Scheduler(_) | Lever::Predict => "scheduler",
             Lever::Context(_) => "context",
+            Lever::Together(_) | Lever::Whole(_) => "together",
         }
     }
 
@@ -222,6 +253,8 @@ impl Lever {
             Lever::Host(_) => setup.cache && setup.host_kv_tokens.is_none(),
             Lever::Scheduler(_) | Lever::Predict => !setup.predict && setup.scheduler.is_none(),
             Lever::Context(_) => setup.context.is_none(),
+            Lever::Together(levers) => levers.first().is_some_and(|first| first.fits(setup)),
+            Lever::Whole(whole) => whole != setup,
         }
     }
 
@@ -236,6 +269,8 @@ impl Lever {
             Lever::Scheduler(name) => setup.scheduler = Some(name.clone()),
             Lever::Predict => setup.predict = true,
             Lever::Context(name) => setup.context = Some(name.clone()),
+            Lever::Together(levers) => setup = levers.iter().fold(setup, |setup, lever| lever.on(&setup)),
+            Lever::Whole(whole) => setup = whole.clone(),
         }
         setup
     }

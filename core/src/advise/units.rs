@@ -48,3 +48,8 @@ pub(super) fn objective(condition: &Condition) -> String {
 pub(super) fn change(was: f64, is: f64) -> Option<String> {
     (was.abs() > 0.0).then(|| format!("{:+.1} %", (is / was - 1.0) * 100.0))
 }
+
+/// Least and most of a share: `+1.0 to +2.5 %`.
+pub(super) fn span(least: f64, most: f64) -> String {
+    format!("{:+.1} to {:+.1} %", least * 100.0, most * 100.0)
+}

@@ -15,6 +15,7 @@ pub use gallery::{EXHIBITS, Exhibit, Measure};
 pub use options::Idle;
 pub use prompts::{KeepAll, Prompts, PromptsKey, Shelf};
 pub use scenario::{Replay, Scenario, ScenarioError};
+pub(crate) use simulate::profile;
 pub use simulate::{
     DEFAULT_PREDICTOR, NotApplicable, PolicyRun, Resolved, block_tokens, simulate, simulate_from,
     simulate_policies,

@@ -210,7 +210,7 @@ fn resolve(sessions: &[Session], scenario: &Scenario) -> Result<(Resolved, Compi
 }
 
 /// The profile that a scenario names or brings.
-pub(super) fn profile(scenario: &Scenario) -> Result<Compiled, ScenarioError> {
+pub(crate) fn profile(scenario: &Scenario) -> Result<Compiled, ScenarioError> {
     let own = scenario.own_profile.as_ref().filter(|own| own.name == scenario.profile);
     if let Some(own) = own {
         return Ok(own.read()?.compile());

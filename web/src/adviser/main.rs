@@ -2,7 +2,7 @@
 //! the other worker goes on answering. Started when advice is asked for.
 
 use atr_core::advise::{self, Options, Search};
-use atr_core::metrics::objective::objectives;
+use atr_core::metrics::objective::goals;
 use atr_core::policy::Scenario;
 use atr_web::advice::html;
 use atr_web::held::{Store, detect_own};
@@ -34,7 +34,7 @@ fn advised(
     let held = store.set(set).ok_or_else(|| format!("the set `{set}` is not loaded"))?;
     let objectives = match must_hold.trim() {
         "" => Vec::new(),
-        text => objectives(text).map_err(|error| error.to_string())?,
+        text => goals(text).map_err(|error| error.to_string())?,
     };
     let options = Options { scenario, objectives, search: Search::default(), sample_calls: max_calls };
     let advice = advise::run(&held.sessions, &options, &mut |what, done| (hands.tell)(what, done));

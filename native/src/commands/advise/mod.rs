@@ -37,7 +37,7 @@ pub(crate) struct AdviseArgs {
 struct Objectives(Vec<objective::Condition>);
 
 fn parsed(text: &str) -> Result<Objectives, objective::ObjectiveError> {
-    objective::objectives(text).map(Objectives)
+    objective::goals(text).map(Objectives)
 }
 
 fn help() -> String {

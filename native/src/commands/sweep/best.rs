@@ -49,9 +49,9 @@ impl TableArgs {
     }
 }
 
-/// Whether more of a figure is better.
+/// Whether more of a figure is shown first: of its use, too, though less leaves room.
 fn more_is_better(quantity: &Quantity) -> bool {
-    quantity.metric.share || quantity.metric.name == "calls"
+    !quantity.metric.less_is_better || quantity.metric.name == "utilisation"
 }
 
 /// Whether a policy leaves out of prompts what the agent would have seen.

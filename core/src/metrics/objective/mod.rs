@@ -10,169 +10,14 @@
 //! and takes numbers. A gate says what must not be when a run is held against another one, and takes a change
 //! in percent of that other one, too.
 
-use super::{PolicyMetrics, Spread};
+mod quantity;
+
+pub use quantity::{METRICS, Metric, Quantity, Statistic};
+
+use super::PolicyMetrics;
 use crate::choice::did_you_mean;
 use serde::{Serialize, Serializer};
 use std::fmt;
-
-/// A figure that a condition may name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Metric {
-    /// Name, its unit included: the key of the figure in results.
-    pub name: &'static str,
-    /// Whether it is a mean with percentiles.
-    pub spread: bool,
-    /// Whether it is a share of something, from 0 to 1.
-    pub share: bool,
-}
-
-impl Metric {
-    const fn spread(name: &'static str) -> Self {
-        Metric { name, spread: true, share: false }
-    }
-
-    const fn share(name: &'static str) -> Self {
-        Metric { name, spread: false, share: true }
-    }
-
-    const fn plain(name: &'static str) -> Self {
-        Metric { name, spread: false, share: false }
-    }
-}
-
-/// All figures that a condition may name.
-pub const METRICS: &[Metric] = &[
-    Metric::spread("ttft_ms"),
-    Metric::spread("tpot_ms"),
-    Metric::spread("e2e_ms"),
-    Metric::spread("queue_ms"),
-    Metric::spread("job_ms"),
-    Metric::share("hit_rate"),
-    Metric::share("ceiling_hit_rate"),
-    Metric::plain("calls"),
-    Metric::plain("failed"),
-    Metric::plain("rejected"),
-    Metric::plain("prompt_tokens"),
-    Metric::plain("prefill_tokens"),
-    Metric::plain("output_tokens"),
-    Metric::plain("makespan_ms"),
-    Metric::share("utilisation"),
-    Metric::plain("preemptions"),
-];
-
-/// A mean or a percentile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Statistic {
-    /// Arithmetic mean.
-    Mean,
-    /// Median.
-    P50,
-    /// 90th percentile.
-    P90,
-    /// 95th percentile.
-    P95,
-    /// 99th percentile.
-    P99,
-}
-
-impl Statistic {
-    /// All, in the order of results.
-    pub const ALL: [Statistic; 5] =
-        [Statistic::Mean, Statistic::P50, Statistic::P90, Statistic::P95, Statistic::P99];
-
-    /// The key in results.
-    pub fn name(self) -> &'static str {
-        match self {
-            Statistic::Mean => "mean",
-            Statistic::P50 => "p50",
-            Statistic::P90 => "p90",
-            Statistic::P95 => "p95",
-            Statistic::P99 => "p99",
-        }
-    }
-
-    /// This number of a spread.
-    pub fn of(self, spread: &Spread) -> f64 {
-        match self {
-            Statistic::Mean => spread.mean,
-            Statistic::P50 => spread.p50,
-            Statistic::P90 => spread.p90,
-            Statistic::P95 => spread.p95,
-            Statistic::P99 => spread.p99,
-        }
-    }
-}
-
-/// One number of a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quantity {
-    /// The figure.
-    pub metric: &'static Metric,
-    /// Which of its numbers, where it has several.
-    pub statistic: Option<Statistic>,
-}
-
-impl fmt::Display for Quantity {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.statistic {
-            Some(statistic) => write!(out, "{}.{}", self.metric.name, statistic.name()),
-            None => out.write_str(self.metric.name),
-        }
-    }
-}
-
-impl Quantity {
-    /// Reads `metric` or `metric.statistic`.
-    ///
-    /// # Errors
-    /// When there is no such figure, or it lacks or has a statistic that it must or must not have.
-    pub fn parse(text: &str) -> Result<Self, ObjectiveError> {
-        let (name, tail) =
-            text.split_once('.').map_or((text, None), |(name, tail)| (name, Some(tail.trim())));
-        let name = name.trim();
-        let metric = METRICS.iter().find(|metric| metric.name == name).ok_or_else(|| {
-            let known = METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>().join(", ");
-            ObjectiveError::Metric { found: name.to_owned(), known }
-        })?;
-        let statistic = match (metric.spread, tail) {
-            (false, None) => None,
-            (false, Some(found)) => {
-                return Err(ObjectiveError::NoStatistic { metric: metric.name, found: found.to_owned() });
-            }
-            (true, None | Some("")) => return Err(ObjectiveError::Which { metric: metric.name }),
-            (true, Some(found)) => {
-                let known = Statistic::ALL.into_iter().find(|statistic| statistic.name() == found);
-                let error = || ObjectiveError::Statistic { metric: metric.name, found: found.to_owned() };
-                Some(known.ok_or_else(error)?)
-            }
-        };
-        Ok(Quantity { metric, statistic })
-    }
-
-    /// The number in a row; `None` where the row does not know it.
-    pub fn of(&self, row: &PolicyMetrics) -> Option<f64> {
-        let spread = match self.metric.name {
-            "ttft_ms" => row.ttft_ms,
-            "tpot_ms" => row.tpot_ms,
-            "e2e_ms" => row.e2e_ms,
-            "queue_ms" => row.queue_ms,
-            "job_ms" => row.job_ms,
-            "hit_rate" => return row.hit_rate,
-            "ceiling_hit_rate" => return row.ceiling_hit_rate,
-            "utilisation" => return row.utilisation,
-            "calls" => return Some(row.calls as f64),
-            "failed" => return Some(row.failed as f64),
-            "rejected" => return Some(row.rejected as f64),
-            "prompt_tokens" => return Some(row.prompt_tokens as f64),
-            "prefill_tokens" => return Some(row.prefill_tokens as f64),
-            "output_tokens" => return Some(row.output_tokens as f64),
-            "makespan_ms" => return Some(row.makespan_ms),
-            "preemptions" => return Some(row.preemptions as f64),
-            _ => None,
-        };
-        Some(self.statistic?.of(&spread?))
-    }
-}
 
 /// How a figure stands to its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,6 +152,39 @@ pub enum ObjectiveError {
         /// The condition.
         found: String,
     },
+    /// A figure that is to be worse.
+    #[error(
+        "`{found}` asks for a worse figure, expected `{metric}{}` a number: {} of it is better",
+        if *.less { "<=" } else { ">=" },
+        if *.less { "less" } else { "more" }
+    )]
+    Worse {
+        /// The condition.
+        found: String,
+        /// Its figure.
+        metric: String,
+        /// Whether less of it is better.
+        less: bool,
+    },
+    /// Two bounds of one figure.
+    #[error("`{metric}` has two bounds, `{first}` and `{second}`, expected one")]
+    Twice {
+        /// The figure.
+        metric: String,
+        /// The first.
+        first: String,
+        /// The second.
+        second: String,
+    },
+    /// A figure that advice cannot move.
+    #[error(
+        "`{found}` is about what no lever and no number of replicas moves, expected one of: {}",
+        moving()
+    )]
+    Given {
+        /// The condition.
+        found: String,
+    },
     /// A change where only one run is looked at.
     #[error("`{found}` is a change, expected a number: an objective looks at one run alone")]
     Change {
@@ -318,6 +196,12 @@ pub enum ObjectiveError {
 /// All statistics behind what stands before each, for errors.
 fn statistics(before: &str) -> String {
     Statistic::ALL.map(|one| format!("{before}{}", one.name())).join(", ")
+}
+
+/// All figures that advice can move, for errors.
+fn moving() -> String {
+    let names: Vec<&str> = METRICS.iter().filter(|metric| metric.moves).map(|metric| metric.name).collect();
+    names.join(", ")
 }
 
 /// Reads what must hold of one run.
@@ -334,6 +218,28 @@ pub fn objectives(text: &str) -> Result<Vec<Condition>, ObjectiveError> {
         Some(condition) => Err(ObjectiveError::Change { found: condition.to_string() }),
         None => Ok(conditions),
     }
+}
+
+/// Reads what advice is to reach: objectives that ask for better figures, each once, of what there is a way to move.
+///
+/// # Errors
+/// What is wrong with the first condition that is.
+pub fn goals(text: &str) -> Result<Vec<Condition>, ObjectiveError> {
+    let goals = objectives(text)?;
+    for (place, goal) in goals.iter().enumerate() {
+        let Quantity { metric, .. } = goal.quantity;
+        let (name, found) = (goal.quantity.to_string(), goal.to_string());
+        if !metric.moves {
+            return Err(ObjectiveError::Given { found });
+        }
+        if goal.comparison.wants_less() != metric.less_is_better {
+            return Err(ObjectiveError::Worse { found, metric: name, less: metric.less_is_better });
+        }
+        if let Some(first) = goals[..place].iter().find(|first| first.quantity == goal.quantity) {
+            return Err(ObjectiveError::Twice { metric: name, first: first.to_string(), second: found });
+        }
+    }
+    Ok(goals)
 }
 
 /// Reads what must not be when a run is held against another one.
