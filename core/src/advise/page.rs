@@ -1,7 +1,7 @@
 //! Advice as it is read: parts of sentences and tables, the same in a terminal and on a page.
 
 use super::units::{gib, replicas_of, value};
-use super::{Advice, Because, Gain, Glance, OrderAdvice, Probe, ReplicaAdvice, Sentence};
+use super::{Advice, Because, Gain, Glance, OrderAdvice, Probe, Recommended, ReplicaAdvice, Sentence};
 use crate::figure::units::{grouped, known_time, percent};
 
 /// A heading and what stands below it.
@@ -81,9 +81,10 @@ pub fn parts(advice: &Advice) -> Vec<Part> {
     let setting = Part::new("What was simulated").warn(&advice.setting.warns).say(&advice.setting.says);
     let ceiling = Part::new("How far is this traffic from its ceiling?")
         .table(&["policy", "hit rate", "ceiling", "of it", "TTFT mean", "job mean", "busy"], ceiling(advice))
+        .say(&advice.jobs.says)
         .say(&advice.ceiling.says);
     let mut all = vec![setting, ceiling, order(&advice.order)];
-    let heads = ["of the ceiling", "KV tokens", "memory", "replicas' worth", "sessions one by one"];
+    let heads = ["of the ceiling", "KV tokens a replica", "memory", "one LRU cache, nothing running"];
     all.push(Part::new("How much KV memory?").table(&heads, capacity(advice)).say(&advice.capacity.says));
     if let Some(found) = &advice.replicas {
         let heads = ["replicas", "objective", "least", "median", "most", "draws met"];
@@ -149,10 +150,9 @@ fn capacity(advice: &Advice) -> Vec<Vec<String>> {
     let row = |row: &super::CapacityRow| {
         vec![
             format!("{:.0} %", row.share_of_ceiling * 100.0),
-            grouped(row.kv_tokens),
+            row.kv_tokens.map_or_else(|| "–".to_owned(), grouped),
             row.kv_bytes.map_or_else(|| "–".to_owned(), gib),
-            format!("{:.2}", row.replicas_worth),
-            grouped(row.one_by_one_kv_tokens),
+            grouped(row.curve_kv_tokens),
         ]
     };
     advice.capacity.rows.iter().map(row).collect()
@@ -193,16 +193,11 @@ fn components(advice: &Advice) -> Vec<Block> {
             flags: own.map(|flag| (flag.flag.clone(), flag.sets.clone())).collect(),
         });
     }
-    let replicas = advice.replicas.as_ref().and_then(|found| found.replicas);
-    if let Some(replicas) = replicas {
-        blocks.insert(0, Block::Say(format!("For `{}` on {}.", setup(advice), replicas_of(replicas))));
-    } else {
-        blocks.insert(0, Block::Say(format!("For `{}`.", setup(advice))));
-    }
+    let Recommended { setup, replicas } = &advice.recommended;
+    let given = match &advice.replicas {
+        Some(found) if found.replicas.is_none() => ", as given: no number that was tried meets the objectives",
+        _ => "",
+    };
+    blocks.insert(0, Block::Say(format!("For `{setup}` on {}{given}.", replicas_of(*replicas))));
     blocks
-}
-
-fn setup(advice: &Advice) -> String {
-    let several = advice.replicas.as_ref().filter(|found| found.replicas != Some(1));
-    several.map_or_else(|| advice.order.setup.name(), |found| found.setup.clone())
 }

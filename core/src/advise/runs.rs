@@ -1,15 +1,17 @@
 //! The runs that advice rests on.
 
-use super::capacity::{Memory, capacity};
+use super::capacity::{CapacityAdvice, CapacityFigures, Memory, SHARES, capacity};
 use super::ceiling::{CeilingFigures, ceiling};
-use super::flags::{flags, routers};
+use super::flags::{flags, unset};
 use super::floor::{in_reach, tools_alone};
+use super::jobs::jobs_of;
+use super::least_memory::{LeastMemory, Tried, least_memory};
 use super::order::{Levers, OrderAdvice, Ranking, greedy};
 use super::replicas::{ReplicaAdvice, Search, search};
 use super::resample::resample;
 use super::sample::{Sample, shuffled, take};
 use super::setting::{SettingFigures, Strain, setting};
-use super::{Advice, Lever, ProfileNote, Sentence, Setup};
+use super::{Advice, Lever, ProfileNote, Recommended, Sentence, Setup};
 use crate::figure::units::grouped;
 use crate::metrics::breaks::{Breaks, breaks};
 use crate::metrics::objective::{Condition, METRICS, Quantity, Statistic};
@@ -92,6 +94,7 @@ pub fn run(
     let (resolved, runs) = simulate_from(&bench.sessions, &options.scenario, &mut bench.shelf)?;
     teller.simulations += (runs.len() as u64).saturating_sub(1);
     let rows = compare(&runs);
+    let jobs = jobs_of(&runs);
     drop(runs);
     let given = resolved.scenario.clone();
     let block = block_tokens(sessions, given.block_tokens)?;
@@ -110,17 +113,19 @@ pub fn run(
         shared_kv_tokens,
         breaks: &found,
     });
-    let capacity = capacity(&admitted, &one_by_one, memory);
     let setup = wanted(&order, &given);
     let reach = match &row {
         Some(row) => in_reach(&objectives, row, floor),
         None => (objectives, Vec::new()),
     };
-    let replicas = replicas(bench, &setup, &given, reach, options.search, &mut teller)?;
-    let answer = replicas.as_ref().map_or(Some(given.replicas), |found| found.replicas);
+    let replicas = replicas(&mut bench, &setup, &given, reach, options.search, &mut teller)?;
+    let answer = replicas.as_ref().and_then(|found| found.replicas).unwrap_or(given.replicas);
     // One replica needs no router.
-    let flagged = if answer == Some(1) { &order.setup } else { &setup };
-    let flag_scenario = Scenario { replicas: answer.unwrap_or(given.replicas), ..given.clone() };
+    let flagged = if answer == 1 { setup.alone() } else { setup };
+    let flag_scenario = Scenario { replicas: answer, ..given.clone() };
+    let memory = Memory { replicas: answer, ..memory };
+    let capacity =
+        memory_needed(&mut bench, &flagged, &flag_scenario, (&admitted, &one_by_one), memory, &mut teller)?;
     let profile = profile(&resolved);
     let setting = setting(SettingFigures {
         given: &options.scenario,
@@ -132,7 +137,8 @@ pub fn run(
         strain,
     });
     let mut cannot_say = untold;
-    cannot_say.extend(cannot(sessions, &resolved, flagged, &found));
+    cannot_say.extend(cannot(sessions, &resolved, &found));
+    cannot_say.extend(unset(&flagged, &flag_scenario));
     Ok(Advice {
         origin: Origin::Simulated,
         profile,
@@ -140,9 +146,11 @@ pub fn run(
         simulations: teller.simulations,
         objectives: options.objectives.clone(),
         setting,
+        jobs,
         ceiling,
         capacity,
-        flags: flags(flagged, &flag_scenario, memory.kv_bytes_per_token),
+        recommended: Recommended { setup: flagged.name(), replicas: answer },
+        flags: flags(&flagged, &flag_scenario, memory.kv_bytes_per_token),
         order,
         replicas,
         cannot_say,
@@ -250,6 +258,39 @@ fn memory(given: &Scenario) -> Memory {
     }
 }
 
+/// How much KV memory a replica of a set-up needs: nothing is found without a cache, so it is turned on.
+fn memory_needed(
+    bench: &mut Bench,
+    setup: &Setup,
+    given: &Scenario,
+    (admitted, one_by_one): (&Curve, &Curve),
+    memory: Memory,
+    teller: &mut Teller<'_, '_>,
+) -> Result<CapacityAdvice, ScenarioError> {
+    let setup = Setup { cache: true, ..setup.clone() };
+    let each = |share: f64| (share, admitted.kv_tokens_for(share) / u64::from(memory.replicas.max(1)));
+    let mut simulated: (Vec<LeastMemory>, Vec<Tried>) = (Vec::new(), Vec::new());
+    if admitted.ceiling_tokens() > 0 {
+        let mut run = |kv_tokens: u64| {
+            teller.next(&format!("{} KV tokens a replica", grouped(kv_tokens)));
+            let Some(run) = bench.run(&setup, &Scenario { kv_tokens: Some(kv_tokens), ..given.clone() })? else {
+                return Ok(None);
+            };
+            let row = compare(std::slice::from_ref(&run)).pop();
+            let share = |row: &PolicyMetrics| Some(row.hit_rate? / row.ceiling_hit_rate.filter(|of| *of > 0.0)?);
+            Ok::<_, ScenarioError>(row.map(|row| Tried {
+                kv_tokens,
+                share_of_ceiling: share(&row).unwrap_or(0.0),
+                failed: row.failed,
+                enough: run.outcome.counters.evicted_blocks == 0 && row.rejected == 0,
+            }))
+        };
+        simulated = least_memory(&SHARES.map(each), admitted.block_tokens, memory.kv_tokens, &mut run)?;
+    }
+    let (found, tried) = (&simulated.0[..], &simulated.1[..]);
+    Ok(capacity(&CapacityFigures { admitted, one_by_one, memory, setup: &setup.name(), found, tried }))
+}
+
 /// The set-up that replicas are searched for: what the order comes to. One replica needs no router, several do: then it
 /// is the cache-aware one, unless another is given.
 fn wanted(order: &OrderAdvice, given: &Scenario) -> Setup {
@@ -281,7 +322,7 @@ fn routed(setup: &Setup, given: &Scenario) -> Sentence {
 /// Searches over draws of arrivals: another seed, and from the second draw on another order of sessions.
 /// What arrives as recorded arrives in one way only. Nothing where nothing must hold.
 fn replicas(
-    bench: Bench,
+    bench: &mut Bench,
     setup: &Setup,
     given: &Scenario,
     (objectives, out_of_reach): (Vec<Condition>, Vec<Sentence>),
@@ -296,18 +337,23 @@ fn replicas(
     }
     let one_order = given.arrivals == Some(Arrivals::Recorded);
     let draws = if one_order { 1 } else { how.draws.max(1) };
-    let mut benches = vec![bench];
+    // Of the second draw on.
+    let mut others: Vec<Bench> = Vec::new();
     // By number of replicas its one run, where there is one draw.
     let mut once: BTreeMap<u32, PolicyRun> = BTreeMap::new();
     let mut found = search(&name, &objectives, Search { draws, ..how }, &mut |replicas, draw| {
         teller.next(&format!("{replicas} replicas"));
-        while benches.len() <= draw as usize {
-            let other = shuffled(&benches[0].sessions, given.seed.wrapping_add(benches.len() as u64));
-            benches.push(Bench::new(other));
+        while others.len() < draw as usize {
+            let other = shuffled(&bench.sessions, given.seed.wrapping_add(others.len() as u64 + 1));
+            others.push(Bench::new(other));
         }
+        let bench = match draw.checked_sub(1) {
+            Some(other) => &mut others[other as usize],
+            None => &mut *bench,
+        };
         let seed = given.seed.wrapping_add(draw.into());
         let scenario = Scenario { replicas, seed, ..given.clone() };
-        let run = benches[draw as usize].run(setup, &scenario)?.ok_or(ScenarioError::NoSessions)?;
+        let run = bench.run(setup, &scenario)?.ok_or(ScenarioError::NoSessions)?;
         let row = compare(std::slice::from_ref(&run)).pop().ok_or(ScenarioError::NoSessions);
         if draws == 1 {
             once.insert(replicas, run);
@@ -341,7 +387,7 @@ fn profile(resolved: &Resolved) -> ProfileNote {
 }
 
 /// What the trace or the set-up cannot tell.
-fn cannot(sessions: &[Session], resolved: &Resolved, setup: &Setup, found: &Breaks) -> Vec<Sentence> {
+fn cannot(sessions: &[Session], resolved: &Resolved, found: &Breaks) -> Vec<Sentence> {
     let mut says = Vec::new();
     if found.sessionless == sessions.len() as u64 {
         let text = "The trace knows single requests only: nothing can be said of job times, of what broke \
@@ -364,10 +410,6 @@ fn cannot(sessions: &[Session], resolved: &Resolved, setup: &Setup, found: &Brea
         let text = "Identities hold within a session only: what sessions share, such as a system prompt, is not \
                     counted, and the ceiling is a lower bound.";
         says.push(Sentence::new(text).on("trace", "sessions with ids of their own", local as f64));
-    }
-    if let Some(router) = setup.router.as_deref().filter(|router| routers(router, 1).is_empty()) {
-        let text = format!("Which flags set the router `{router}`: none of a public gateway were checked.");
-        says.push(Sentence::new(text));
     }
     says
 }
