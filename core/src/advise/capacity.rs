@@ -153,10 +153,15 @@ fn needed(figures: &CapacityFigures<'_>, rows: &[CapacityRow]) -> Sentence {
         rows.iter().partition(|row| row.kv_tokens.is_some());
     let needs = reached.iter().filter_map(|row| {
         let bytes = row.kv_bytes.map_or_else(String::new, |bytes| format!(" ({})", gib(bytes)));
-        Some(format!("{} needs {} tokens{bytes}", whole_percent(row.share_of_ceiling), grouped(row.kv_tokens?)))
+        Some(format!(
+            "{} needs {} tokens{bytes}",
+            whole_percent(row.share_of_ceiling),
+            grouped(row.kv_tokens?)
+        ))
     });
     let needs: Vec<String> = needs.collect();
-    let mut text = format!("Simulated with `{}` on {}: ", figures.setup, replicas_of(figures.memory.replicas));
+    let mut text =
+        format!("Simulated with `{}` on {}: ", figures.setup, replicas_of(figures.memory.replicas));
     if !needs.is_empty() {
         text.push_str(&format!(
             "of what an infinite cache finds, {} of KV memory a replica, running calls included. Each is the least, to a \
@@ -179,13 +184,16 @@ fn needed(figures: &CapacityFigures<'_>, rows: &[CapacityRow]) -> Sentence {
         let share = whole_percent(row.share_of_ceiling);
         sentence
             .given("share of the ceiling that is asked for", row.share_of_ceiling)
-            .on(&run, format!("kv_tokens of a replica for {share} of the ceiling"), row.kv_tokens.map(|of| of as f64))
+            .on(
+                &run,
+                format!("kv_tokens of a replica for {share} of the ceiling"),
+                row.kv_tokens.map(|of| of as f64),
+            )
             .on(&run, format!("kv_bytes of a replica for {share} of the ceiling"), row.kv_bytes)
     });
-    sentence.on(&run, "share of the ceiling, the most of all memories tried", most).given(
-        "replicas",
-        f64::from(figures.memory.replicas),
-    )
+    sentence
+        .on(&run, "share of the ceiling, the most of all memories tried", most)
+        .given("replicas", f64::from(figures.memory.replicas))
 }
 
 /// What the present memory finds.
@@ -205,7 +213,11 @@ fn here(figures: &CapacityFigures<'_>) -> Option<Sentence> {
         Sentence::new(text)
             .given("kv_tokens of a replica", memory.kv_tokens as f64)
             .given("kv_bytes of a replica", bytes)
-            .on(&run, format!("share of the ceiling at {} kv_tokens", memory.kv_tokens), tried.share_of_ceiling),
+            .on(
+                &run,
+                format!("share of the ceiling at {} kv_tokens", memory.kv_tokens),
+                tried.share_of_ceiling,
+            ),
     )
 }
 
@@ -224,7 +236,11 @@ fn not_monotone(figures: &CapacityFigures<'_>, rows: &[CapacityRow]) -> Option<S
         sentence.given("share of the ceiling that is asked for", row.share_of_ceiling)
     });
     Some(figures.tried.iter().fold(sentence, |sentence, tried| {
-        sentence.on(&run, format!("share of the ceiling at {} kv_tokens", tried.kv_tokens), tried.share_of_ceiling)
+        sentence.on(
+            &run,
+            format!("share of the ceiling at {} kv_tokens", tried.kv_tokens),
+            tried.share_of_ceiling,
+        )
     }))
 }
 

@@ -2,7 +2,7 @@
 //! its ceiling.
 
 use super::Sentence;
-use super::units::{objective, value};
+use super::units::{bound, objective, value};
 use crate::metrics::objective::{Comparison, Condition, Statistic};
 use crate::metrics::{PolicyMetrics, Spread, answered, jobs};
 use crate::policy::{Arrivals, PolicyRun, Replay, Scenario};
@@ -69,7 +69,7 @@ fn tools(one: &Condition, tools_alone: Option<Spread>) -> Option<Sentence> {
         objective(one),
         value(one.quantity, alone),
     );
-    Some(Sentence::new(text).on("servers that take no time", one.quantity, alone))
+    Some(bound(Sentence::new(text).on("servers that take no time", one.quantity, alone), one))
 }
 
 fn ceiling(one: &Condition, row: &PolicyMetrics) -> Option<Sentence> {
@@ -83,5 +83,5 @@ fn ceiling(one: &Condition, row: &PolicyMetrics) -> Option<Sentence> {
         objective(one),
         value(one.quantity, most)
     );
-    Some(Sentence::new(text).on(&row.name, "ceiling_hit_rate", most))
+    Some(bound(Sentence::new(text).on(&row.name, "ceiling_hit_rate", most), one))
 }

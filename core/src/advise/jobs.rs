@@ -13,8 +13,30 @@ pub struct JobsAdvice {
     pub finished: u64,
     /// Of so many; none where the source knows single requests only.
     pub sessions: u64,
-    /// The same in a sentence; nothing where there are no jobs.
+    /// Sessions that all steps together finish.
+    pub with_all_steps: Option<u64>,
+    /// The first two in a sentence; nothing where there are no jobs.
     pub says: Vec<Sentence>,
+    /// What is said beside the steps.
+    pub says_of_steps: Vec<Sentence>,
+}
+
+impl JobsAdvice {
+    /// Adds what stands beside the steps.
+    pub(super) fn with_all_steps(&mut self, last: Option<&PolicyRun>) {
+        let Some(last) = last.filter(|_| self.sessions > 0) else { return };
+        let (finished, sessions) = counted(std::slice::from_ref(last));
+        let text = format!(
+            "The column `job mean`: of each step over the sessions that both of its sides finish; all steps together finish \
+             {} of {}.",
+            grouped(finished),
+            grouped(sessions),
+        );
+        let said = Sentence::new(text)
+            .on(&last.name, "sessions behind job_ms", finished as f64)
+            .counted("sessions", sessions as f64);
+        (self.with_all_steps, self.says_of_steps) = (Some(finished), vec![said]);
+    }
 }
 
 /// Counts them over all policies that were given.
@@ -33,11 +55,12 @@ pub(super) fn jobs_of(runs: &[PolicyRun]) -> JobsAdvice {
     let said = Sentence::new(text)
         .on("all policies", "sessions behind job_ms", finished as f64)
         .counted("sessions", sessions as f64);
-    JobsAdvice { finished, sessions, says: if sessions == 0 { Vec::new() } else { vec![said] } }
+    let says = if sessions == 0 { Vec::new() } else { vec![said] };
+    JobsAdvice { finished, sessions, says, ..JobsAdvice::default() }
 }
 
 /// Sessions that all runs finish, and how many there are.
-pub(super) fn counted(runs: &[PolicyRun]) -> (u64, u64) {
+fn counted(runs: &[PolicyRun]) -> (u64, u64) {
     let Some(first) = runs.first() else { return (0, 0) };
     let mut common = answered(&first.outcome);
     for run in &runs[1..] {

@@ -75,7 +75,11 @@ impl<E> Search<'_, E> {
         let mut at = self.rounded(start as f64);
         for _ in 0..MOST_DOUBLINGS {
             let Some(tried) = self.ask(at)? else { return Ok(()) };
-            if self.holds(&tried, share) { holds = Some(at) } else { fails = Some(at) }
+            if self.holds(&tried, share) {
+                holds = Some(at)
+            } else {
+                fails = Some(at)
+            }
             let stuck = if holds.is_some() { at == self.block } else { at >= self.most };
             if stuck || (fails.is_some() && holds.is_some()) {
                 break;
@@ -127,7 +131,8 @@ pub fn least_memory<E>(
         let Some(tried) = search.ask(search.most)? else { return Ok((Vec::new(), Vec::new())) };
         search.unanswerable = search.unanswerable.min(tried.failed);
         let same = |before: Tried| {
-            before.failed == tried.failed && before.share_of_ceiling.total_cmp(&tried.share_of_ceiling).is_eq()
+            before.failed == tried.failed
+                && before.share_of_ceiling.total_cmp(&tried.share_of_ceiling).is_eq()
         };
         if tried.enough || before.is_some_and(same) {
             break;

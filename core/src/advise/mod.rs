@@ -10,6 +10,7 @@ mod flags;
 mod floor;
 mod jobs;
 mod least_memory;
+mod memory;
 mod order;
 mod order_words;
 mod page;
@@ -24,7 +25,7 @@ mod units;
 
 pub use capacity::{CapacityAdvice, CapacityFigures, CapacityRow, Memory, Point, capacity};
 pub use ceiling::{CeilingAdvice, CeilingFigures, CeilingRow, ceiling};
-pub use flags::{CANNOT, COMPONENTS, Component, Flag, flags};
+pub use flags::{CANNOT, COMPONENTS, Component, Flag, flags, unset};
 pub use jobs::JobsAdvice;
 pub use least_memory::{LeastMemory, Tried, least_memory};
 pub use order::{Gain, Glance, Levers, OrderAdvice, Ranking, Runner, greedy};

@@ -1,7 +1,7 @@
 //! Advice as it is read: parts of sentences and tables, the same in a terminal and on a page.
 
 use super::units::{gib, replicas_of, value};
-use super::{Advice, Because, Gain, Glance, OrderAdvice, Probe, Recommended, ReplicaAdvice, Sentence};
+use super::{Advice, Because, Gain, Glance, Probe, Recommended, ReplicaAdvice, Sentence};
 use crate::figure::units::{grouped, known_time, percent};
 
 /// A heading and what stands below it.
@@ -83,7 +83,7 @@ pub fn parts(advice: &Advice) -> Vec<Part> {
         .table(&["policy", "hit rate", "ceiling", "of it", "TTFT mean", "job mean", "busy"], ceiling(advice))
         .say(&advice.jobs.says)
         .say(&advice.ceiling.says);
-    let mut all = vec![setting, ceiling, order(&advice.order)];
+    let mut all = vec![setting, ceiling, order(advice)];
     let heads = ["of the ceiling", "KV tokens a replica", "memory", "one LRU cache, nothing running"];
     all.push(Part::new("How much KV memory?").table(&heads, capacity(advice)).say(&advice.capacity.says));
     if let Some(found) = &advice.replicas {
@@ -118,7 +118,8 @@ fn ceiling(advice: &Advice) -> Vec<Vec<String>> {
 }
 
 /// The table of steps shows what ranks them.
-fn order(order: &OrderAdvice) -> Part {
+fn order(advice: &Advice) -> Part {
+    let order = &advice.order;
     let ranked = order.ranked_by.as_str();
     let by_mean = ranked == super::order::MEAN_TTFT;
     let mut heads = vec!["set-up", ranked, "gain"];
@@ -140,8 +141,11 @@ fn order(order: &OrderAdvice) -> Part {
         rows.push(shown(format!("{place}. {}", step.lever), step));
     }
     rows.extend(order.lossy.iter().map(|lossy| shown(format!("lossy: {}", lossy.lever), lossy)));
-    let mut part =
-        Part::new("What to turn on first?").table(&heads, rows).say(&order.says).say(&order.warnings);
+    let mut part = Part::new("What to turn on first?")
+        .table(&heads, rows)
+        .say(&advice.jobs.says_of_steps)
+        .say(&order.says)
+        .say(&order.warnings);
     order.steps.iter().chain(&order.lossy).for_each(|gain| part.rest_on(&gain.says));
     part
 }
@@ -195,7 +199,9 @@ fn components(advice: &Advice) -> Vec<Block> {
     }
     let Recommended { setup, replicas } = &advice.recommended;
     let given = match &advice.replicas {
-        Some(found) if found.replicas.is_none() => ", as given: no number that was tried meets the objectives",
+        Some(found) if found.replicas.is_none() => {
+            ", as given: no number that was tried meets the objectives"
+        }
         _ => "",
     };
     blocks.insert(0, Block::Say(format!("For `{setup}` on {}{given}.", replicas_of(*replicas))));

@@ -1,11 +1,11 @@
 //! The runs that advice rests on.
 
-use super::capacity::{CapacityAdvice, CapacityFigures, Memory, SHARES, capacity};
+use super::capacity::Memory;
 use super::ceiling::{CeilingFigures, ceiling};
 use super::flags::{flags, unset};
 use super::floor::{in_reach, tools_alone};
 use super::jobs::jobs_of;
-use super::least_memory::{LeastMemory, Tried, least_memory};
+use super::memory::needed;
 use super::order::{Levers, OrderAdvice, Ranking, greedy};
 use super::replicas::{ReplicaAdvice, Search, search};
 use super::resample::resample;
@@ -94,7 +94,7 @@ pub fn run(
     let (resolved, runs) = simulate_from(&bench.sessions, &options.scenario, &mut bench.shelf)?;
     teller.simulations += (runs.len() as u64).saturating_sub(1);
     let rows = compare(&runs);
-    let jobs = jobs_of(&runs);
+    let mut jobs = jobs_of(&runs);
     drop(runs);
     let given = resolved.scenario.clone();
     let block = block_tokens(sessions, given.block_tokens)?;
@@ -102,6 +102,7 @@ pub fn run(
     let (order, last) = ordered(&mut bench, &given, &objectives, &mut teller)?;
     (teller.tell)("the hit rate at every capacity", teller.simulations);
     let one_by_one = miss_ratio_curve(sessions, &inspect_options(block));
+    jobs.with_all_steps(last.as_ref());
     let Read { row, strain, admitted, floor } = read(last, &one_by_one, &given, block);
     let memory = memory(&given);
     let found = breaks(sessions, block);
@@ -124,8 +125,11 @@ pub fn run(
     let flagged = if answer == 1 { setup.alone() } else { setup };
     let flag_scenario = Scenario { replicas: answer, ..given.clone() };
     let memory = Memory { replicas: answer, ..memory };
-    let capacity =
-        memory_needed(&mut bench, &flagged, &flag_scenario, (&admitted, &one_by_one), memory, &mut teller)?;
+    let mut run = |setup: &Setup, scenario: &Scenario| {
+        teller.next(&format!("{} KV tokens a replica", grouped(scenario.kv_tokens.unwrap_or(0))));
+        bench.run(setup, scenario)
+    };
+    let capacity = needed(&flagged, &flag_scenario, (&admitted, &one_by_one), memory, &mut run)?;
     let profile = profile(&resolved);
     let setting = setting(SettingFigures {
         given: &options.scenario,
@@ -202,7 +206,8 @@ fn told(objectives: &[Condition], rows: &[PolicyMetrics]) -> (Vec<Condition>, Ve
         } else {
             "no policy has such a figure here"
         };
-        Sentence::new(format!("Whether `{one}` can be met: {why}."))
+        let text = format!("Whether `{one}` can be met: {why}.");
+        Sentence::new(text).on("all policies", format!("policies with a figure `{}`", one.quantity), 0.0)
     };
     (told.into_iter().copied().collect(), untold.into_iter().map(say).collect())
 }
@@ -258,39 +263,6 @@ fn memory(given: &Scenario) -> Memory {
     }
 }
 
-/// How much KV memory a replica of a set-up needs: nothing is found without a cache, so it is turned on.
-fn memory_needed(
-    bench: &mut Bench,
-    setup: &Setup,
-    given: &Scenario,
-    (admitted, one_by_one): (&Curve, &Curve),
-    memory: Memory,
-    teller: &mut Teller<'_, '_>,
-) -> Result<CapacityAdvice, ScenarioError> {
-    let setup = Setup { cache: true, ..setup.clone() };
-    let each = |share: f64| (share, admitted.kv_tokens_for(share) / u64::from(memory.replicas.max(1)));
-    let mut simulated: (Vec<LeastMemory>, Vec<Tried>) = (Vec::new(), Vec::new());
-    if admitted.ceiling_tokens() > 0 {
-        let mut run = |kv_tokens: u64| {
-            teller.next(&format!("{} KV tokens a replica", grouped(kv_tokens)));
-            let Some(run) = bench.run(&setup, &Scenario { kv_tokens: Some(kv_tokens), ..given.clone() })? else {
-                return Ok(None);
-            };
-            let row = compare(std::slice::from_ref(&run)).pop();
-            let share = |row: &PolicyMetrics| Some(row.hit_rate? / row.ceiling_hit_rate.filter(|of| *of > 0.0)?);
-            Ok::<_, ScenarioError>(row.map(|row| Tried {
-                kv_tokens,
-                share_of_ceiling: share(&row).unwrap_or(0.0),
-                failed: row.failed,
-                enough: run.outcome.counters.evicted_blocks == 0 && row.rejected == 0,
-            }))
-        };
-        simulated = least_memory(&SHARES.map(each), admitted.block_tokens, memory.kv_tokens, &mut run)?;
-    }
-    let (found, tried) = (&simulated.0[..], &simulated.1[..]);
-    Ok(capacity(&CapacityFigures { admitted, one_by_one, memory, setup: &setup.name(), found, tried }))
-}
-
 /// The set-up that replicas are searched for: what the order comes to. One replica needs no router, several do: then it
 /// is the cache-aware one, unless another is given.
 fn wanted(order: &OrderAdvice, given: &Scenario) -> Setup {
@@ -316,7 +288,7 @@ fn routed(setup: &Setup, given: &Scenario) -> Sentence {
     };
     let text =
         format!("The set-up has one replica, which needs no router; more are tried with `{router}`, {why}.");
-    Sentence::new(text).on("set-up", "replicas", f64::from(given.replicas))
+    Sentence::new(text).given("replicas", f64::from(given.replicas))
 }
 
 /// Searches over draws of arrivals: another seed, and from the second draw on another order of sessions.
@@ -392,10 +364,11 @@ fn cannot(sessions: &[Session], resolved: &Resolved, found: &Breaks) -> Vec<Sent
     if found.sessionless == sessions.len() as u64 {
         let text = "The trace knows single requests only: nothing can be said of job times, of what broke \
                     prefixes, or of context strategies.";
-        says.push(Sentence::new(text).on("trace", "single_requests", found.sessionless as f64));
+        says.push(Sentence::new(text).counted("single_requests", found.sessionless as f64));
     }
     for left_out in &resolved.not_applicable {
-        says.push(Sentence::new(format!("`{}` does not apply: {}.", left_out.name, left_out.why)));
+        let text = format!("`{}` does not apply: {}.", left_out.name, left_out.why);
+        says.push(Sentence::new(text).counted("sessions", sessions.len() as f64));
     }
     let derived = sessions.iter().filter(|session| session.has(Mark::DerivedMessages)).count();
     if derived > 0 {
@@ -403,13 +376,13 @@ fn cannot(sessions: &[Session], resolved: &Resolved, found: &Breaks) -> Vec<Sent
             "In {} sessions messages are derived from blocks: what masking would save there is understated.",
             grouped(derived as u64)
         );
-        says.push(Sentence::new(text).on("trace", "sessions with derived messages", derived as f64));
+        says.push(Sentence::new(text).counted("sessions with derived messages", derived as f64));
     }
     let local = sessions.iter().filter(|session| session.scope == Scope::Session).count();
     if local > 1 && !resolved.scenario.share_system {
         let text = "Identities hold within a session only: what sessions share, such as a system prompt, is not \
                     counted, and the ceiling is a lower bound.";
-        says.push(Sentence::new(text).on("trace", "sessions with ids of their own", local as f64));
+        says.push(Sentence::new(text).counted("sessions with ids of their own", local as f64));
     }
     says
 }

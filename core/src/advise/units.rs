@@ -1,5 +1,6 @@
 //! How numbers are written in advice.
 
+use super::Sentence;
 use crate::figure::units::{grouped, percent, plural, time};
 use crate::metrics::objective::{Bound, Condition, Quantity};
 
@@ -47,4 +48,12 @@ pub(super) fn objective(condition: &Condition) -> String {
 /// A change of a figure in percent of what it was; nothing where it was nothing.
 pub(super) fn change(was: f64, is: f64) -> Option<String> {
     (was.abs() > 0.0).then(|| format!("{:+.1} %", (is / was - 1.0) * 100.0))
+}
+
+/// Its bound as a figure, where it is a number.
+pub(super) fn bound(sentence: Sentence, condition: &Condition) -> Sentence {
+    match condition.bound {
+        Bound::Number(bound) => sentence.given(format!("bound of {condition}"), bound),
+        _ => sentence,
+    }
 }

@@ -37,7 +37,8 @@ fn switches_off(setup: &Setup, scenario: &Scenario) -> bool {
     !setup.cache && scenario.policies.len() == 1 && scenario.policies.iter().all(|name| name == "naive")
 }
 
-const STAYS: &str = "the prefix cache is on by default; it gains nothing here, which is no reason to switch it off";
+const STAYS: &str =
+    "the prefix cache is on by default; it gains nothing here, which is no reason to switch it off";
 
 fn vllm(setup: &Setup, scenario: &Scenario, eviction: &str, kv_bytes: Option<f64>) -> Vec<Flag> {
     let mut all = vec![if setup.cache {
@@ -55,7 +56,10 @@ fn vllm(setup: &Setup, scenario: &Scenario, eviction: &str, kv_bytes: Option<f64
         });
     }
     if setup.cache && EVICTS.contains(&eviction) && eviction != "lru" {
-        all.push(cannot(VLLM, format!("the eviction `{eviction}`; it evicts by recency alone, block by block")));
+        all.push(cannot(
+            VLLM,
+            format!("the eviction `{eviction}`; it evicts by recency alone, block by block"),
+        ));
     }
     all.push(flag(VLLM, format!("--max-num-seqs {}", scenario.max_batch), "most calls in a step"));
     let step = format!("--max-num-batched-tokens {}", scenario.step_tokens);
@@ -107,9 +111,7 @@ fn sglang(setup: &Setup, scenario: &Scenario, eviction: &str) -> Vec<Flag> {
 
 fn evicted(eviction: &str) -> Option<Flag> {
     match eviction {
-        "lfu" => {
-            Some(flag(SGLANG, "--radix-eviction-policy lfu", "what the fewest calls found goes first"))
-        }
+        "lfu" => Some(flag(SGLANG, "--radix-eviction-policy lfu", "what the fewest calls found goes first")),
         "lru" => {
             let what = "`lru`: eviction block by block; it evicts the least recently used leaf as a whole, which \
                         `--eviction leaf-lru` simulates";
@@ -163,7 +165,8 @@ fn llama(setup: &Setup, scenario: &Scenario, kv_bytes: Option<f64>) -> Vec<Flag>
         all.push(cannot(LLAMA, what));
     }
     if f64::from(scenario.max_batch) < slots {
-        let what = format!("at most {} calls in a step; it runs as many as there are places", scenario.max_batch);
+        let what =
+            format!("at most {} calls in a step; it runs as many as there are places", scenario.max_batch);
         all.push(cannot(LLAMA, what));
     }
     all.extend(order::orders(LLAMA, setup, scenario));
@@ -175,11 +178,11 @@ fn lost_prompts(host: Option<u64>, kv_bytes: Option<f64>) -> Flag {
     let Some(host) = host else {
         return flag(LLAMA, "--cache-ram 0", "prompts that lost their place are not kept, as simulated");
     };
-    let mib = kv_bytes.map_or_else(|| "MIB".to_owned(), |bytes| format!("{:.0}", libm::ceil(bytes * host as f64 / MIB)));
+    let mib = kv_bytes
+        .map_or_else(|| "MIB".to_owned(), |bytes| format!("{:.0}", libm::ceil(bytes * host as f64 / MIB)));
     let why = format!(
         "{host} KV tokens of a replica in its host's memory; in MiB. The nearest it has: it keeps prompts that lost their \
          place, not all that is written"
     );
     flag(LLAMA, format!("--cache-ram {mib}"), why)
 }
-

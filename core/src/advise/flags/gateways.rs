@@ -74,7 +74,10 @@ fn cache_aware(choice: &Choice) -> Vec<Flag> {
         let why = "seconds between two trims of its tree (60 by default)";
         flag(SGLANG_ROUTER, format!("--eviction-interval-secs {trim_s}"), why)
     } else {
-        cannot(SGLANG_ROUTER, format!("`trim_s` = {trim_s} seconds between two trims of its tree; it takes whole ones"))
+        cannot(
+            SGLANG_ROUTER,
+            format!("`trim_s` = {trim_s} seconds between two trims of its tree; it takes whole ones"),
+        )
     });
     let characters = choice.get("max_tokens") * CHARACTERS;
     let why = format!(
@@ -110,7 +113,10 @@ fn dynamo(choice: &Choice) -> Vec<Flag> {
     }
     let request = choice.get("request");
     if request > 0.0 {
-        all.push(cannot(DYNAMO, format!("`request` = {request}: blocks that an active request costs; it has no such term")));
+        all.push(cannot(
+            DYNAMO,
+            format!("`request` = {request}: blocks that an active request costs; it has no such term"),
+        ));
     }
     if choice.get("books") < 1.0 {
         let what = "`books` = 0: what is active as engines report it; it counts what it sent itself, which \

@@ -43,8 +43,10 @@ const DYNAMO: Component = component("Dynamo frontend", "its documentation, 1.2.1
 /// The scheduler of the Kubernetes gateway.
 const LLM_D: Component = component("llm-d", "its documentation, 0.8: plugins of an EndpointPickerConfig");
 /// Another gateway for Kubernetes.
-const AIBRIX: Component =
-    component("AIBrix gateway", "its documentation, 0.5.0: a header of each request, variables of its environment");
+const AIBRIX: Component = component(
+    "AIBrix gateway",
+    "its documentation, 0.5.0: a header of each request, variables of its environment",
+);
 /// The agent harness whose history processor masking follows.
 const SWE_AGENT: Component = component("SWE-agent", "source at revision 0f4f3bb");
 
@@ -88,7 +90,7 @@ pub fn flags(setup: &Setup, scenario: &Scenario, kv_bytes_per_token: Option<f64>
 }
 
 /// Parts of a set-up that no program's flags were checked for.
-pub(super) fn unset(setup: &Setup, scenario: &Scenario) -> Vec<Sentence> {
+pub fn unset(setup: &Setup, scenario: &Scenario) -> Vec<Sentence> {
     let router = setup.router.as_deref().filter(|router| gateways::routers(router, 1).is_empty());
     let eviction = setup.eviction.as_deref().filter(|name| !engines::EVICTS.contains(name));
     let scheduler = setup.scheduler.as_deref().filter(|name| !order::is_sent(name));

@@ -37,7 +37,8 @@ pub(super) fn orders(engine: Component, setup: &Setup, scenario: &Scenario) -> V
             format!("room is reserved for the output that is predicted (predictor: {predictor}); the engine takes room as it goes"),
         ));
     } else if scenario.reserve {
-        let what = "room is reserved for all of the output that is asked for; the engine takes room as it goes";
+        let what =
+            "room is reserved for all of the output that is asked for; the engine takes room as it goes";
         all.push(cannot(engine, what));
     }
     all
@@ -50,7 +51,12 @@ fn priorities(engine: Component, choice: &Choice, what: &str) -> Vec<Flag> {
         SGLANG => {
             vec![flag(engine, "--enable-priority-scheduling --schedule-low-priority-values-first", why)]
         }
-        _ => return vec![cannot(LLAMA, format!("the order `{}`; its server has no priorities", choice.text()))],
+        _ => {
+            return vec![cannot(
+                LLAMA,
+                format!("the order `{}`; its server has no priorities", choice.text()),
+            )];
+        }
     };
     let overtaken = choice.get("overtaken");
     // So many is the preset of an engine without a guard.
