@@ -9,9 +9,12 @@ use common::agent;
 use proptest::prelude::*;
 use std::convert::Infallible;
 
+/// The present memory.
+const HERE: u64 = 4_000;
+
 /// Searches a function of memory that gives a share of the ceiling; above `enough` nothing is evicted.
 fn found(shares: &[(f64, u64)], enough: u64, of: &dyn Fn(u64) -> f64) -> (Vec<LeastMemory>, Vec<Tried>) {
-    let answer: Result<_, Infallible> = least_memory(shares, 16, 1_600, &mut |kv_tokens| {
+    let answer: Result<_, Infallible> = least_memory(shares, 16, HERE, &mut |kv_tokens| {
         let share_of_ceiling = of(kv_tokens);
         Ok(Some(Tried { kv_tokens, share_of_ceiling, failed: 0, enough: kv_tokens >= enough }))
     });
@@ -45,7 +48,7 @@ fn more_that_finds_less_is_said_and_the_answer_holds_from_there_on() {
         4_800..=6_400 => 0.8,
         _ => 1.0,
     };
-    let (answers, tried) = found(&[(0.9, 4_000)], 100_000, &of);
+    let (answers, tried) = found(&[(0.9, 5_000)], 100_000, &of);
     let answer = answers[0].kv_tokens.unwrap();
     assert!(answers[0].not_monotone, "{tried:?}");
     assert!(
@@ -66,8 +69,7 @@ fn what_no_memory_finds_has_no_answer() {
     );
 }
 
-/// The answer is a memory with which `simulate` finds that share, and a little less does not; the curve of cached blocks
-/// alone promises it for less.
+/// The answer is a memory with which `simulate` finds that share, and a little less does not.
 #[test]
 fn the_answer_is_what_simulate_finds() {
     let sessions: Vec<_> =
@@ -102,7 +104,6 @@ fn the_answer_is_what_simulate_finds() {
         (row.hit_rate.unwrap() / row.ceiling_hit_rate.unwrap(), row.failed)
     };
     assert!(!advice.order.setup.predict && advice.order.setup.router.is_none());
-    let mut more_than_the_curve = 0;
     for row in &advice.capacity.rows {
         let kv_tokens = row.kv_tokens.unwrap();
         let (found, failed) = share(kv_tokens);
@@ -112,9 +113,7 @@ fn the_answer_is_what_simulate_finds() {
         let block = advice.scenario.scenario.block_tokens.unwrap_or(16);
         let close = kv_tokens as f64 <= below.kv_tokens as f64 * 1.05 + f64::from(2 * block);
         assert!(close, "{row:?}: {below:?}");
-        more_than_the_curve += u32::from(kv_tokens > row.curve_kv_tokens);
     }
-    assert!(more_than_the_curve > 0, "running calls take memory too: {:?}", advice.capacity.rows);
     let here = advice.capacity.tried.iter().find(|tried| tried.kv_tokens == 40_000).unwrap();
     assert!((here.share_of_ceiling - share(40_000).0).abs() < 1e-12);
 }

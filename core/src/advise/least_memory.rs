@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 /// Gaps are halved until the larger side is at most so much of the smaller one.
 const CLOSE: f64 = 1.05;
 /// Most doublings or halvings of the first figure.
-const MOST_DOUBLINGS: u32 = 12;
+const MOST_DOUBLINGS: u32 = 24;
+/// Most steps towards a memory that more adds nothing to.
+const MOST_STEPS: u32 = 12;
 
 /// What one memory gives.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -69,11 +71,24 @@ impl<E> Search<'_, E> {
         tried.share_of_ceiling >= share && tried.failed <= self.unanswerable
     }
 
+    /// Two memories that were tried for other shares, where they are close enough to begin with.
+    fn known(&self, share: f64) -> (Option<u64>, Option<u64>) {
+        let holds = self.tried.values().find(|tried| self.holds(tried, share)).map(|tried| tried.kv_tokens);
+        let fails = holds.and_then(|holds| self.tried.range(..holds).next_back()).map(|(fails, _)| *fails);
+        match (fails, holds) {
+            (Some(fails), Some(holds)) if holds <= fails * 2 => (Some(fails), Some(holds)),
+            _ => (None, None),
+        }
+    }
+
     /// Tries memories for one share, from `start` on.
     fn bracket(&mut self, share: f64, start: u64) -> Result<(), E> {
-        let (mut fails, mut holds) = (None, None);
+        let (mut fails, mut holds) = self.known(share);
         let mut at = self.rounded(start as f64);
         for _ in 0..MOST_DOUBLINGS {
+            if fails.is_some() && holds.is_some() {
+                break;
+            }
             let Some(tried) = self.ask(at)? else { return Ok(()) };
             if self.holds(&tried, share) {
                 holds = Some(at)
@@ -81,7 +96,7 @@ impl<E> Search<'_, E> {
                 fails = Some(at)
             }
             let stuck = if holds.is_some() { at == self.block } else { at >= self.most };
-            if stuck || (fails.is_some() && holds.is_some()) {
+            if stuck {
                 break;
             }
             at = if holds.is_some() { self.rounded(at as f64 / 2.0) } else { (at * 2).min(self.most) };
@@ -127,7 +142,7 @@ pub fn least_memory<E>(
     let largest = shares.iter().map(|(_, start)| *start).fold(here, u64::max);
     search.most = search.rounded(largest as f64 * 2.0);
     let mut before: Option<Tried> = None;
-    for _ in 0..MOST_DOUBLINGS {
+    for _ in 0..MOST_STEPS {
         let Some(tried) = search.ask(search.most)? else { return Ok((Vec::new(), Vec::new())) };
         search.unanswerable = search.unanswerable.min(tried.failed);
         let same = |before: Tried| {
