@@ -266,6 +266,7 @@ fn memory_is_read_from_the_curve() {
         one_by_one: &curve,
         memory,
         setup: "any",
+        without_host: false,
         found: &found,
         tried: &tried,
     };

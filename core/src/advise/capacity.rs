@@ -79,6 +79,8 @@ pub struct CapacityFigures<'a> {
     pub memory: Memory,
     /// The set-up that was simulated.
     pub setup: &'a str,
+    /// Whether a tier on the host that is recommended was left out of it.
+    pub without_host: bool,
     /// What the search found; nothing where there was none.
     pub found: &'a [LeastMemory],
     /// All that it tried.
@@ -160,8 +162,9 @@ fn needed(figures: &CapacityFigures<'_>, rows: &[CapacityRow]) -> Sentence {
         ))
     });
     let needs: Vec<String> = needs.collect();
+    let tier = if figures.without_host { ", without a tier in the host's memory" } else { "" };
     let mut text =
-        format!("Simulated with `{}` on {}: ", figures.setup, replicas_of(figures.memory.replicas));
+        format!("Simulated with `{}` on {}{tier}: ", figures.setup, replicas_of(figures.memory.replicas));
     if !needs.is_empty() {
         text.push_str(&format!(
             "of what an infinite cache finds, {} of KV memory a replica, running calls included. Each is the least, to a \

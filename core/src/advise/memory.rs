@@ -7,7 +7,8 @@ use crate::metrics::{Curve, PolicyMetrics, compare};
 use crate::policy::{PolicyRun, Scenario, ScenarioError};
 
 /// How much KV memory a replica of a set-up needs in a scenario; `curves` are of calls as admitted and of sessions one by
-/// one. Without a cache nothing would be found, so it is turned on.
+/// one. Without a cache nothing would be found, so it is turned on; a tier on the host is left out, since what does not fit
+/// would lie there.
 pub(super) fn needed(
     setup: &Setup,
     given: &Scenario,
@@ -16,7 +17,8 @@ pub(super) fn needed(
     run: &mut dyn FnMut(&Setup, &Scenario) -> Result<Option<PolicyRun>, ScenarioError>,
 ) -> Result<CapacityAdvice, ScenarioError> {
     let (admitted, one_by_one) = curves;
-    let setup = Setup { cache: true, ..setup.clone() };
+    let without_host = setup.host_kv_tokens.is_some();
+    let setup = Setup { cache: true, host_kv_tokens: None, ..setup.clone() };
     let each = |share: f64| (share, admitted.kv_tokens_for(share) / u64::from(memory.replicas.max(1)));
     let (mut found, mut tried) = (Vec::new(), Vec::new());
     if admitted.ceiling_tokens() > 0 {
@@ -32,6 +34,7 @@ pub(super) fn needed(
         one_by_one,
         memory,
         setup: &name,
+        without_host,
         found: &found,
         tried: &tried,
     }))

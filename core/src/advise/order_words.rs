@@ -70,7 +70,8 @@ fn instead(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
         let each: Vec<String> = others.iter().map(|other| gained(other)).collect();
         let text = format!("In the place of `{}` ({}): {}.", step.lever, share(step), each.join(", "));
         (!others.is_empty()).then(|| {
-            others.into_iter().fold(Sentence::new(text), |sentence, other| rests(sentence, other, ranking))
+            let sentence = rests(Sentence::new(text), step, ranking);
+            others.into_iter().fold(sentence, |sentence, other| rests(sentence, other, ranking))
         })
     };
     advice.steps.iter().filter_map(say).collect()

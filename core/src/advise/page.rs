@@ -159,7 +159,9 @@ fn capacity(advice: &Advice) -> Vec<Vec<String>> {
             grouped(row.curve_kv_tokens),
         ]
     };
-    advice.capacity.rows.iter().map(row).collect()
+    // Where nothing was found there is nothing to search.
+    let searched = advice.capacity.rows.iter().filter(|_| !advice.capacity.tried.is_empty());
+    searched.map(row).collect()
 }
 
 fn probes(found: &ReplicaAdvice) -> Vec<Vec<String>> {
