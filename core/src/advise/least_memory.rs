@@ -91,9 +91,9 @@ impl<E> Search<'_, E> {
             }
             let Some(tried) = self.ask(at)? else { return Ok(()) };
             if self.holds(&tried, share) {
-                holds = Some(at)
+                holds = Some(at);
             } else {
-                fails = Some(at)
+                fails = Some(at);
             }
             let stuck = if holds.is_some() { at == self.block } else { at >= self.most };
             if stuck {

@@ -6,6 +6,9 @@ use super::least_memory::{Tried, least_memory};
 use crate::metrics::{Curve, PolicyMetrics, compare};
 use crate::policy::{PolicyRun, Scenario, ScenarioError};
 
+/// Runs a set-up in a scenario; nothing where it cannot be applied to the trace.
+pub(super) type Runs<'a> = dyn FnMut(&Setup, &Scenario) -> Result<Option<PolicyRun>, ScenarioError> + 'a;
+
 /// How much KV memory a replica of a set-up needs in a scenario; `curves` are of calls as admitted and of sessions one by
 /// one. Without a cache nothing would be found, so it is turned on; a tier on the host is left out, since what does not fit
 /// would lie there.
@@ -14,7 +17,7 @@ pub(super) fn needed(
     given: &Scenario,
     curves: (&Curve, &Curve),
     memory: Memory,
-    run: &mut dyn FnMut(&Setup, &Scenario) -> Result<Option<PolicyRun>, ScenarioError>,
+    run: &mut Runs<'_>,
 ) -> Result<CapacityAdvice, ScenarioError> {
     let (admitted, one_by_one) = curves;
     let without_host = setup.host_kv_tokens.is_some();
