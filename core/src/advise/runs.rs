@@ -1,6 +1,6 @@
 //! The runs that advice rests on.
 
-use super::capacity::Memory;
+use super::capacity::{CapacityAdvice, Memory};
 use super::ceiling::{CeilingFigures, ceiling};
 use super::flags::{flags, unset};
 use super::floor::{in_reach, tools_alone};
@@ -93,8 +93,7 @@ pub fn run(
     teller.next("the policies that were given");
     let (resolved, runs) = simulate_from(&bench.sessions, &options.scenario, &mut bench.shelf)?;
     teller.simulations += (runs.len() as u64).saturating_sub(1);
-    let rows = compare(&runs);
-    let mut jobs = jobs_of(&runs);
+    let (rows, mut jobs) = (compare(&runs), jobs_of(&runs));
     drop(runs);
     let given = resolved.scenario.clone();
     let block = block_tokens(sessions, given.block_tokens)?;
@@ -121,15 +120,9 @@ pub fn run(
     };
     let replicas = replicas(&mut bench, &setup, &given, reach, options.search, &mut teller)?;
     let answer = replicas.as_ref().and_then(|found| found.replicas).unwrap_or(given.replicas);
-    // One replica needs no router.
-    let flagged = if answer == 1 { setup.alone() } else { setup };
-    let flag_scenario = Scenario { replicas: answer, ..given.clone() };
-    let memory = Memory { replicas: answer, ..memory };
-    let mut run = |setup: &Setup, scenario: &Scenario| {
-        teller.next(&format!("{} KV tokens a replica", grouped(scenario.kv_tokens.unwrap_or(0))));
-        bench.run(setup, scenario)
-    };
-    let capacity = needed(&flagged, &flag_scenario, (&admitted, &one_by_one), memory, &mut run)?;
+    let scenario = Scenario { replicas: answer, ..given };
+    let (flagged, capacity) =
+        recommended(&mut bench, setup, &scenario, (&admitted, &one_by_one), memory, &mut teller)?;
     let profile = profile(&resolved);
     let setting = setting(SettingFigures {
         given: &options.scenario,
@@ -141,8 +134,7 @@ pub fn run(
         strain,
     });
     let mut cannot_say = untold;
-    cannot_say.extend(cannot(sessions, &resolved, &found));
-    cannot_say.extend(unset(&flagged, &flag_scenario));
+    cannot_say.extend(cannot(sessions, &resolved, &found).into_iter().chain(unset(&flagged, &scenario)));
     Ok(Advice {
         origin: Origin::Simulated,
         profile,
@@ -154,12 +146,31 @@ pub fn run(
         ceiling,
         capacity,
         recommended: Recommended { setup: flagged.name(), replicas: answer },
-        flags: flags(&flagged, &flag_scenario, memory.kv_bytes_per_token),
+        flags: flags(&flagged, &scenario, memory.kv_bytes_per_token),
         order,
         replicas,
         cannot_say,
         scenario: resolved,
     })
+}
+
+/// The set-up that flags are of, and the memory that it needs. One replica needs no router.
+fn recommended(
+    bench: &mut Bench,
+    setup: Setup,
+    scenario: &Scenario,
+    curves: (&Curve, &Curve),
+    memory: Memory,
+    teller: &mut Teller<'_, '_>,
+) -> Result<(Setup, CapacityAdvice), ScenarioError> {
+    let setup = if scenario.replicas == 1 { setup.alone() } else { setup };
+    let mut run = |setup: &Setup, scenario: &Scenario| {
+        teller.next(&format!("{} KV tokens a replica", grouped(scenario.kv_tokens.unwrap_or(0))));
+        bench.run(setup, scenario)
+    };
+    let memory = Memory { replicas: scenario.replicas, ..memory };
+    let capacity = needed(&setup, scenario, curves, memory, &mut run)?;
+    Ok((setup, capacity))
 }
 
 /// What is simulated: the whole set, or a part of it.
