@@ -4,8 +4,8 @@
 mod common;
 
 use atr_core::advise::{
-    self, Advice, CeilingFigures, Lever, Memory, Options, Search, Sentence, Setup, capacity, ceiling, flags,
-    search, shuffled, take,
+    self, Advice, CapacityFigures, CeilingFigures, LeastMemory, Lever, Memory, Options, Search, Sentence,
+    Setup, Tried, capacity, ceiling, flags, search, shuffled, take,
 };
 use atr_core::metrics::breaks::breaks;
 use atr_core::metrics::objective::objectives;
@@ -161,7 +161,9 @@ fn everything_said(advice: &Advice) -> Vec<&Sentence> {
     let says = advice.setting.says.iter().chain(&advice.setting.warns).chain(&advice.ceiling.says);
     let order = advice.order.says.iter().chain(&advice.order.warnings);
     let steps = advice.order.steps.iter().map(|step| &step.says);
-    says.chain(order).chain(steps).chain(&advice.capacity.says).chain(replicas).collect()
+    let jobs = advice.jobs.says.iter().chain(&advice.jobs.says_of_steps);
+    let all = says.chain(order).chain(steps).chain(&advice.capacity.says).chain(replicas);
+    all.chain(jobs).chain(&advice.cannot_say).collect()
 }
 
 #[test]
@@ -247,17 +249,51 @@ fn memory_is_read_from_the_curve() {
     let knots = [(0, 0), (64, 0), (164, 100)].map(|(kv_tokens, hit_tokens)| Knot { kv_tokens, hit_tokens });
     let curve = Curve { block_tokens: 1, prompt_tokens: 200, knots: knots.to_vec() };
     let memory = Memory { replicas: 2, kv_tokens: 57, kv_bytes_per_token: Some(1024.0) };
-    let advice = capacity(&curve, &curve, memory);
-    let rows: Vec<_> = advice.rows.iter().map(|row| (row.kv_tokens, row.one_by_one_kv_tokens)).collect();
+    let least = [(0.90, Some(171)), (0.95, Some(180)), (0.99, None)];
+    let found = least.map(|(share_of_ceiling, kv_tokens)| LeastMemory {
+        share_of_ceiling,
+        kv_tokens,
+        not_monotone: false,
+    });
+    let tried = [(57, 0.25), (180, 0.97)].map(|(kv_tokens, share_of_ceiling)| Tried {
+        kv_tokens,
+        share_of_ceiling,
+        failed: 0,
+        enough: kv_tokens > 60,
+    });
+    let figures = CapacityFigures {
+        admitted: &curve,
+        one_by_one: &curve,
+        memory,
+        setup: "any",
+        without_host: false,
+        found: &found,
+        tried: &tried,
+    };
+    let advice = capacity(&figures);
+    let rows: Vec<_> =
+        advice.rows.iter().map(|row| (row.curve_kv_tokens, row.one_by_one_kv_tokens)).collect();
     assert_eq!(rows, [(154, 154), (159, 159), (163, 163)]);
-    assert_eq!(advice.rows[0].kv_bytes, Some(154.0 * 1024.0));
-    assert!((advice.rows[0].replicas_worth - 154.0 / 57.0).abs() < 1e-12);
+    let rows: Vec<_> = advice.rows.iter().map(|row| (row.kv_tokens, row.kv_bytes)).collect();
+    let bytes = |kv_tokens: u64| Some(kv_tokens as f64 * 1024.0);
+    assert_eq!(rows, [(Some(171), bytes(171)), (Some(180), bytes(180)), (None, None)]);
     assert_eq!(advice.ceiling_hit_rate, Some(0.5));
-    let here = &advice.says[1].text;
-    let expected = "All replicas together hold 114 tokens (0.00 GiB): as one such cache 50.0 % of what an infinite cache finds.";
-    assert_eq!(here, expected);
-    let none = Curve { knots: vec![Knot { kv_tokens: 0, hit_tokens: 0 }], ..curve };
-    assert!(capacity(&none, &none, memory).says[0].text.contains("more KV memory adds no hits"));
+    let said: Vec<&str> = advice.says.iter().map(|said| said.text.as_str()).collect();
+    let answer = "Simulated with `any` on 2 replicas: of what an infinite cache finds, 90 % needs 171 tokens (0.00 GiB) and \
+                  95 % needs 180 tokens (0.00 GiB) of KV memory a replica";
+    assert!(said[0].starts_with(answer), "{said:?}");
+    assert!(said[0].contains("But no memory that was tried finds 99 %"), "{said:?}");
+    assert!(said[0].contains("the most is 97.0 %"), "{said:?}");
+    assert_eq!(
+        said[1],
+        "Each replica holds 57 tokens (0.00 GiB): with that the simulation finds 25.0 % of it."
+    );
+    assert!(said[2].starts_with(
+        "One LRU cache for all calls, in which nothing runs, would need 154, 159 and 163 tokens."
+    ));
+    let none = Curve { knots: vec![Knot { kv_tokens: 0, hit_tokens: 0 }], ..curve.clone() };
+    let nothing = capacity(&CapacityFigures { admitted: &none, one_by_one: &none, ..figures });
+    assert!(nothing.says[0].text.contains("more KV memory adds no hits"));
 }
 
 #[test]
@@ -315,7 +351,7 @@ fn flags_are_those_that_were_checked() {
         assert!(text(&all).contains(expected), "{expected}");
     }
     let naive = text(&Setup::default());
-    assert!(naive.contains("--no-enable-prefix-caching") && !naive.contains("--policy"), "{naive}");
+    assert!(!naive.contains("--policy"), "{naive}");
     for router in Lever::ROUTERS {
         let setup = Setup { cache: true, router: Some(router.to_owned()), ..Setup::default() };
         assert!(text(&setup).len() > text(&Setup { router: None, ..setup.clone() }).len(), "{router}");

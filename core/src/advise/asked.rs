@@ -8,7 +8,7 @@ use super::order::OrderAdvice;
 use super::runs::Options;
 use super::sample::Sample;
 use super::setting::{Needs, SettingAdvice, SettingFigures, Strain, setting};
-use super::{Advice, ProfileNote, Sentence, Setup};
+use super::{Advice, JobsAdvice, ProfileNote, Recommended, Sentence, Setup};
 use crate::choice::choose;
 use crate::metrics::PolicyMetrics;
 use crate::metrics::breaks::breaks;
@@ -92,12 +92,16 @@ pub(super) fn in_vain(
         order: OrderAdvice::none(&Setup::default(), asked.ranking(&[]), 1),
         capacity: CapacityAdvice {
             memory: memory(given),
+            setup: Setup::default().name(),
             ceiling_hit_rate: None,
             rows: Vec::new(),
+            tried: Vec::new(),
             curve: Vec::new(),
             says: Vec::new(),
         },
         replicas: None,
+        jobs: JobsAdvice::default(),
+        recommended: Recommended { setup: Setup::default().name(), replicas: given.replicas },
         flags: Vec::new(),
         cannot_say,
         scenario: asked.resolved.clone(),

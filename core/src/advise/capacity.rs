@@ -1,13 +1,14 @@
-//! How much KV memory the ceiling needs, read from the hit rate at every capacity.
+//! How much KV memory the ceiling needs: by simulation, since cached blocks share a replica's memory with running calls,
+//! and beside it by the hit rate at every capacity of one cache in which nothing runs.
 
-use super::Sentence;
-use super::units::gib;
-use crate::figure::units::{grouped, percent};
+use super::units::{gib, replicas_of};
+use super::{LeastMemory, Sentence, Tried};
+use crate::figure::units::{grouped, listed, percent};
 use crate::metrics::Curve;
 use serde::Serialize;
 
-/// Shares of the ceiling that memory is counted for.
-const SHARES: [f64; 3] = [0.90, 0.95, 0.99];
+/// Shares of the ceiling that memory is searched for.
+pub(super) const SHARES: [f64; 3] = [0.90, 0.95, 0.99];
 /// Most points of the curve that are given.
 const MOST_POINTS: u32 = 40;
 
@@ -27,13 +28,15 @@ pub struct Memory {
 pub struct CapacityRow {
     /// Share of what an infinite cache finds.
     pub share_of_ceiling: f64,
-    /// The least capacity of one shared LRU cache.
-    pub kv_tokens: u64,
+    /// The least KV capacity of a replica, by simulation; null where no memory finds so much.
+    pub kv_tokens: Option<u64>,
     /// In bytes, where the profile knows what a token takes.
     pub kv_bytes: Option<f64>,
-    /// In replicas of the set-up: what they hold together, were it one cache.
-    pub replicas_worth: f64,
-    /// The least capacity if sessions came one after the other.
+    /// Whether less memory held too, and more did not in between.
+    pub not_monotone: bool,
+    /// The least capacity of one LRU cache for all calls, in which nothing runs.
+    pub curve_kv_tokens: u64,
+    /// The same if sessions came one after the other.
     pub one_by_one_kv_tokens: u64,
 }
 
@@ -49,38 +52,65 @@ pub struct Point {
 /// How much memory the ceiling needs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CapacityAdvice {
-    /// The memory that there is.
+    /// The memory that there is, of the replicas that are recommended.
     pub memory: Memory,
-    /// What an infinite cache finds, in the same order of calls.
+    /// The set-up that was simulated.
+    pub setup: String,
+    /// What an infinite cache finds, in the order of the curve.
     pub ceiling_hit_rate: Option<f64>,
     /// By share of the ceiling.
     pub rows: Vec<CapacityRow>,
+    /// All memories that were simulated.
+    pub tried: Vec<Tried>,
     /// Some of the curve, for a figure: capacities that double.
     pub curve: Vec<Point>,
     /// What is said of it.
     pub says: Vec<Sentence>,
 }
 
-/// Says how much, of calls in the order in which they were admitted and of sessions `one_by_one`.
-pub fn capacity(admitted: &Curve, one_by_one: &Curve, memory: Memory) -> CapacityAdvice {
-    let row = |share| {
-        let kv_tokens = admitted.kv_tokens_for(share);
+/// What it is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct CapacityFigures<'a> {
+    /// The hit rate at every capacity, in the order in which calls were admitted.
+    pub admitted: &'a Curve,
+    /// The same of sessions one after the other.
+    pub one_by_one: &'a Curve,
+    /// The memory that there is.
+    pub memory: Memory,
+    /// The set-up that was simulated.
+    pub setup: &'a str,
+    /// Whether a tier on the host that is recommended was left out of it.
+    pub without_host: bool,
+    /// What the search found; nothing where there was none.
+    pub found: &'a [LeastMemory],
+    /// All that it tried.
+    pub tried: &'a [Tried],
+}
+
+/// Says how much.
+pub fn capacity(figures: &CapacityFigures<'_>) -> CapacityAdvice {
+    let row = |share: f64| {
+        let found = figures.found.iter().find(|one| one.share_of_ceiling.total_cmp(&share).is_eq());
+        let kv_tokens = found.and_then(|one| one.kv_tokens);
+        let bytes = figures.memory.kv_bytes_per_token;
         CapacityRow {
             share_of_ceiling: share,
             kv_tokens,
-            kv_bytes: memory.kv_bytes_per_token.map(|bytes| bytes * kv_tokens as f64),
-            replicas_worth: kv_tokens as f64 / memory.kv_tokens.max(1) as f64,
-            one_by_one_kv_tokens: one_by_one.kv_tokens_for(share),
+            kv_bytes: bytes.zip(kv_tokens).map(|(bytes, kv_tokens)| bytes * kv_tokens as f64),
+            not_monotone: found.is_some_and(|one| one.not_monotone),
+            curve_kv_tokens: figures.admitted.kv_tokens_for(share),
+            one_by_one_kv_tokens: figures.one_by_one.kv_tokens_for(share),
         }
     };
     let rows: Vec<CapacityRow> = SHARES.into_iter().map(row).collect();
-    let says = says(admitted, &rows, memory);
     CapacityAdvice {
-        memory,
-        ceiling_hit_rate: admitted.hit_rate(u64::MAX),
+        memory: figures.memory,
+        setup: figures.setup.to_owned(),
+        ceiling_hit_rate: figures.admitted.hit_rate(u64::MAX),
+        says: says(figures, &rows),
         rows,
-        curve: points(admitted),
-        says,
+        tried: figures.tried.to_vec(),
+        curve: points(figures.admitted),
     }
 }
 
@@ -93,45 +123,142 @@ fn points(curve: &Curve) -> Vec<Point> {
     all.into_iter().map(|kv_tokens| Point { kv_tokens, hit_rate: curve.hit_rate(kv_tokens) }).collect()
 }
 
-fn says(curve: &Curve, rows: &[CapacityRow], memory: Memory) -> Vec<Sentence> {
+fn says(figures: &CapacityFigures<'_>, rows: &[CapacityRow]) -> Vec<Sentence> {
+    let curve = figures.admitted;
     if curve.prompt_tokens == 0 {
-        return vec![Sentence::new("No call was admitted: there is no order of calls to read memory from.")];
+        let text = "No call was admitted: there is no order of calls to read memory from.";
+        return vec![Sentence::new(text).on(ORDER, "prompt_tokens admitted", 0.0)];
     }
     if curve.ceiling_tokens() == 0 {
         let text = "No prompt shares a whole block with an earlier one: more KV memory adds no hits.";
         return vec![Sentence::new(text).on(ORDER, "ceiling_hit_rate", curve.hit_rate(u64::MAX))];
     }
-    let needs: Vec<String> = rows
-        .iter()
-        .map(|row| {
-            let bytes = row.kv_bytes.map_or_else(String::new, |bytes| format!(" ({})", gib(bytes)));
-            format!("{} needs {} tokens{bytes}", whole_percent(row.share_of_ceiling), grouped(row.kv_tokens))
-        })
-        .collect();
-    let text = format!(
-        "Of what an infinite cache finds, {} of KV in one LRU cache, beside what running calls hold for themselves.",
-        needs.join(", "),
-    );
-    let needed = rows.iter().fold(Sentence::new(text), |sentence, row| {
-        let metric = format!("kv_tokens for {} of the ceiling", whole_percent(row.share_of_ceiling));
-        sentence.on(ORDER, metric, row.kv_tokens as f64)
+    let mut all = Vec::new();
+    if !figures.tried.is_empty() {
+        all.push(needed(figures, rows));
+        all.extend(here(figures));
+        all.extend(not_monotone(figures, rows));
+    }
+    all.push(alone(rows));
+    all
+}
+
+/// What was simulated, in words.
+fn scenario(figures: &CapacityFigures<'_>) -> String {
+    format!("{}, {}", figures.setup, replicas_of(figures.memory.replicas))
+}
+
+/// The answer.
+fn needed(figures: &CapacityFigures<'_>, rows: &[CapacityRow]) -> Sentence {
+    let run = scenario(figures);
+    let (reached, out): (Vec<&CapacityRow>, Vec<&CapacityRow>) =
+        rows.iter().partition(|row| row.kv_tokens.is_some());
+    let needs = reached.iter().filter_map(|row| {
+        let bytes = row.kv_bytes.map_or_else(String::new, |bytes| format!(" ({})", gib(bytes)));
+        Some(format!(
+            "{} needs {} tokens{bytes}",
+            whole_percent(row.share_of_ceiling),
+            grouped(row.kv_tokens?)
+        ))
     });
-    let all = memory.kv_tokens.saturating_mul(memory.replicas.into());
-    let found = curve.hit_tokens(all) as f64 / curve.ceiling_tokens() as f64;
-    let replicas = if memory.replicas == 1 { "The replica holds" } else { "All replicas together hold" };
-    let bytes =
-        memory.kv_bytes_per_token.map_or_else(String::new, |one| format!(" ({})", gib(one * all as f64)));
-    let here = format!(
-        "{replicas} {} tokens{bytes}: as one such cache {} of what an infinite cache finds.",
-        grouped(all),
-        percent(Some(found))
+    let needs: Vec<String> = needs.collect();
+    let tier = if figures.without_host { ", without a tier in the host's memory" } else { "" };
+    let mut text =
+        format!("Simulated with `{}` on {}{tier}: ", figures.setup, replicas_of(figures.memory.replicas));
+    if !needs.is_empty() {
+        text.push_str(&format!(
+            "of what an infinite cache finds, {} of KV memory a replica, running calls included. Each is the least, to a \
+             twentieth, from which on everything that was tried holds.",
+            listed(&needs)
+        ));
+    }
+    let most = figures.tried.iter().map(|tried| tried.share_of_ceiling).max_by(f64::total_cmp);
+    if let Some(most) = most.filter(|_| !out.is_empty()) {
+        let shares: Vec<String> = out.iter().map(|row| whole_percent(row.share_of_ceiling)).collect();
+        text.push_str(&format!(
+            "{}no memory that was tried finds {} of what an infinite cache does; the most is {}. What is missing is lost to \
+             being split over replicas, and to calls that come before what they share is computed.",
+            if needs.is_empty() { "" } else { " But " },
+            listed(&shares),
+            percent(Some(most)),
+        ));
+    }
+    let sentence = rows.iter().fold(Sentence::new(text), |sentence, row| {
+        let share = whole_percent(row.share_of_ceiling);
+        sentence
+            .given("share of the ceiling that is asked for", row.share_of_ceiling)
+            .on(
+                &run,
+                format!("kv_tokens of a replica for {share} of the ceiling"),
+                row.kv_tokens.map(|of| of as f64),
+            )
+            .on(&run, format!("kv_bytes of a replica for {share} of the ceiling"), row.kv_bytes)
+    });
+    sentence
+        .on(&run, "share of the ceiling, the most of all memories tried", most)
+        .given("replicas", f64::from(figures.memory.replicas))
+}
+
+/// What the present memory finds.
+fn here(figures: &CapacityFigures<'_>) -> Option<Sentence> {
+    let memory = figures.memory;
+    let tried = figures.tried.iter().find(|tried| tried.kv_tokens == memory.kv_tokens)?;
+    let bytes = memory.kv_bytes_per_token.map(|one| one * memory.kv_tokens as f64);
+    let each = if memory.replicas == 1 { "The replica holds" } else { "Each replica holds" };
+    let text = format!(
+        "{each} {} tokens{}: with that the simulation finds {} of it.",
+        grouped(memory.kv_tokens),
+        bytes.map_or_else(String::new, |bytes| format!(" ({})", gib(bytes))),
+        percent(Some(tried.share_of_ceiling)),
     );
-    let here = Sentence::new(here).on(ORDER, format!("hit_rate at {all} kv_tokens"), curve.hit_rate(all)).on(
-        ORDER,
-        "ceiling_hit_rate",
-        curve.hit_rate(u64::MAX),
+    let run = scenario(figures);
+    Some(
+        Sentence::new(text)
+            .given("kv_tokens of a replica", memory.kv_tokens as f64)
+            .given("kv_bytes of a replica", bytes)
+            .on(
+                &run,
+                format!("share of the ceiling at {} kv_tokens", memory.kv_tokens),
+                tried.share_of_ceiling,
+            ),
+    )
+}
+
+fn not_monotone(figures: &CapacityFigures<'_>, rows: &[CapacityRow]) -> Option<Sentence> {
+    let all: Vec<String> =
+        rows.iter().filter(|row| row.not_monotone).map(|row| whole_percent(row.share_of_ceiling)).collect();
+    if all.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "More memory is not always better here: for {} less than that was enough in some runs, and more was not in others.",
+        listed(&all)
     );
-    vec![needed, here]
+    let run = scenario(figures);
+    let sentence = rows.iter().filter(|row| row.not_monotone).fold(Sentence::new(text), |sentence, row| {
+        sentence.given("share of the ceiling that is asked for", row.share_of_ceiling)
+    });
+    Some(figures.tried.iter().fold(sentence, |sentence, tried| {
+        sentence.on(
+            &run,
+            format!("share of the ceiling at {} kv_tokens", tried.kv_tokens),
+            tried.share_of_ceiling,
+        )
+    }))
+}
+
+/// The curve beside it.
+fn alone(rows: &[CapacityRow]) -> Sentence {
+    let all: Vec<String> = rows.iter().map(|row| grouped(row.curve_kv_tokens)).collect();
+    let text = format!(
+        "One LRU cache for all calls, in which nothing runs, would need {} tokens. Replicas need more where calls run beside \
+         what is cached or the same prefix lies on several, and less each where they split what is cached.",
+        listed(&all)
+    );
+    rows.iter().fold(Sentence::new(text), |sentence, row| {
+        let metric = format!("kv_tokens for {} of the ceiling", whole_percent(row.share_of_ceiling));
+        sentence.on(ORDER, metric, row.curve_kv_tokens as f64)
+    })
 }
 
 /// What the curve is of.

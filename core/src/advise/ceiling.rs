@@ -36,7 +36,14 @@ pub(super) fn no_capacity(advice: CapacityAdvice) -> CapacityAdvice {
     let text =
         "The trace does not say what prompts share: how much memory would find it again cannot be told.";
     let says = vec![Sentence::new(text).on("trace", "prompts whose content is identified", 0.0)];
-    CapacityAdvice { ceiling_hit_rate: None, rows: Vec::new(), curve: Vec::new(), says, ..advice }
+    CapacityAdvice {
+        ceiling_hit_rate: None,
+        rows: Vec::new(),
+        tried: Vec::new(),
+        curve: Vec::new(),
+        says,
+        ..advice
+    }
 }
 
 /// One policy against its ceiling.
@@ -141,7 +148,7 @@ fn distance(ceiling: Option<f64>, policies: &[CeilingRow]) -> Sentence {
         Some(_) => "No prompt repeats another's beginning: there is nothing for a cache to find.".to_owned(),
         None => "No prompt tokens were sent: nothing can be said of a cache.".to_owned(),
     };
-    let sentence = |text: String| Sentence::new(text).on("trace", "ceiling_hit_rate", ceiling);
+    let sentence = |text: String| Sentence::new(text).counted("ceiling_hit_rate", ceiling);
     let Some(best) = closest(policies).filter(|row| row.share_of_ceiling.is_some_and(|share| share > 0.0))
     else {
         return sentence(text);
@@ -154,11 +161,10 @@ fn distance(ceiling: Option<f64>, policies: &[CeilingRow]) -> Sentence {
         percent(best.ceiling_hit_rate),
     ));
     policies.iter().fold(sentence(text), |sentence, row| {
-        sentence.on(&row.name, "hit_rate", row.hit_rate).on(
-            &row.name,
-            "ceiling_hit_rate",
-            row.ceiling_hit_rate,
-        )
+        sentence
+            .on(&row.name, "hit_rate", row.hit_rate)
+            .on(&row.name, "ceiling_hit_rate", row.ceiling_hit_rate)
+            .on(&row.name, "share of the ceiling", row.share_of_ceiling)
     })
 }
 
@@ -200,7 +206,14 @@ fn lost(figures: &CeilingFigures<'_>, policies: &[CeilingRow]) -> Option<Sentenc
         grouped(figures.shared_kv_tokens),
         percent(Some(shared)),
     );
-    Some(sentence(text).on("one shared LRU cache, untimed, calls as admitted", "hit_rate", shared))
+    let order = "one shared LRU cache, untimed, calls as admitted";
+    Some(
+        sentence(text)
+            .on(order, "hit_rate", shared)
+            .on(order, "share of prompt tokens lost to too little memory", memory)
+            .on(&best.name, "share of prompt tokens lost otherwise", rest)
+            .given("kv_tokens of all replicas", figures.shared_kv_tokens as f64),
+    )
 }
 
 /// A smaller difference between two policies is none.
@@ -211,16 +224,13 @@ const LEAST_LOSS: f64 = 0.005;
 fn broke(breaks: &Breaks) -> Sentence {
     let ledger = &breaks.ledger;
     if ledger.prompt_tokens == 0 {
-        return Sentence::new("No prefix can break: the source knows single requests only.").on(
-            "trace",
-            "single_requests",
-            breaks.sessionless as f64,
-        );
+        let text = "No prefix can break: the source knows single requests only.";
+        return Sentence::new(text).counted("single_requests", breaks.sessionless as f64);
     }
     if breaks.by_cause.is_empty() {
         return Sentence::new("No prefix broke: every prompt continues the one before it.")
-            .on("trace", "breaks", 0.0)
-            .on("trace", "prompt_tokens", ledger.prompt_tokens as f64);
+            .counted("breaks", 0.0)
+            .counted("prompt_tokens", ledger.prompt_tokens as f64);
     }
     let cause = |row: &CauseRow| {
         let (count, again) = (times(row.breaks), plural(row.again_tokens, "token"));
@@ -235,12 +245,14 @@ fn broke(breaks: &Breaks) -> Sentence {
         percent(Some(share)),
         listed(&causes),
     );
-    let sentence = Sentence::new(text).on("trace", "breaks", breaks.count() as f64).on(
-        "trace",
-        "again_tokens",
-        ledger.again_tokens as f64,
-    );
+    let sentence = Sentence::new(text)
+        .counted("breaks", breaks.count() as f64)
+        .counted("again_tokens", ledger.again_tokens as f64)
+        .counted("again_tokens over prompt_tokens", share);
     breaks.by_cause.iter().fold(sentence, |sentence, row| {
-        sentence.on("trace", format!("again_tokens: {}", row.cause.title()), row.again_tokens as f64)
+        let title = row.cause.title();
+        sentence
+            .counted(format!("breaks: {title}"), row.breaks as f64)
+            .counted(format!("again_tokens: {title}"), row.again_tokens as f64)
     })
 }

@@ -2,7 +2,7 @@
 //! prompt takes alone, and no cache finds more than its ceiling.
 
 use super::Sentence;
-use super::units::{objective, value};
+use super::units::{bound, objective, value};
 use crate::metrics::objective::{Comparison, Condition, Statistic};
 use crate::metrics::{PolicyMetrics, Spread, answered, jobs};
 use crate::policy::{Arrivals, PolicyRun, Replay, Scenario, profile as compiled};
@@ -121,7 +121,7 @@ fn floor(one: &Condition, floors: Floors) -> Option<Sentence> {
         objective(one),
         value(one.quantity, least),
     );
-    Some(Sentence::new(text).on(runs, one.quantity, least))
+    Some(bound(Sentence::new(text).on(runs, one.quantity, least), one))
 }
 
 fn ceiling(one: &Condition, row: &PolicyMetrics) -> Option<Sentence> {
@@ -135,5 +135,5 @@ fn ceiling(one: &Condition, row: &PolicyMetrics) -> Option<Sentence> {
         objective(one),
         value(one.quantity, most)
     );
-    Some(Sentence::new(text).on(&row.name, "ceiling_hit_rate", most))
+    Some(bound(Sentence::new(text).on(&row.name, "ceiling_hit_rate", most), one))
 }

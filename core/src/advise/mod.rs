@@ -11,6 +11,9 @@ mod ceiling;
 mod flags;
 mod floor;
 mod gain;
+mod jobs;
+mod least_memory;
+mod memory;
 mod order;
 mod order_words;
 mod page;
@@ -24,10 +27,12 @@ mod setup;
 mod units;
 
 pub use bench::{Draws, Progress};
-pub use capacity::{CapacityAdvice, CapacityRow, Memory, Point, capacity};
+pub use capacity::{CapacityAdvice, CapacityFigures, CapacityRow, Memory, Point, capacity};
 pub use ceiling::{CeilingAdvice, CeilingFigures, CeilingRow, ceiling};
-pub use flags::{COMPONENTS, Component, Flag, flags};
+pub use flags::{CANNOT, COMPONENTS, Component, Flag, flags, unset};
 pub use gain::{Drawn, Gain, Glance, Ranking};
+pub use jobs::JobsAdvice;
+pub use least_memory::{LeastMemory, Tried, least_memory};
 pub use order::{Levers, OrderAdvice, Runner, greedy};
 pub use page::{Block, Part, parts};
 pub use replicas::{Drop, Kept, Probe, ReplicaAdvice, Search, search};
@@ -77,6 +82,18 @@ impl Sentence {
         self.from(Origin::Simulated, scenario, metric, value)
     }
 
+    /// It rests on what is counted in the trace.
+    #[must_use]
+    pub fn counted(self, metric: impl ToString, value: impl Into<Option<f64>>) -> Self {
+        self.from(Origin::Trace, "trace", metric, value)
+    }
+
+    /// It rests on what was given, or is a default.
+    #[must_use]
+    pub fn given(self, metric: impl ToString, value: impl Into<Option<f64>>) -> Self {
+        self.from(Origin::Given, "set-up", metric, value)
+    }
+
     /// It rests on a figure of another origin, where that is known.
     #[must_use]
     pub fn from(
@@ -105,6 +122,15 @@ pub struct ProfileNote {
     pub source: String,
 }
 
+/// The set-up that flags and memory are said of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recommended {
+    /// Its name.
+    pub setup: String,
+    /// Its replicas: the answer, or those that were given.
+    pub replicas: u32,
+}
+
 /// All advice on one trace.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Advice {
@@ -123,6 +149,8 @@ pub struct Advice {
     pub objectives: Vec<Condition>,
     /// What was simulated, and what tempers everything that is said of it.
     pub setting: SettingAdvice,
+    /// How many sessions job times are over.
+    pub jobs: JobsAdvice,
     /// How far the traffic is from its ceiling, and why.
     pub ceiling: CeilingAdvice,
     /// What to turn on, in which order.
@@ -132,6 +160,8 @@ pub struct Advice {
     /// How many replicas the objectives need; absent where there are none that can be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<ReplicaAdvice>,
+    /// What the flags are of: a set-up by name, and its replicas.
+    pub recommended: Recommended,
     /// What sets it up.
     pub flags: Vec<Flag>,
     /// What this trace cannot tell.

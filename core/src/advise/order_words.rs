@@ -47,7 +47,8 @@ fn summary(advice: &OrderAdvice, ranking: Ranking) -> Sentence {
                 advice.ranked_by,
                 if advice.draws > 1 { ", in every draw" } else { "" },
             );
-            advice.left.iter().fold(Sentence::new(text), |sentence, gain| rests(sentence, gain, ranking))
+            let sentence = Sentence::new(text).given("least gain", LEAST_GAIN);
+            advice.left.iter().fold(sentence, |sentence, gain| rests(sentence, gain, ranking))
         }
     }
 }
@@ -61,7 +62,7 @@ fn rule(advice: &OrderAdvice, ranking: Ranking) -> Sentence {
         advice.ranked_by
     );
     let all = advice.steps.iter().chain(&advice.lossy);
-    all.fold(Sentence::new(text), |sentence, gain| {
+    all.fold(Sentence::new(text).given("least gain", LEAST_GAIN), |sentence, gain| {
         sentence.on(&gain.gives, format!("gain in {}", advice.ranked_by), gain.gain)
     })
 }
@@ -166,6 +167,7 @@ fn admits(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
         rests(Sentence::new(text), gain, ranking)
             .on(&gain.to, "failed", gain.before.failed as f64)
             .on(&gain.gives, "failed", gain.after.failed as f64)
+            .on(&gain.gives, "calls answered either way", gain.before.calls as f64)
     })
     .collect()
 }
@@ -249,6 +251,16 @@ fn rests(sentence: Sentence, gain: &Gain, ranking: Ranking) -> Sentence {
             most,
         )
     };
+    let changed = |was: Option<f64>, is: Option<f64>| {
+        was.zip(is).filter(|(was, _)| was.abs() > 0.0).map(|(was, is)| is / was - 1.0)
+    };
+    let (was, is) = (&gain.before, &gain.after);
+    let sentence = sentence
+        .on(&gain.gives, format!("gain in {}", ranking.quantity), gain.gain)
+        .on(&gain.gives, format!("gain in {MEAN_TTFT}"), gain.ttft_gain)
+        .on(&gain.gives, format!("change of {}", ranking.quantity), changed(was.ranked, is.ranked))
+        .on(&gain.gives, format!("change of {MEAN_TTFT}"), changed(was.ttft_mean_ms, is.ttft_mean_ms))
+        .on(&gain.gives, "change of job_ms.mean", changed(was.job_mean_ms, is.job_mean_ms));
     let sentence = over(sentence, &ranking.quantity, gain.over_draws());
     let ttft = gain.ttft_over_draws().filter(|_| gain.moves_ttft_alone());
     over(sentence, &MEAN_TTFT, ttft)

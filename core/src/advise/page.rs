@@ -1,7 +1,7 @@
 //! Advice as it is read: parts of sentences and tables, the same in a terminal and on a page.
 
 use super::units::{gib, replicas_of, span, value};
-use super::{Advice, Because, Gain, Glance, OrderAdvice, Probe, ReplicaAdvice, Sentence, Strain};
+use super::{Advice, Because, Gain, Glance, Probe, Recommended, ReplicaAdvice, Sentence, Strain};
 use crate::figure::units::{grouped, known_time, percent};
 
 /// A heading and what stands below it.
@@ -84,9 +84,10 @@ pub fn parts(advice: &Advice) -> Vec<Part> {
     }
     let ceiling = Part::new("How far is this traffic from its ceiling?")
         .table(&["policy", "hit rate", "ceiling", "of it", "TTFT mean", "job mean", "busy"], ceiling(advice))
+        .say(&advice.jobs.says)
         .say(&advice.ceiling.says);
-    let mut all = vec![setting, ceiling, order(&advice.order)];
-    let heads = ["of the ceiling", "KV tokens", "memory", "replicas' worth", "sessions one by one"];
+    let mut all = vec![setting, ceiling, order(advice)];
+    let heads = ["of the ceiling", "KV tokens a replica", "memory", "one LRU cache, nothing running"];
     all.push(Part::new("How much KV memory?").table(&heads, capacity(advice)).say(&advice.capacity.says));
     if let Some(found) = &advice.replicas {
         let heads = ["replicas", "objective", "least", "median", "most", "draws met"];
@@ -120,7 +121,8 @@ fn ceiling(advice: &Advice) -> Vec<Vec<String>> {
 }
 
 /// The table of steps shows what ranks them.
-fn order(order: &OrderAdvice) -> Part {
+fn order(advice: &Advice) -> Part {
+    let order = &advice.order;
     let ranked = order.ranked_by.as_str();
     let by_mean = ranked == super::gain::MEAN_TTFT;
     let mut heads = vec!["set-up", ranked, "gain"];
@@ -148,8 +150,11 @@ fn order(order: &OrderAdvice) -> Part {
         rows.push(shown(format!("{place}. {}", step.lever), step));
     }
     rows.extend(order.lossy.iter().map(|lossy| shown(format!("lossy: {}", lossy.lever), lossy)));
-    let mut part =
-        Part::new("What to turn on first?").table(&heads, rows).say(&order.says).say(&order.warnings);
+    let mut part = Part::new("What to turn on first?")
+        .table(&heads, rows)
+        .say(&advice.jobs.says_of_steps)
+        .say(&order.says)
+        .say(&order.warnings);
     order.steps.iter().chain(&order.lossy).for_each(|gain| part.rest_on(&gain.says));
     part
 }
@@ -158,13 +163,14 @@ fn capacity(advice: &Advice) -> Vec<Vec<String>> {
     let row = |row: &super::CapacityRow| {
         vec![
             format!("{:.0} %", row.share_of_ceiling * 100.0),
-            grouped(row.kv_tokens),
+            row.kv_tokens.map_or_else(|| "–".to_owned(), grouped),
             row.kv_bytes.map_or_else(|| "–".to_owned(), gib),
-            format!("{:.2}", row.replicas_worth),
-            grouped(row.one_by_one_kv_tokens),
+            grouped(row.curve_kv_tokens),
         ]
     };
-    advice.capacity.rows.iter().map(row).collect()
+    // Where nothing was found there is nothing to search.
+    let searched = advice.capacity.rows.iter().filter(|_| !advice.capacity.tried.is_empty());
+    searched.map(row).collect()
 }
 
 fn probes(found: &ReplicaAdvice) -> Vec<Vec<String>> {
@@ -202,16 +208,13 @@ fn components(advice: &Advice) -> Vec<Block> {
             flags: own.map(|flag| (flag.flag.clone(), flag.sets.clone())).collect(),
         });
     }
-    let replicas = advice.replicas.as_ref().and_then(|found| found.replicas);
-    if let Some(replicas) = replicas {
-        blocks.insert(0, Block::Say(format!("For `{}` on {}.", setup(advice), replicas_of(replicas))));
-    } else {
-        blocks.insert(0, Block::Say(format!("For `{}`.", setup(advice))));
-    }
+    let Recommended { setup, replicas } = &advice.recommended;
+    let given = match &advice.replicas {
+        Some(found) if found.replicas.is_none() => {
+            ", as given: no number that was tried meets the objectives"
+        }
+        _ => "",
+    };
+    blocks.insert(0, Block::Say(format!("For `{setup}` on {}{given}.", replicas_of(*replicas))));
     blocks
-}
-
-fn setup(advice: &Advice) -> String {
-    let several = advice.replicas.as_ref().filter(|found| found.replicas != Some(1));
-    several.map_or_else(|| advice.order.setup.name(), |found| found.setup.clone())
 }

@@ -5,7 +5,7 @@
 //! less. So numbers around the answer are tried as well, what is found is the least number from which on
 //! every number tried meets the objectives, and whatever contradicts the assumption is said.
 
-use super::units::{objective, replicas_of, value};
+use super::units::{bound, objective, replicas_of, value};
 use super::{Resampled, Sentence};
 use crate::figure::units::listed;
 use crate::metrics::PolicyMetrics;
@@ -242,7 +242,10 @@ fn answered(advice: &ReplicaAdvice, at: &Probe, all: &str) -> Sentence {
         tried(advice),
     );
     let sentence = rests(Sentence::new(text), advice, at);
-    fewer.into_iter().fold(sentence, |sentence, probe| rests(sentence, advice, probe))
+    let sentence = fewer.into_iter().fold(sentence, |sentence, probe| rests(sentence, advice, probe));
+    advice.probes.iter().fold(sentence, |sentence, probe| {
+        sentence.given("replicas that are tried", f64::from(probe.replicas))
+    })
 }
 
 fn tried(advice: &ReplicaAdvice) -> String {
@@ -251,7 +254,10 @@ fn tried(advice: &ReplicaAdvice) -> String {
 }
 
 fn unanswered(advice: &ReplicaAdvice, all: &str) -> Sentence {
-    let Some(last) = advice.probes.last() else { return Sentence::new("Nothing was tried.") };
+    let most = f64::from(advice.search.most_replicas);
+    let Some(last) = advice.probes.last() else {
+        return Sentence::new("Nothing was tried.").given("most replicas", most);
+    };
     let text = format!(
         "No number of replicas up to {} that was tried ({}) meets {all} in every draw from there on; with {}: {}.{}",
         advice.search.most_replicas,
@@ -264,8 +270,12 @@ fn unanswered(advice: &ReplicaAdvice, all: &str) -> Sentence {
             ""
         },
     );
-    advice.probes.iter().fold(Sentence::new(text), |sentence, probe| rests(sentence, advice, probe))
+    let sentence = Sentence::new(text).given("most replicas", most);
+    advice.probes.iter().fold(sentence, |sentence, probe| rests(sentence, advice, probe))
 }
+
+/// What draws are read at.
+const CONFIDENCE: f64 = 0.95;
 
 /// How sure the answer is: what the draws can tell, or what drawing sessions again tells where there is one.
 fn sure(advice: &ReplicaAdvice, at: &Probe, one_order: bool) -> Sentence {
@@ -287,7 +297,11 @@ fn sure(advice: &ReplicaAdvice, at: &Probe, one_order: bool) -> Sentence {
         } else {
             format!("How sure: {} of {} draws of arrivals meet all of it.", at.met, at.draws)
         };
-        return rests(Sentence::new(text), advice, at);
+        let least = libm::pow(0.05, 1.0 / f64::from(at.draws));
+        return rests(Sentence::new(text), advice, at)
+            .given("confidence", CONFIDENCE)
+            .given("share of draws that so many say at least", least)
+            .given("draws that would say as much as the confidence", 59.0);
     }
     let one = if one_order { "there is one order of arrivals" } else { "arrivals were drawn once" };
     if advice.resampled.is_empty() {
@@ -299,7 +313,9 @@ fn sure(advice: &ReplicaAdvice, at: &Probe, one_order: bool) -> Sentence {
         "How sure: {one}. Drawing its sessions again, {}. What other sessions would have done to queues is left out of that.",
         listed(&each)
     );
-    advice.resampled.iter().fold(Sentence::new(text), |sentence, one| {
+    let sentence = Sentence::new(text).given("share of draws between the percentiles", 0.9);
+    advice.resampled.iter().fold(sentence, |sentence, one| {
+        let sentence = sentence.given("draws of sessions", f64::from(one.draws));
         let scenario = format!("{}, {} replicas, sessions drawn again", advice.setup, at.replicas);
         sentence
             .on(&scenario, format!("{} (5th percentile)", one.objective.quantity), one.p5)
@@ -344,7 +360,12 @@ fn ranges(probe: &Probe) -> String {
 
 fn rests(sentence: Sentence, advice: &ReplicaAdvice, probe: &Probe) -> Sentence {
     let scenario = format!("{}, {} replicas", advice.setup, probe.replicas);
+    let sentence = sentence
+        .given("replicas that are tried", f64::from(probe.replicas))
+        .given("draws", f64::from(probe.draws))
+        .on(&scenario, "draws that meet all", f64::from(probe.met));
     probe.kept.iter().fold(sentence, |sentence, kept| {
+        let sentence = bound(sentence, &kept.objective);
         let name = kept.objective.quantity;
         sentence
             .on(&scenario, format!("{name} (least)"), kept.least)

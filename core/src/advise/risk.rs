@@ -27,6 +27,9 @@ pub struct Risk {
     pub source: &'static str,
     /// Which strategy was measured.
     pub measured: &'static str,
+    /// The numbers in that.
+    #[serde(skip)]
+    pub numbers: &'static [(&'static str, f64)],
     /// The differences.
     pub differences: &'static [Difference],
 }
@@ -34,10 +37,14 @@ pub struct Risk {
 const SOURCE: &str =
     "The Complexity Trap: solve rates on 500 SWE-bench Verified tasks against the raw context";
 
+/// In the source's name.
+const TASKS: f64 = 500.0;
+
 const MASKING: Risk = Risk {
     origin: Origin::Published,
     source: SOURCE,
     measured: "observation masking that keeps 10 (on OpenHands: its default) and moves with every turn",
+    numbers: &[("observations kept", 10.0)],
     differences: &[
         Difference { with: "SWE-agent, Gemini 2.5 Flash", points: 2.8, p: Some(0.15) },
         Difference { with: "SWE-agent, Gemini 2.5 Flash thinking", points: -4.0, p: Some(0.041) },
@@ -53,6 +60,7 @@ const SUMMARY: Risk = Risk {
     origin: Origin::Published,
     source: SOURCE,
     measured: "summaries of 21 turns that keep 10",
+    numbers: &[("turns summed up", 21.0), ("turns kept", 10.0)],
     differences: &[
         Difference { with: "SWE-agent, Gemini 2.5 Flash", points: 3.2, p: Some(0.095) },
         Difference { with: "SWE-agent, Gemini 2.5 Flash thinking", points: -9.0, p: Some(0.001) },
@@ -76,9 +84,15 @@ pub fn risk(context: &str) -> Option<Risk> {
 pub(super) fn warning(context: &str) -> Sentence {
     let lossy = format!("`{context}` is lossy: the model no longer sees what it masks or sums up");
     let Some(risk) = risk(context) else {
-        return Sentence::new(format!(
+        let text = format!(
             "{lossy}. No effect on solve rates is published for it: measure yours before relying on it."
-        ));
+        );
+        return Sentence::new(text).from(
+            Origin::Published,
+            context,
+            "published differences in solve rate",
+            0.0,
+        );
     };
     let points = || risk.differences.iter().map(|one| one.points);
     let (least, most) = (points().fold(f64::INFINITY, f64::min), points().fold(f64::NEG_INFINITY, f64::max));
@@ -89,7 +103,13 @@ pub(super) fn warning(context: &str) -> Sentence {
         risk.source,
         risk.measured,
     );
-    risk.differences.iter().fold(Sentence::new(text), |sentence, one| {
+    let of = |sentence: Sentence, what: &str, number: f64| {
+        sentence.from(Origin::Published, "The Complexity Trap", what, number)
+    };
+    let sentence = of(Sentence::new(text), "pairs of agent and model", risk.differences.len() as f64);
+    let sentence = of(sentence, "tasks", TASKS);
+    let sentence = risk.numbers.iter().fold(sentence, |sentence, (what, number)| of(sentence, what, *number));
+    risk.differences.iter().fold(sentence, |sentence, one| {
         sentence.from(Origin::Published, one.with, "solve_rate_points", one.points)
     })
 }

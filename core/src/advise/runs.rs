@@ -2,17 +2,19 @@
 
 use super::asked::{Asked, in_vain, memory, needs, profile};
 use super::bench::{Benches, Draws, Progress, Teller};
-use super::capacity::capacity;
+use super::capacity::{CapacityAdvice, Memory};
 use super::ceiling::{CeilingFigures, ceiling, identified, no_capacity};
-use super::flags::{flags, routers};
+use super::flags::{flags, unset};
 use super::floor::{Floors, in_reach};
+use super::jobs::jobs_of;
+use super::memory::needed;
 use super::order::{Levers, OrderAdvice, greedy};
 use super::replicas::{ReplicaAdvice, Search, search};
 use super::resample::resample;
 use super::sample::{Sample, take};
 use super::setting::Strain;
 use super::setup::refuse_foresight;
-use super::{Advice, Lever, Sentence, Setup};
+use super::{Advice, Lever, Recommended, Sentence, Setup};
 use crate::figure::units::grouped;
 use crate::metrics::breaks::{Breaks, breaks};
 use crate::metrics::objective::Condition;
@@ -56,7 +58,7 @@ pub fn run(
     let (taken, shelf) = benches.given();
     let (resolved, runs) = simulate_from(taken, &options.scenario, shelf)?;
     teller.simulations += (runs.len() as u64).saturating_sub(1);
-    let rows = compare(&runs);
+    let (rows, mut jobs) = (compare(&runs), jobs_of(&runs));
     let strain = runs.first().zip(rows.first()).map(|(run, row)| Strain::of(run, row));
     let asked = Asked { options, resolved: &resolved, sample, needs: needs(&runs, &resolved) };
     drop(runs);
@@ -71,6 +73,7 @@ pub fn run(
     (teller.tell)("the hit rate at every capacity", teller.simulations);
     let block = block_tokens(sessions, given.block_tokens)?;
     let one_by_one = miss_ratio_curve(sessions, &inspect_options(block));
+    jobs.with_all_steps(last.as_ref());
     let Read { row, strain, admitted, floors } = read(last, &one_by_one, &given, block);
     let memory = memory(&given);
     let found = breaks(sessions, block);
@@ -83,19 +86,18 @@ pub fn run(
         breaks: &found,
         identified: known,
     });
-    let capacity = capacity(&admitted, &one_by_one, memory);
     let setup = wanted(&order, &given);
     let reach = match &row {
         Some(row) => in_reach(&objectives, row, floors),
         None => (objectives, Vec::new()),
     };
     let replicas = replicas(&mut benches, &setup, &given, reach, options.search, &mut teller)?;
-    let answer = replicas.as_ref().map_or(Some(given.replicas), |found| found.replicas);
-    // One replica needs no router.
-    let flagged = if answer == Some(1) { &order.setup } else { &setup };
-    let flag_scenario = Scenario { replicas: answer.unwrap_or(given.replicas), ..given.clone() };
+    let answer = replicas.as_ref().and_then(|found| found.replicas).unwrap_or(given.replicas);
+    let scenario = Scenario { replicas: answer, ..given };
+    let (flagged, capacity) =
+        recommended(&mut benches, setup, &scenario, (&admitted, &one_by_one), memory, &mut teller)?;
     let mut cannot_say = untold;
-    cannot_say.extend(cannot(sessions, &resolved, flagged, &found));
+    cannot_say.extend(cannot(sessions, &resolved, &found).into_iter().chain(unset(&flagged, &scenario)));
     Ok(Advice {
         origin: Origin::Simulated,
         profile: profile(&resolved),
@@ -103,14 +105,35 @@ pub fn run(
         simulations: teller.simulations,
         objectives: options.objectives.clone(),
         setting: asked.setting(strain, teller.simulations),
+        jobs,
         ceiling,
         capacity: if known { capacity } else { no_capacity(capacity) },
-        flags: flags(flagged, &flag_scenario, memory.kv_bytes_per_token),
+        recommended: Recommended { setup: flagged.name(), replicas: answer },
+        flags: flags(&flagged, &scenario, memory.kv_bytes_per_token),
         order,
         replicas,
         cannot_say,
         scenario: resolved.clone(),
     })
+}
+
+/// The set-up that flags are of, and the memory that it needs. One replica needs no router.
+fn recommended(
+    benches: &mut Benches,
+    setup: Setup,
+    scenario: &Scenario,
+    curves: (&Curve, &Curve),
+    memory: Memory,
+    teller: &mut Teller<'_, '_>,
+) -> Result<(Setup, CapacityAdvice), ScenarioError> {
+    let setup = if scenario.replicas == 1 { setup.alone() } else { setup };
+    let mut run = |setup: &Setup, scenario: &Scenario| {
+        teller.next(&format!("{} KV tokens a replica", grouped(scenario.kv_tokens.unwrap_or(0))));
+        benches.run(setup, scenario, 0)
+    };
+    let memory = Memory { replicas: scenario.replicas, ..memory };
+    let capacity = needed(&setup, scenario, curves, memory, &mut run)?;
+    Ok((setup, capacity))
 }
 
 /// What is simulated: the whole set, or a part of it.
@@ -158,7 +181,8 @@ fn told(objectives: &[Condition], rows: &[PolicyMetrics]) -> (Vec<Condition>, Ve
         } else {
             "no policy has such a figure here"
         };
-        Sentence::new(format!("Whether `{one}` can be met: {why}."))
+        let text = format!("Whether `{one}` can be met: {why}.");
+        Sentence::new(text).on("all policies", format!("policies with a figure `{}`", one.quantity), 0.0)
     };
     (told.into_iter().copied().collect(), untold.into_iter().map(say).collect())
 }
@@ -231,7 +255,7 @@ fn routed(setup: &Setup, given: &Scenario) -> Sentence {
     };
     let text =
         format!("The set-up has one replica, which needs no router; more are tried with `{router}`, {why}.");
-    Sentence::new(text).on("set-up", "replicas", f64::from(given.replicas))
+    Sentence::new(text).given("replicas", f64::from(given.replicas))
 }
 
 /// Searches over draws of arrivals: another seed, and from the second draw on another order of sessions.
@@ -276,15 +300,16 @@ fn replicas(
 }
 
 /// What the trace or the set-up cannot tell.
-fn cannot(sessions: &[Session], resolved: &Resolved, setup: &Setup, found: &Breaks) -> Vec<Sentence> {
+fn cannot(sessions: &[Session], resolved: &Resolved, found: &Breaks) -> Vec<Sentence> {
     let mut says = Vec::new();
     if found.sessionless == sessions.len() as u64 {
         let text = "The trace knows single requests only: nothing can be said of job times, of what broke \
                     prefixes, or of context strategies.";
-        says.push(Sentence::new(text).on("trace", "single_requests", found.sessionless as f64));
+        says.push(Sentence::new(text).counted("single_requests", found.sessionless as f64));
     }
     for left_out in &resolved.not_applicable {
-        says.push(Sentence::new(format!("`{}` does not apply: {}.", left_out.name, left_out.why)));
+        let text = format!("`{}` does not apply: {}.", left_out.name, left_out.why);
+        says.push(Sentence::new(text).counted("sessions", sessions.len() as f64));
     }
     let derived = sessions.iter().filter(|session| session.has(Mark::DerivedMessages)).count();
     if derived > 0 {
@@ -292,17 +317,13 @@ fn cannot(sessions: &[Session], resolved: &Resolved, setup: &Setup, found: &Brea
             "In {} sessions messages are derived from blocks: what masking would save there is understated.",
             grouped(derived as u64)
         );
-        says.push(Sentence::new(text).on("trace", "sessions with derived messages", derived as f64));
+        says.push(Sentence::new(text).counted("sessions with derived messages", derived as f64));
     }
     let local = sessions.iter().filter(|session| session.scope == Scope::Session).count();
     if local > 1 && !resolved.scenario.share_system {
         let text = "Identities hold within a session only: what sessions share, such as a system prompt, is not \
                     counted, and the ceiling is a lower bound.";
-        says.push(Sentence::new(text).on("trace", "sessions with ids of their own", local as f64));
-    }
-    if let Some(router) = setup.router.as_deref().filter(|router| routers(router, 1).is_empty()) {
-        let text = format!("Which flags set the router `{router}`: none of a public gateway were checked.");
-        says.push(Sentence::new(text));
+        says.push(Sentence::new(text).counted("sessions with ids of their own", local as f64));
     }
     says
 }

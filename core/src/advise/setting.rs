@@ -182,21 +182,44 @@ fn asked(figures: &SettingFigures<'_>) -> Sentence {
             plural(sample.of_sessions, "session"),
         ));
     }
-    Sentence::new(text)
-        .on("trace", "calls", resolved.calls as f64)
-        .on("trace", "sessions", resolved.sessions as f64)
-        .on("all runs", "simulations", figures.simulations as f64)
+    let sentence = Sentence::new(text)
+        .counted("calls", resolved.calls as f64)
+        .counted("sessions", resolved.sessions as f64)
+        .counted("calls of the whole set", figures.sample.map(|sample| sample.of_calls as f64))
+        .counted("sessions of the whole set", figures.sample.map(|sample| sample.of_sessions as f64));
+    arrived(sentence, scenario.arrivals).given("speed", scenario.speed).on(
+        "all runs",
+        "simulations",
+        figures.simulations as f64,
+    )
+}
+
+/// The numbers of arrivals.
+fn arrived(sentence: Sentence, arrivals: Option<Arrivals>) -> Sentence {
+    match arrivals {
+        None | Some(Arrivals::Recorded) => sentence,
+        Some(Arrivals::Poisson { per_s } | Arrivals::Constant { per_s }) => {
+            sentence.given("sessions a second", per_s)
+        }
+        Some(Arrivals::Gamma { per_s, shape }) => {
+            sentence.given("sessions a second", per_s).given("shape", shape)
+        }
+        Some(Arrivals::Concurrency { sessions }) => sentence.given("sessions at a time", f64::from(sessions)),
+        Some(Arrivals::Users { users, per_s }) => {
+            sentence.given("users", f64::from(users)).given("calls a second", per_s)
+        }
+    }
 }
 
 /// What the trace does not say of its calls.
 fn unknown(resolved: &Resolved) -> Option<Sentence> {
     let found = resolved.unknown;
     let sentence = Sentence::new(tempers::unknown(resolved)?);
-    Some(sentence.on("trace", "calls of unknown output", found.output_tokens as f64).on(
-        "trace",
-        "calls of unknown pause",
-        found.delays as f64,
-    ))
+    Some(
+        sentence
+            .counted("calls of unknown output", found.output_tokens as f64)
+            .counted("calls of unknown pause", found.delays as f64),
+    )
 }
 
 /// How sessions arrive, in words.
@@ -247,9 +270,13 @@ fn cluster(figures: &SettingFigures<'_>) -> Sentence {
         grouped(scenario.step_tokens.into()),
     );
     Sentence::new(text)
-        .on("set-up", "replicas", f64::from(scenario.replicas))
-        .on("set-up", "kv_tokens of a replica", kv_tokens as f64)
-        .on("set-up", "kv_bytes_per_token", figures.kv_bytes_per_token)
+        .given("replicas", f64::from(scenario.replicas))
+        .given("kv_tokens of a replica", kv_tokens as f64)
+        .given("kv_bytes of a replica", figures.kv_bytes_per_token.map(|bytes| bytes * kv_tokens as f64))
+        .given("kv_bytes_per_token", figures.kv_bytes_per_token)
+        .given("block_tokens", scenario.block_tokens.map(f64::from))
+        .given("max_batch", f64::from(scenario.max_batch))
+        .given("step_tokens", f64::from(scenario.step_tokens))
 }
 
 fn model(figures: &SettingFigures<'_>) -> Sentence {
@@ -262,7 +289,9 @@ fn model(figures: &SettingFigures<'_>) -> Sentence {
         plural(figures.simulations, "simulation"),
         calls_of(resolved.calls),
     );
-    Sentence::new(text).on("all runs", "simulations", figures.simulations as f64)
+    Sentence::new(text)
+        .on("all runs", "simulations", figures.simulations as f64)
+        .counted("calls", resolved.calls as f64)
 }
 
 /// Calls that no set-up of this cluster answers.
@@ -297,13 +326,20 @@ fn refused(strain: &Strain, figures: &SettingFigures<'_>) -> Option<Sentence> {
     if strain.is_in_vain() {
         text.push_str(&larger(figures, by_memory));
     }
+    let bytes_of = |tokens: u64| figures.kv_bytes_per_token.map(|one| one * tokens as f64);
     Some(
         Sentence::new(text)
             .on(&strain.setup, "rejected", strain.rejected as f64)
             .on(&strain.setup, "skipped", strain.skipped as f64)
-            .on("set-up", "context_tokens", resolved.context_tokens as f64)
-            .on("trace", "tokens of the smallest first call", figures.needs.least_tokens as f64)
-            .on("trace", "tokens of the largest call", figures.needs.most_tokens as f64),
+            .on(&strain.setup, "not answered", failed as f64)
+            .on(&strain.setup, "share not answered", failed as f64 / strain.calls.max(1) as f64)
+            .counted("calls", strain.calls as f64)
+            .given("kv_tokens of a replica", scenario.kv_tokens.map(|of| of as f64))
+            .given("context_tokens", resolved.context_tokens as f64)
+            .counted("tokens of the smallest first call", figures.needs.least_tokens as f64)
+            .counted("tokens of the largest call", figures.needs.most_tokens as f64)
+            .given("bytes of the smallest first call", bytes_of(figures.needs.least_tokens))
+            .given("bytes of the largest call", bytes_of(figures.needs.most_tokens)),
     )
 }
 

@@ -58,6 +58,12 @@ impl Setup {
         if parts.is_empty() { "naive".to_owned() } else { parts.join("+") }
     }
 
+    /// As one replica runs it: there is nothing to route.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Setup { router: None, ..self }
+    }
+
     /// As a policy that the simulator runs in [`Setup::scenario`].
     pub fn policy(&self) -> Policy {
         Policy {

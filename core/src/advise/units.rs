@@ -1,5 +1,6 @@
 //! How numbers are written in advice.
 
+use super::Sentence;
 use crate::figure::units::{grouped, percent, plural, time};
 use crate::metrics::objective::{Bound, Condition, Quantity};
 
@@ -52,4 +53,12 @@ pub(super) fn change(was: f64, is: f64) -> Option<String> {
 /// Least and most of a share: `+1.0 to +2.5 %`.
 pub(super) fn span(least: f64, most: f64) -> String {
     format!("{:+.1} to {:+.1} %", least * 100.0, most * 100.0)
+}
+
+/// Its bound as a figure, where it is a number.
+pub(super) fn bound(sentence: Sentence, condition: &Condition) -> Sentence {
+    match condition.bound {
+        Bound::Number(bound) => sentence.given(format!("bound of {condition}"), bound),
+        _ => sentence,
+    }
 }

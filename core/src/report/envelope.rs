@@ -68,6 +68,10 @@ pub enum Origin {
     Published,
     /// From published peaks and stated shares of them.
     Estimated,
+    /// Of a trace itself: counted in it, whatever serves it.
+    Trace,
+    /// Of the set-up: given by who asks, or its default.
+    Given,
 }
 
 impl Origin {
@@ -78,6 +82,8 @@ impl Origin {
             Origin::Simulated => "simulated",
             Origin::Published => "published",
             Origin::Estimated => "estimated",
+            Origin::Trace => "trace",
+            Origin::Given => "given",
         }
     }
 }

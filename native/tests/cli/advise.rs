@@ -47,9 +47,59 @@ fn gains_are_what_a_hand_calculates() {
     close(&step["gain"], 96.0 / 650.0);
     // Of 350 tokens 96 are found again; six blocks of 16 are all that it takes.
     close(&answer["ceiling"]["ceiling_hit_rate"], 96.0 / 350.0);
-    assert_eq!(answer["capacity"]["rows"][2]["kv_tokens"], 96);
+    assert_eq!(answer["capacity"]["rows"][2]["curve_kv_tokens"], 96);
     assert_eq!(answer["profile"]["origin"], "exact");
     assert_eq!(answer.get("replicas"), None, "nothing must hold");
+}
+
+/// On a real set: with the memory that is advised `simulate` finds that share of the ceiling, and with the memory that the
+/// curve of one cache promises it for, in which nothing runs, it does not.
+#[test]
+fn memory_that_is_advised_is_enough_for_the_simulator() {
+    let sample = "data/sample.ndjson.gz";
+    let given =
+        [sample, "--router", "cache-aware", "--eviction", "lru", "--scheduler", "fcfs", "--context", "raw"];
+    let answer = advise(&[&given[..], &["--replicas", "2", "--policy", "prefix-aware-routing"]].concat());
+    let memory = &answer["capacity"];
+    assert!(!memory["setup"].as_str().unwrap().contains("host-memory"), "{memory}");
+    assert_eq!(answer["recommended"]["replicas"], 2);
+    let setup = &answer["order"]["setup"];
+    let share = |kv_tokens: &Value| {
+        let kv_tokens = kv_tokens.to_string();
+        let mut args = ["simulate", sample, "--replicas", "2", "--json", "--kv-tokens", &kv_tokens].to_vec();
+        let policy = if setup["predict"] == true { "max-token-prediction" } else { "prefix-aware-routing" };
+        args.extend(["--policy", policy, "--eviction", "lru"]);
+        let row = json(&args)["policies"][0].clone();
+        row["hit_rate"].as_f64().unwrap() / row["ceiling_hit_rate"].as_f64().unwrap()
+    };
+    let mut promised_too_little = 0;
+    for row in memory["rows"].as_array().unwrap() {
+        let asked = row["share_of_ceiling"].as_f64().unwrap();
+        if row["kv_tokens"].is_null() {
+            continue;
+        }
+        let found = share(&row["kv_tokens"]);
+        assert!(found >= asked, "{row}: {found}");
+        let each = row["curve_kv_tokens"].as_u64().unwrap() / 2;
+        promised_too_little += u32::from(share(&each.into()) < asked);
+    }
+    assert!(promised_too_little > 0, "{memory}");
+}
+
+/// One replica needs no router, whatever the set-up with several was.
+#[test]
+fn no_router_is_set_for_one_replica() {
+    let slo =
+        ["--replicas", "4", "--sample-calls", "200", "--slo", "ttft_ms.p95<=60000", "--max-replicas", "4"];
+    let answer = advise(&[&["data/openhands.ndjson.gz"], &slo[..]].concat());
+    assert_eq!(answer["replicas"]["replicas"], 1);
+    assert_eq!(answer["recommended"]["replicas"], 1);
+    let engines = ["vLLM", "SGLang"];
+    for flag in answer["flags"].as_array().unwrap() {
+        let component = flag["component"]["name"].as_str().unwrap();
+        assert!(engines.contains(&component), "{flag}");
+    }
+    assert!(!answer["recommended"]["setup"].as_str().unwrap().contains("cache-aware"));
 }
 
 #[test]

@@ -35,7 +35,9 @@ fn all_flags() -> Vec<Flag> {
         ..bare.clone()
     };
     let scenario = Scenario { kv_tokens: Some(1 << 20), block_tokens: Some(16), ..Scenario::default() };
-    routers.chain([other]).flat_map(|setup| flags(&setup, &scenario, None)).collect()
+    let slots = Scenario { cache: Some("slots".to_owned()), ..scenario.clone() };
+    let all = routers.chain([other]).flat_map(|setup| flags(&setup, &scenario, None));
+    all.chain(flags(&bare, &slots, None)).collect()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod advise;
+mod advise_numbers;
 mod calibrate;
 mod calls;
 mod commands;
