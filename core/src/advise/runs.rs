@@ -120,9 +120,8 @@ pub fn run(
     };
     let replicas = replicas(&mut bench, &setup, &given, reach, options.search, &mut teller)?;
     let answer = replicas.as_ref().and_then(|found| found.replicas).unwrap_or(given.replicas);
-    let scenario = Scenario { replicas: answer, ..given };
-    let (flagged, capacity) =
-        recommended(&mut bench, setup, &scenario, (&admitted, &one_by_one), memory, &mut teller)?;
+    let (scenario, curves) = (Scenario { replicas: answer, ..given }, (&admitted, &one_by_one));
+    let (setup, capacity) = settled(&mut bench, setup, &scenario, curves, memory, &mut teller)?;
     let profile = profile(&resolved);
     let setting = setting(SettingFigures {
         given: &options.scenario,
@@ -134,7 +133,7 @@ pub fn run(
         strain,
     });
     let mut cannot_say = untold;
-    cannot_say.extend(cannot(sessions, &resolved, &found).into_iter().chain(unset(&flagged, &scenario)));
+    cannot_say.extend(cannot(sessions, &resolved, &found).into_iter().chain(unset(&setup, &scenario)));
     Ok(Advice {
         origin: Origin::Simulated,
         profile,
@@ -145,8 +144,8 @@ pub fn run(
         jobs,
         ceiling,
         capacity,
-        recommended: Recommended { setup: flagged.name(), replicas: answer },
-        flags: flags(&flagged, &scenario, memory.kv_bytes_per_token),
+        recommended: Recommended { setup: setup.name(), replicas: scenario.replicas },
+        flags: flags(&setup, &scenario, memory.kv_bytes_per_token),
         order,
         replicas,
         cannot_say,
@@ -155,7 +154,7 @@ pub fn run(
 }
 
 /// The set-up that flags are of, and the memory that it needs. One replica needs no router.
-fn recommended(
+fn settled(
     bench: &mut Bench,
     setup: Setup,
     scenario: &Scenario,
