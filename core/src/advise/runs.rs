@@ -93,11 +93,10 @@ pub fn run(
     };
     let replicas = replicas(&mut benches, &setup, &given, reach, options.search, &mut teller)?;
     let answer = replicas.as_ref().and_then(|found| found.replicas).unwrap_or(given.replicas);
-    let scenario = Scenario { replicas: answer, ..given };
-    let (flagged, capacity) =
-        recommended(&mut benches, setup, &scenario, (&admitted, &one_by_one), memory, &mut teller)?;
+    let (scenario, curves) = (Scenario { replicas: answer, ..given }, (&admitted, &one_by_one));
+    let (setup, capacity) = settled(&mut benches, setup, &scenario, curves, memory, &mut teller)?;
     let mut cannot_say = untold;
-    cannot_say.extend(cannot(sessions, &resolved, &found).into_iter().chain(unset(&flagged, &scenario)));
+    cannot_say.extend(cannot(sessions, &resolved, &found).into_iter().chain(unset(&setup, &scenario)));
     Ok(Advice {
         origin: Origin::Simulated,
         profile: profile(&resolved),
@@ -108,8 +107,8 @@ pub fn run(
         jobs,
         ceiling,
         capacity: if known { capacity } else { no_capacity(capacity) },
-        recommended: Recommended { setup: flagged.name(), replicas: answer },
-        flags: flags(&flagged, &scenario, memory.kv_bytes_per_token),
+        recommended: Recommended { setup: setup.name(), replicas: scenario.replicas },
+        flags: flags(&setup, &scenario, memory.kv_bytes_per_token),
         order,
         replicas,
         cannot_say,
@@ -118,7 +117,7 @@ pub fn run(
 }
 
 /// The set-up that flags are of, and the memory that it needs. One replica needs no router.
-fn recommended(
+fn settled(
     benches: &mut Benches,
     setup: Setup,
     scenario: &Scenario,
