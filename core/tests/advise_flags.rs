@@ -66,10 +66,6 @@ fn every_parameter_stands_in_a_flag_or_in_a_caveat() {
     let plain = scenario();
     let mut checked = 0;
     for (name, values) in variants(ROUTERS) {
-        // Its own books are what Dynamo does by itself.
-        if name.starts_with("dynamo-kv:books") || name == "dynamo-kv:dynosim" {
-            continue;
-        }
         let text = said(&Setup { router: Some(name.clone()), ..cached() }, &plain);
         values.iter().for_each(|value| assert!(stands(&text, *value), "{name}: {value} in\n{text}"));
         checked += values.len();
@@ -123,16 +119,13 @@ fn defaults_that_differ_are_set_too() {
         "{hash}"
     );
     let agentic = router("dynamo-kv:agentic");
-    for expected in [
-        "--router-prefill-load-scale 4",
-        "cannot be set: `device` = 2",
-        "cannot be set: `request` = 64",
-        "cannot be set: `books` = 0",
-    ] {
+    for expected in
+        ["--router-prefill-load-scale 4", "cannot be set: `device` = 2", "cannot be set: `request` = 64"]
+    {
         assert!(agentic.contains(expected), "{expected} in {agentic}");
     }
-    let own = router("dynamo-kv:dynosim");
-    assert!(!own.contains("`books`") && own.contains("--router-mode kv"), "{own}");
+    assert!(!agentic.contains("`books`") && agentic.contains("--router-mode kv"), "{agentic}");
+    assert!(router("dynamo-kv:reports").contains("cannot be set: `books` = 0"));
     assert!(router("dynamo-kv:device=0.5").contains("--router-kv-overlap-score-credit 0.5"));
     assert!(router("llm-d").contains("autoTune: false, blockSizeTokens: 16, maxPrefixBlocksToMatch: 256"));
 }

@@ -35,7 +35,7 @@ pub(super) fn identified(sessions: &[Session]) -> bool {
 pub(super) fn no_capacity(advice: CapacityAdvice) -> CapacityAdvice {
     let text =
         "The trace does not say what prompts share: how much memory would find it again cannot be told.";
-    let says = vec![Sentence::new(text).on("trace", "prompts whose content is identified", 0.0)];
+    let says = vec![Sentence::new(text).counted("prompts whose content is identified", 0.0)];
     CapacityAdvice {
         ceiling_hit_rate: None,
         rows: Vec::new(),
@@ -131,7 +131,7 @@ fn unknown() -> Sentence {
     let text = "The trace says how long prompts are, not what they share: its ceiling is not known, simulated caches find \
                 nothing, and routers are compared by load alone. That is no reason to turn a prefix cache off, which vLLM \
                 and SGLang have on by default.";
-    Sentence::new(text).on("trace", "prompts whose content is identified", 0.0)
+    Sentence::new(text).counted("prompts whose content is identified", 0.0)
 }
 
 /// The policy that finds most of what its own prompts let it find; of those that hardly differ the first.

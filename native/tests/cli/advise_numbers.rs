@@ -25,7 +25,7 @@ fn numbers(text: &str) -> Vec<(f64, f64)> {
             }
             let written: String = chars[start..at].iter().filter(|one| **one != ',').collect();
             let decimals = written.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-            all.push((written.parse().unwrap(), 0.5 * 10f64.powi(-(decimals as i32))));
+            all.push((written.parse().unwrap(), 0.5 / 10f64.powf(decimals as f64)));
         }
     }
     all

@@ -120,7 +120,7 @@ fn dynamo(choice: &Choice) -> Vec<Flag> {
     }
     if choice.get("books") < 1.0 {
         let what = "`books` = 0: what is active as engines report it; it counts what it sent itself, which \
-                    `dynamo-kv:dynosim` simulates";
+                    `dynamo-kv` simulates";
         all.push(cannot(DYNAMO, what));
     }
     all
