@@ -218,7 +218,10 @@ fn unknown(resolved: &Resolved) -> Option<Sentence> {
     Some(
         sentence
             .counted("calls of unknown output", found.output_tokens as f64)
-            .counted("calls of unknown pause", found.delays as f64),
+            .counted("calls of unknown pause", found.delays as f64)
+            .counted("sessions of unknown pause or output", found.sessions as f64)
+            .counted("calls", resolved.calls as f64)
+            .counted("sessions", resolved.sessions as f64),
     )
 }
 

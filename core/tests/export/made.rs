@@ -111,6 +111,9 @@ pub(crate) fn asked(agents: u32, tails: bool) -> impl Strategy<Value = Vec<Asked
     let tail = if tails { 0..200_u32 } else { 0..1 };
     let pace = (0..5_000_000_u64, 0..5_000_000_u64);
     let call = (0..agents, prop::collection::vec(0..5_u8, 0..6), tail, 0..5_000_u32, pace);
+    let call = call.prop_filter("no server answers an empty prompt", |(_, segments, tail, ..)| {
+        !segments.is_empty() || *tail > 0
+    });
     prop::collection::vec(call, 1..7)
 }
 
