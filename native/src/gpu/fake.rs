@@ -51,10 +51,11 @@ impl Fake {
         let about = About {
             name: "NVIDIA H200".to_owned(),
             capability: (9, 0),
-            memory_bytes: 141_000_000_000,
+            memory_bytes: 150_750_000_000,
             multiprocessors: 132,
             l2_bytes: 60 << 20,
-            driver_cuda: "13.0".to_owned(),
+            driver: (13, 0),
+            bus_id: "00000000:3B:00.0".to_owned(),
         };
         Fake {
             about,

@@ -39,7 +39,7 @@ pub(crate) fn report(found: Found, command: String, date: String) -> Report<Prob
         command,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         inputs: Vec::new(),
-        machine: Some(format!("{}, driver for CUDA {}", about.name, about.driver_cuda)),
+        machine: Some(format!("{}, driver for CUDA {}", about.name, about.driver_cuda())),
         created: Some(date),
     };
     let body = Probe {
@@ -77,7 +77,8 @@ fn notes(weights: Weights) -> Vec<String> {
 
 fn gpu(about: About, before: Option<String>, after: Option<String>) -> ProbedGpu {
     let compute_capability = about.compute_capability();
-    let About { name, memory_bytes, multiprocessors, l2_bytes, driver_cuda, .. } = about;
+    let driver_cuda = about.driver_cuda();
+    let About { name, memory_bytes, multiprocessors, l2_bytes, .. } = about;
     ProbedGpu {
         name,
         compute_capability,
