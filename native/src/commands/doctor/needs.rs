@@ -76,7 +76,10 @@ mod tests {
         assert_eq!(missing(Err("code 803"), &[]), ["a driver that answers (code 803)"]);
         let of = |driver, capability| About { driver, capability, ..About::default() };
         let (old, new) = (of((13, 0), (7, 0)), of((13, 0), (9, 0)));
-        assert!(missing(Ok(&[old.clone()]), &[])[0].starts_with("a GPU of compute capability 8.0 or newer"));
+        assert!(
+            missing(Ok(std::slice::from_ref(&old)), &[])[0]
+                .starts_with("a GPU of compute capability 8.0 or newer")
+        );
         assert!(missing(Ok(&[of((12, 2), (9, 0))]), &[])[0].starts_with("a driver for CUDA 12.8 or newer"));
         assert_eq!(missing(Ok(&[old, new]), &[]), Vec::<String>::new());
     }

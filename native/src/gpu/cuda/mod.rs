@@ -4,7 +4,7 @@
 mod blas;
 mod launch;
 
-pub(crate) use launch::splits;
+pub(crate) use launch::{PREFILL_ROWS, splits};
 
 use super::device::{About, Device, Graph};
 use super::libraries::Library;
@@ -45,7 +45,7 @@ impl Cuda {
         ensure!(ordinal < count, "GPU {ordinal} is not there, the driver knows {count}");
         let device = result::device::get(ordinal)?;
         let about = list::about(device)?;
-        about.check()?;
+        about.check().map_err(|error| anyhow::anyhow!("a probe needs {error}"))?;
         // SAFETY: the context stays retained until the process ends.
         unsafe {
             let context = result::primary_ctx::retain(device).context("no context on the GPU")?;
@@ -59,11 +59,12 @@ impl Cuda {
                 output::note(format_args!("{}: {log}", source.file));
             }
             // SAFETY: the image is what the compiler wrote; modules are never unloaded.
-            let module = unsafe { result::module::load_data(image.as_ptr().cast()) }
-                .with_context(|| {
-                    let (file, driver) = (source.file, about.driver_cuda());
-                    format!("the driver, for CUDA {driver}, does not load {file}: is NVRTC newer than the driver?")
-                })?;
+            let module = unsafe { result::module::load_data(image.as_ptr().cast()) }.with_context(|| {
+                let (file, driver) = (source.file, about.driver_cuda());
+                format!(
+                    "the driver, for CUDA {driver}, does not load {file}: is NVRTC newer than the driver?"
+                )
+            })?;
             for &kernel in source.kernels {
                 // SAFETY: the module is loaded.
                 let function = unsafe { result::module::get_function(module, CString::new(kernel)?) };
