@@ -2,7 +2,7 @@
 
 use crate::browser::{self, Browser};
 use crate::shell::{Shell, run as run_command};
-use crate::{reports, site, tidy, tools};
+use crate::{kernels, reports, site, tidy, tools};
 use anyhow::{Context, Result, bail};
 use std::time::Instant;
 
@@ -83,9 +83,15 @@ fn lint_wasm(shell: &Shell) -> Result<()> {
     })
 }
 
-/// The page's library is free of any browser, so it is tested here too; its programs are not.
+/// The page's library is free of any browser, so it is tested here too; its programs are not. GPU kernels are compiled where
+/// their compiler was fetched.
 fn native_tests(shell: &Shell) -> Result<()> {
-    run_command(shell.cargo().args(["test", "--workspace", "--exclude", "atr-web"]))?;
+    let mut cargo = shell.cargo();
+    cargo.args(["test", "--workspace", "--exclude", "atr-web"]);
+    if let Some(path) = kernels::loader_path(shell) {
+        cargo.env("LD_LIBRARY_PATH", path);
+    }
+    run_command(&mut cargo)?;
     run_command(shell.cargo().args(["test", "--package", "atr-web", "--lib"]))
 }
 

@@ -66,7 +66,7 @@ impl RooflineFigure<'_> {
             ("products", Mark::Circle, results.products.as_slice()),
             ("prefill attention", Mark::Square, &results.prefill_attention),
             ("decode attention", Mark::Diamond, &results.decode_attention),
-            ("whole prefill", Mark::Up, &results.prefills),
+            ("whole prefill", Mark::Up, &results.prefill_graphs),
             ("whole decode step", Mark::Down, &results.decode_graphs),
         ]
         .map(|(name, mark, points)| Family { name, mark, points })

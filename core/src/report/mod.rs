@@ -24,7 +24,8 @@ pub use failures::{Failure, Failures, Figures, RouterRow};
 pub use load::{AnyReport, ReportError, load, load_any};
 pub use policies::Policies;
 pub use probe::{
-    Checked, FitOfKind, Launches, Measured, Peaks, Probe, Probed, ProbedGpu, ProbedModel, Times,
+    Checked, FitOfKind, Launches, Measured, MixedStep, Peaks, Probe, Probed, ProbedGpu, ProbedModel, Times,
+    UnderLoad,
 };
 pub use published::{Published, PublishedCut};
 pub use race::{Lane, Race, RaceCall};

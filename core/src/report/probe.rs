@@ -50,6 +50,19 @@ pub struct ProbedGpu {
     pub before: Option<String>,
     /// What it says after.
     pub after: Option<String>,
+    /// What it says while prompts run.
+    pub under_load: Option<UnderLoad>,
+}
+
+/// Clocks while the GPU works.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnderLoad {
+    /// How often they were looked at.
+    pub samples: u64,
+    /// Clock of the multiprocessors in MHz: least, median, most.
+    pub sm_mhz: [f64; 3],
+    /// Why it was not higher, as the driver says.
+    pub reasons: Vec<String>,
 }
 
 /// What of a model decides what its steps compute.
@@ -140,6 +153,18 @@ pub struct Measured {
     pub bytes_per_s: f64,
 }
 
+/// A step of several prompts, or of a prompt and decoding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MixedStep {
+    /// New and cached tokens of each prompt.
+    pub prompts: Vec<[u64; 2]>,
+    /// Sequences that decode, and the tokens of each.
+    pub decoding: [u64; 2],
+    /// Its time; sizes are rows and KV tokens.
+    #[serde(flatten)]
+    pub measured: Measured,
+}
+
 /// Launches of an empty kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Launches {
@@ -158,17 +183,23 @@ pub struct Probed {
     pub launches: Launches,
     /// The products of a layer.
     pub products: Vec<Measured>,
+    /// What stands between products and attention, and the product with the vocabulary.
+    pub pieces: Vec<Measured>,
     /// Attention of a prompt's new tokens.
     pub prefill_attention: Vec<Measured>,
     /// Attention of one new token of each sequence.
     pub decode_attention: Vec<Measured>,
-    /// Whole steps of a prompt.
+    /// Whole steps of a prompt, launched one by one.
     pub prefills: Vec<Measured>,
+    /// The same as a graph.
+    pub prefill_graphs: Vec<Measured>,
     /// Whole decode steps, launched one by one.
     pub decodes: Vec<Measured>,
     /// The same as a graph.
     pub decode_graphs: Vec<Measured>,
-    /// Points that memory had no room for.
+    /// Steps of several kinds of work as graphs, which no fit has seen.
+    pub mixed: Vec<MixedStep>,
+    /// Points that could not be timed, with why.
     pub left_out: Vec<String>,
 }
 

@@ -30,6 +30,7 @@ fn gpu() -> ProbedGpu {
         driver_cuda: "13.0".to_owned(),
         before: None,
         after: None,
+        under_load: None,
     }
 }
 
@@ -56,11 +57,14 @@ pub(crate) fn probe() -> Report<Probe> {
         copy: on_the_roof("copy", 0.0),
         launches: Launches { single_us: 3.0, graph_us: 1.0 },
         products: [1.0, 10.0, 100.0, 1e3].map(|intensity| on_the_roof("qkv", intensity)).to_vec(),
+        pieces: Vec::new(),
         prefill_attention: one("prefill attention", 400.0),
         decode_attention: one("decode attention", 4.0),
         prefills: one("prefill", 200.0),
+        prefill_graphs: one("prefill in a graph", 200.0),
         decodes: one("decode", 2.0),
         decode_graphs: one("decode in a graph", 2.0),
+        mixed: Vec::new(),
         left_out: Vec::new(),
     };
     let good = Checked { what: "norm".to_owned(), error: Some(1e-3), limit: 1e-2, good: true };

@@ -17,7 +17,7 @@ fn rooflines_stay_within_their_area() {
     check_bounds(&RooflineFigure { report: &report });
     for list in [
         &mut report.results.prefill_attention,
-        &mut report.results.prefills,
+        &mut report.results.prefill_graphs,
         &mut report.results.decode_graphs,
     ] {
         list.clear();

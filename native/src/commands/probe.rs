@@ -10,13 +10,13 @@ use crate::probe::measure::{Bench, Plan};
 use crate::probe::report::{Found, readable, report};
 use crate::probe::shape::Shape;
 use crate::probe::step::{Model, Weights};
-use crate::probe::{check, fit};
+use crate::probe::{check, clocks, fit};
 use crate::profile;
 use anyhow::Context;
 use atr_core::report::{Probe, Report, join_numbers};
 use atr_core::serve::latency::{FittedFrom, Gpu, Profile};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 /// Longest line that numbers are joined to.
 const WIDTH: usize = 110;
@@ -78,22 +78,36 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
         "a probe needs what is not here: {}; `atr-bench doctor` says where it was looked for",
         missing.join(", ")
     );
-    let before = seen(args.gpu);
     let mut cuda = Cuda::open(i32::from(args.gpu), build)?;
+    let about = cuda.about().clone();
+    let before = seen(&about.bus_id);
     if args.profile_out.is_some() {
         // Told before minutes are spent.
-        stated(cuda.about())?;
+        stated(&about)?;
     }
     let checks = check::kernels(&mut cuda, build)?;
     let plan = Plan::new(args.quick, shape.context);
     let model = Model::new(&mut cuda, &shape, weights, &plan.limits())?;
     output::progress(format_args!("{}: pages for {} tokens", shape.name, model.kv_tokens()));
-    let results = Bench { device: &mut cuda, model: &model, build, plan: &plan }.run()?;
-    let about = cuda.about().clone();
+    let mut bench = Bench { device: &mut cuda, model: &model, build, plan: &plan };
+    let mut results = bench.run()?;
+    let under_load = clocks::under_load(&mut bench, &about.bus_id).unwrap_or_else(|error| {
+        results.left_out.push(format!("clocks under load: {error:#}"));
+        None
+    });
     let date = args.date.clone().unwrap_or_else(today);
-    let seen = [before, seen(args.gpu)];
-    let dtype = args.dtype.clone();
-    let found = Found { about: about.clone(), seen, shape: shape.clone(), weights, dtype, checks, results };
+    let seen = [before, seen(&about.bus_id)];
+    let (dtype, shape) = (args.dtype.clone(), shape.clone());
+    let found = Found {
+        about: about.clone(),
+        seen,
+        under_load,
+        shape: shape.clone(),
+        weights,
+        dtype,
+        checks,
+        results,
+    };
     let report = report(found, super::calibrate::command(), date);
     finish(args, json, &report, &shape, weights, &about)
 }
@@ -140,9 +154,11 @@ fn made(
         .clone()
         .with_context(|| format!("no fit, so no profile: {}", no_fit.as_deref().unwrap_or("no points")))?;
     let gpu = stated(about)?;
-    let clocks = |said: &Option<String>| said.clone().unwrap_or_else(|| "clocks not known".to_owned());
+    let clocks_of = |said: &Option<String>| said.clone().unwrap_or_else(|| "clocks not known".to_owned());
     let machine = report.provenance.machine.as_ref().map(|machine| {
-        format!("{machine}; before: {}; after: {}", clocks(&seen.before), clocks(&seen.after))
+        let load = seen.under_load.as_ref().map(clocks::words);
+        let [load, before, after] = [&load, &seen.before, &seen.after].map(clocks_of);
+        format!("{machine}; under load: {load}; before: {before}; after: {after}")
     });
     let from = FittedFrom {
         command: report.provenance.command.clone(),
@@ -185,15 +201,11 @@ fn shape(model: &str) -> anyhow::Result<Shape> {
 }
 
 /// What `nvidia-smi` says of the GPU now, where it is there.
-fn seen(gpu: u16) -> Option<String> {
+fn seen(bus_id: &str) -> Option<String> {
     let fields = "driver_version,clocks.sm,clocks.max.sm,clocks.mem,power.draw,temperature.gpu";
-    let query = [format!("--query-gpu={fields}"), "--format=csv,noheader".to_owned(), format!("--id={gpu}")];
-    let said = Command::new("nvidia-smi").args(query).output().ok()?;
-    let text = String::from_utf8(said.stdout).ok()?;
-    let values = text.trim().split(", ");
-    let pairs: Vec<String> =
-        fields.split(',').zip(values).map(|(field, value)| format!("{field} {value}")).collect();
-    said.status.success().then(|| pairs.join(", "))
+    let said = clocks::ask(bus_id, fields)?;
+    let pairs = fields.split(',').zip(said.split(", ")).map(|(field, value)| format!("{field} {value}"));
+    Some(pairs.collect::<Vec<String>>().join(", "))
 }
 
 /// Today in UTC, by days since 1970 (the civil calendar's rule of four hundred years).

@@ -17,14 +17,47 @@ pub(crate) struct About {
     pub(crate) multiprocessors: u32,
     /// Second-level cache.
     pub(crate) l2_bytes: u64,
-    /// The newest CUDA that the driver serves, such as `13.0`.
-    pub(crate) driver_cuda: String,
+    /// The newest CUDA that the driver serves: 13 and 0 for 13.0.
+    #[serde(rename = "driver_cuda", serialize_with = "dotted")]
+    pub(crate) driver: (i32, i32),
+    /// By which `nvidia-smi` finds it, such as `00000000:3B:00.0`: its ordinals are others than CUDA's.
+    pub(crate) bus_id: String,
 }
+
+/// The least CUDA that a driver must serve: the first with `cuEventElapsedTime_v2`, which the bindings call.
+const LEAST_DRIVER: (i32, i32) = (12, 8);
+/// The least compute capability: the first with products of bf16 and copies in the background.
+const LEAST_CAPABILITY: (i32, i32) = (8, 0);
 
 impl About {
     /// Such as `9.0`.
     pub(crate) fn compute_capability(&self) -> String {
         format!("{}.{}", self.capability.0, self.capability.1)
+    }
+
+    /// Such as `13.0`.
+    pub(crate) fn driver_cuda(&self) -> String {
+        format!("{}.{}", self.driver.0, self.driver.1)
+    }
+
+    /// Checks that a probe can run on it.
+    ///
+    /// # Errors
+    /// When the driver or the GPU is too old.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let (name, (major, minor)) = (&self.name, LEAST_DRIVER);
+        let driver = self.driver_cuda();
+        anyhow::ensure!(
+            self.driver >= LEAST_DRIVER,
+            "a driver for CUDA {major}.{minor} or newer (it is for {driver})"
+        );
+        let (major, minor) = LEAST_CAPABILITY;
+        let has = self.compute_capability();
+        anyhow::ensure!(
+            self.capability >= LEAST_CAPABILITY,
+            "a GPU of compute capability {major}.{minor} or newer ({name} has {has})"
+        );
+        Ok(())
     }
 }
 
@@ -84,4 +117,23 @@ pub(crate) fn upload_ints(
 ) -> anyhow::Result<()> {
     let bytes: Vec<u8> = numbers.into_iter().flat_map(|number| (number as u32).to_le_bytes()).collect();
     device.upload(to, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_old_is_refused_with_what_it_is() {
+        let check = |driver, capability| {
+            let about = About { name: "X".to_owned(), driver, capability, ..About::default() };
+            about.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(check((12, 8), (8, 0)), Ok(()));
+        assert_eq!(check((13, 0), (12, 0)), Ok(()));
+        let error = "a driver for CUDA 12.8 or newer (it is for 12.6)".to_owned();
+        assert_eq!(check((12, 6), (9, 0)), Err(error));
+        let error = "a GPU of compute capability 8.0 or newer (X has 7.5)".to_owned();
+        assert_eq!(check((13, 0), (7, 5)), Err(error));
+    }
 }

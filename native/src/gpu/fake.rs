@@ -42,6 +42,8 @@ pub(crate) struct Fake {
     used: u64,
     sizes: BTreeMap<Ptr, u64>,
     graphs: Vec<Option<Vec<Op>>>,
+    /// Prompts of so many new tokens fail.
+    pub(crate) failing_prompt: Option<u64>,
 }
 
 const EPS: f64 = 1e-6;
@@ -51,10 +53,11 @@ impl Fake {
         let about = About {
             name: "NVIDIA H200".to_owned(),
             capability: (9, 0),
-            memory_bytes: 141_000_000_000,
+            memory_bytes: 150_750_000_000,
             multiprocessors: 132,
             l2_bytes: 60 << 20,
-            driver_cuda: "13.0".to_owned(),
+            driver: (13, 0),
+            bus_id: "00000000:3B:00.0".to_owned(),
         };
         Fake {
             about,
@@ -67,6 +70,7 @@ impl Fake {
             used: 0,
             sizes: BTreeMap::new(),
             graphs: Vec::new(),
+            failing_prompt: None,
         }
     }
 
@@ -77,7 +81,9 @@ impl Fake {
             let (products, reading) = (flops / flops_per_s, bytes / bytes_per_s);
             let attention = matches!(op, Op::Prefill { .. } | Op::Decode(_));
             let hides = overlap == Overlap::Everywhere || overlap == Overlap::Attention && attention;
-            launch_us + 1e6 * if hides { products.max(reading) } else { products + reading }
+            // Decode attention is two kernels: the parts, and what joins them.
+            let launches = if matches!(op, Op::Decode(_)) { 2.0 } else { 1.0 };
+            launches * launch_us + 1e6 * if hides { products.max(reading) } else { products + reading }
         });
         each.sum()
     }
@@ -113,7 +119,16 @@ impl Fake {
 
     fn compute(&mut self, op: &Op) {
         match *op {
-            Op::Nothing | Op::Fill { .. } | Op::Scatter { .. } => {}
+            Op::Nothing => {}
+            Op::Fill { out, count, seed, centre, scale } => {
+                let unit = |i| (mixed(i, seed) >> 40) as f64 / 16_777_216.0;
+                let one = |i| f64::from(centre) + (2.0 * unit(i) - 1.0) * f64::from(scale);
+                self.put(out, &(0..count).map(one).collect::<Vec<f64>>());
+            }
+            Op::Scatter { out, words, seed } => {
+                let bytes: Vec<u8> = (0..words).flat_map(|i| (mixed(i, seed) as u32).to_le_bytes()).collect();
+                self.write(out, &bytes);
+            }
             Op::Copy { from, to, bytes } => {
                 let held = self.bytes(from, bytes);
                 self.write(to, &held);
@@ -197,9 +212,13 @@ impl Fake {
         let positions = self.ints(rotary.positions, rotary.tokens);
         let sequences = self.ints(rotary.sequences, rotary.tokens);
         let weights = [rotary.q_weight, rotary.k_weight].map(|at| (at != 0).then(|| self.numbers(at, dim)));
+        let half = dim as usize / 2;
         for (token, (&position, sequence)) in positions.iter().zip(sequences).enumerate() {
             let entry = u64::from(sequence) * rotary.table_width + u64::from(position) / PAGE;
             let page = u64::from(self.ints(rotary.tables + entry * 4, 1)[0]);
+            let angles = rotary.angles + u64::from(position) * dim * 4;
+            let angles: Vec<f64> =
+                self.ints(angles, dim).into_iter().map(|bits| f64::from(f32::from_bits(bits))).collect();
             for head in 0..heads + 2 * kv_heads {
                 let at = (token as u64 * (heads + 2 * kv_heads) + head) * dim * 2;
                 let numbers = self.numbers(rotary.qkv + at, dim);
@@ -209,7 +228,13 @@ impl Fake {
                     * 2;
                 let turn = |weights: &Option<Vec<f64>>| {
                     let normed = weights.as_ref().map(|weights| reference::norm(&numbers, weights, EPS));
-                    reference::rotary(&normed.unwrap_or(numbers.clone()), u64::from(position), 1e6)
+                    let head = normed.unwrap_or(numbers.clone());
+                    let turned = |i: usize| {
+                        let (cosine, sine) = (angles[i % half * 2], angles[i % half * 2 + 1]);
+                        let other = if i < half { -head[i + half] } else { head[i - half] };
+                        head[i] * cosine + other * sine
+                    };
+                    (0..dim as usize).map(turned).collect::<Vec<f64>>()
                 };
                 if head < heads {
                     let made = turn(&weights[0]);
@@ -265,6 +290,8 @@ impl Device for Fake {
     }
 
     fn run(&mut self, ops: &[Op]) -> anyhow::Result<f64> {
+        let fails = |op: &Op| matches!(op, Op::Prefill { count, .. } if Some(*count) == self.failing_prompt);
+        anyhow::ensure!(!ops.iter().any(fails), "the work on the GPU failed");
         if self.computes {
             ops.iter().for_each(|op| self.compute(op));
         }
@@ -287,4 +314,12 @@ impl Device for Fake {
         self.graphs[graph.0] = None;
         Ok(())
     }
+}
+
+/// SplitMix64 of a place under a seed.
+fn mixed(place: u64, seed: u32) -> u64 {
+    let x = place.wrapping_add(u64::from(seed) << 40).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
 }

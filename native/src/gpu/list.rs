@@ -40,6 +40,12 @@ pub(super) fn about(device: sys::CUdevice) -> Result<About, DriverError> {
         memory_bytes: unsafe { result::device::total_mem(device) }? as u64,
         multiprocessors: count(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
         l2_bytes: count(Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)?.into(),
-        driver_cuda: format!("{}.{}", version / 1_000, version % 1_000 / 10),
+        driver: (version / 1_000, version % 1_000 / 10),
+        bus_id: format!(
+            "{:08X}:{:02X}:{:02X}.0",
+            ask(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID)?,
+            ask(Attribute::CU_DEVICE_ATTRIBUTE_PCI_BUS_ID)?,
+            ask(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID)?
+        ),
     })
 }

@@ -14,5 +14,5 @@ pub(crate) mod op;
 pub(crate) mod reference;
 pub(crate) mod source;
 
-pub(crate) use cuda::splits;
+pub(crate) use cuda::{PREFILL_ROWS, splits};
 pub(crate) use list::list;

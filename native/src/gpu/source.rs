@@ -13,7 +13,7 @@ const NUMBER: &str = include_str!("kernels/number.cuh");
 pub(crate) struct Source {
     /// Its name.
     pub(crate) file: &'static str,
-    text: &'static str,
+    pub(super) text: &'static str,
     /// What it defines.
     pub(crate) kernels: &'static [&'static str],
 }

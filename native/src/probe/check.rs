@@ -59,6 +59,8 @@ struct Check<'a> {
 /// When the device fails; that a kernel is wrong is no error but said.
 pub(crate) fn kernels(device: &mut dyn Device, build: Build) -> anyhow::Result<Vec<Checked>> {
     let mut check = Check { device, build, chance: Chance::new(7), found: Vec::new() };
+    check.copy()?;
+    check.fill()?;
     check.norm()?;
     check.silu()?;
     check.products()?;
@@ -95,9 +97,57 @@ impl Check<'_> {
         let error = reference::error(&found, expected);
         // Operands are exact; results are rounded once or twice, and attention's weights once more.
         let limit = if self.build.half == Half::Bf16 { 1e-2 } else { 2e-3 };
+        self.judge(what, error, limit);
+        Ok(())
+    }
+
+    /// Holds a number against 0.
+    fn judge(&mut self, what: &str, error: f64, limit: f64) {
         let error = error.is_finite().then_some(error);
         let good = error.is_some_and(|error| error <= limit);
         self.found.push(Checked { what: what.to_owned(), error, limit, good });
+    }
+
+    /// A copy that leaves no round of the kernel full, and one of fewer pieces than it has threads: every byte, and none behind.
+    fn copy(&mut self) -> anyhow::Result<()> {
+        let threads = u64::from(self.device.about().multiprocessors) * 8 * 256;
+        for (what, pieces) in [("copy", 4 * threads + 1_003), ("short copy", 7)] {
+            let bytes = pieces * 16;
+            let place = |at: u64| (at as u32).wrapping_mul(2_654_435_761).to_le_bytes();
+            let mut held: Vec<u8> = (0..bytes / 4).flat_map(place).collect();
+            let from = uploaded(self.device, &held)?;
+            held.extend([0xff; 16]);
+            let to = uploaded(self.device, &vec![0xff; held.len()])?;
+            self.device.run(&[Op::Copy { from, to, bytes }])?;
+            let mut found = vec![0; held.len()];
+            self.device.download(to, &mut found)?;
+            let wrong = found.iter().zip(&held).filter(|(found, held)| found != held).count();
+            self.judge(what, wrong as f64 / held.len() as f64, 1e-12);
+            self.device.free(from)?;
+            self.device.free(to)?;
+        }
+        Ok(())
+    }
+
+    /// Made-up numbers by their mean, their variance and the zeros among them: even ones up to `scale` away from `centre`
+    /// have a variance of scale² / 3. Limits are five standard errors.
+    fn fill(&mut self) -> anyhow::Result<()> {
+        let (count, centre, scale) = (100_003_u64, 0.25_f64, 0.5_f64);
+        let out = self.poisoned(count + 1)?;
+        let fill = Op::Fill { out, count, seed: 3, centre: centre as f32, scale: scale as f32 };
+        self.device.run(&[fill])?;
+        let mut found = self.read(out, count as usize + 1)?;
+        let behind = found.pop().unwrap_or_default();
+        let n = count as f64;
+        let mean = found.iter().sum::<f64>() / n;
+        let variance = found.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / n;
+        let zeros = found.iter().filter(|&&x| x == 0.0).count() as f64;
+        self.judge("mean of a fill", (mean - centre).abs() / scale, 5.0 / (3.0 * n).sqrt());
+        // The square of an even number has a variance of 4/45.
+        let expected = scale * scale / 3.0;
+        self.judge("variance of a fill", (variance / expected - 1.0).abs(), 5.0 * (0.8 / n).sqrt());
+        self.judge("zeros of a fill", zeros / n, 1e-3);
+        self.judge("end of a fill", if behind.is_nan() { 0.0 } else { 1.0 }, 0.5);
         Ok(())
     }
 

@@ -2,9 +2,10 @@
 
 use super::shape::Shape;
 use super::step::{FEW_ROWS, Weights};
+use crate::gpu::PREFILL_ROWS;
 use crate::gpu::device::About;
 use crate::gpu::op::SCALE_GROUP;
-use atr_core::report::{FitOfKind, Measured, Probed};
+use atr_core::report::{FitOfKind, Measured, MixedStep, Probed};
 use atr_core::serve::latency::fit::{Fit, FitError, FitOptions, Point, fit};
 use atr_core::serve::latency::{
     Costs, FittedFrom, Gpu, Model, Profile, ProfileOrigin, SCHEMA, Shares, StepWork, pairs, profiles,
@@ -14,41 +15,65 @@ use atr_core::serve::latency::{
 const MEMORY_SHARE: f64 = 0.9;
 
 const BEHIND: &str = "prompts behind a cached prefix";
+const IDLE: &str = "prompts behind a cached prefix that leave multiprocessors idle, not fitted";
 const UNSEEN: &str = "prompts behind a cached prefix, by a fit to the others";
+
+/// Blocks of prefill attention a multiprocessor below which some of a GPU idles: what `splits` wants for decoding, too.
+const BLOCKS: u64 = 3;
 
 /// Points of one kind of step.
 pub(crate) struct Steps {
     kind: &'static str,
     points: Vec<Point>,
+    /// Whether a fit may see them.
+    fitted: bool,
 }
 
-/// The points of all steps that were timed, by what they say: prompts as they are launched, decoding as a graph. Decode
-/// steps that unpack their weights first are left out: no engine takes such steps.
-pub(crate) fn kinds(results: &Probed, weights: Weights) -> Vec<Steps> {
-    let prefill = |measured: &Measured| {
-        let [new, cached] = measured.sizes;
-        let work =
-            StepWork { prefill_tokens: new, pairs: pairs(new, cached), prompts: 1, ..StepWork::default() };
-        Point::step(&work, measured.times.median_us)
+/// The points of all steps that were timed as graphs, by what they say. Some are kept from the fit and say how it does on
+/// what it has not seen: prompts behind a prefix whose attention leaves multiprocessors idle, which an engine's cuts into
+/// parts, and steps of several kinds of work. Steps that unpack their weights beside or for decoding are left out: no engine
+/// takes them.
+pub(crate) fn kinds(results: &Probed, weights: Weights, (heads, multiprocessors): (u64, u32)) -> Vec<Steps> {
+    let idles = |prompt: &Measured| {
+        prompt.sizes[0].div_ceil(PREFILL_ROWS) * heads < BLOCKS * u64::from(multiprocessors)
     };
-    let decode = |measured: &Measured| {
-        let [batch, tokens] = measured.sizes;
-        let work = StepWork { decoding: batch, kv_tokens: batch * (tokens - 1), ..StepWork::default() };
-        Point::step(&work, measured.times.median_us)
+    let prompts = |is: &dyn Fn(&Measured) -> bool| {
+        let prompts = results.prefill_graphs.iter().filter(|prompt| is(prompt));
+        prompts.map(|prompt| point(&[prompt.sizes], [0, 0], prompt)).collect()
     };
-    let (behind, whole): (Vec<_>, Vec<_>) = results.prefills.iter().partition(|prompt| prompt.sizes[1] > 0);
     let as_engines_do = |step: &&Measured| weights == Weights::Half || step.sizes[0] <= FEW_ROWS;
     let decodes = results.decode_graphs.iter().filter(as_engines_do);
+    let mixed = |is: &dyn Fn(&MixedStep) -> bool| {
+        let steps = results.mixed.iter().filter(|step| weights == Weights::Half && is(step));
+        steps.map(|step| point(&step.prompts, step.decoding, &step.measured)).collect()
+    };
+    let steps = |kind, fitted, points| Steps { kind, points, fitted };
     vec![
-        Steps { kind: "whole prompts", points: whole.into_iter().map(prefill).collect() },
-        Steps { kind: BEHIND, points: behind.into_iter().map(prefill).collect() },
-        Steps { kind: "decoding", points: decodes.map(decode).collect() },
+        steps("whole prompts", true, prompts(&|prompt| prompt.sizes[1] == 0)),
+        steps(BEHIND, true, prompts(&|prompt| prompt.sizes[1] > 0 && !idles(prompt))),
+        steps("decoding", true, decodes.map(|step| point(&[], step.sizes, step)).collect()),
+        steps(IDLE, false, prompts(&|prompt| prompt.sizes[1] > 0 && idles(prompt))),
+        steps("two prompts, not fitted", false, mixed(&|step| step.decoding[0] == 0)),
+        steps("a prompt beside decoding, not fitted", false, mixed(&|step| step.decoding[0] > 0)),
     ]
 }
 
-/// All of them.
+/// A step's work and its time.
+fn point(prompts: &[[u64; 2]], [decoding, tokens]: [u64; 2], measured: &Measured) -> Point {
+    let work = StepWork {
+        prefill_tokens: prompts.iter().map(|[new, _]| new).sum(),
+        pairs: prompts.iter().map(|&[new, cached]| pairs(new, cached)).sum(),
+        prompts: prompts.len() as u64,
+        decoding,
+        kv_tokens: decoding * tokens.saturating_sub(1),
+        ..StepWork::default()
+    };
+    Point::step(&work, measured.times.median_us)
+}
+
+/// All that a fit may see.
 pub(crate) fn points(kinds: &[Steps]) -> Vec<Point> {
-    kinds.iter().flat_map(|steps| steps.points.iter().copied()).collect()
+    kinds.iter().filter(|steps| steps.fitted).flat_map(|steps| steps.points.iter().copied()).collect()
 }
 
 /// How a fit errs on each kind, and how one errs on prompts behind a prefix that has seen none. A profile has no term for
@@ -56,14 +81,17 @@ pub(crate) fn points(kinds: &[Steps]) -> Vec<Point> {
 pub(crate) fn by_kind(kinds: &[Steps], fit: &Fit) -> Vec<FitOfKind> {
     let each = kinds.iter().filter_map(|steps| FitOfKind::new(steps.kind, &steps.points, fit));
     let unseen = kinds.iter().find(|steps| steps.kind == BEHIND).and_then(|behind| {
-        let others = kinds.iter().filter(|steps| steps.kind != BEHIND).flat_map(|steps| steps.points.clone());
+        let others = kinds
+            .iter()
+            .filter(|steps| steps.fitted && steps.kind != BEHIND)
+            .flat_map(|steps| steps.points.clone());
         FitOfKind::new(UNSEEN, &behind.points, &fitted(&others.collect::<Vec<Point>>()).ok()?)
     });
     each.chain(unseen).collect()
 }
 
-/// Fits all terms. That of a prompt's end holds what a step with a prompt takes beyond a decode step: each has one prompt,
-/// is launched kernel by kernel and not as a graph, and may unpack weights.
+/// Fits all terms. That of a prompt's end holds what a step with a prompt takes beyond a decode step: each has one prompt, and
+/// may unpack weights.
 ///
 /// # Errors
 /// When the points cannot tell the terms apart.
@@ -81,17 +109,22 @@ pub(crate) fn stated(name: &str) -> Option<Gpu> {
 /// Bytes that a step reads of the weights.
 pub(crate) fn weight_bytes(shape: &Shape, weights: Weights) -> f64 {
     let last = (shape.vocabulary * shape.hidden) as f64;
-    let layers = shape.weights() as f64 - last;
+    let layers = shape.layer_weights() as f64;
     match weights {
         Weights::Half => 2.0 * (layers + last),
         Weights::Four => layers * (0.5 + 2.0 / SCALE_GROUP as f64) + 2.0 * last,
     }
 }
 
+/// Bytes that a model takes of the memory: what a step reads, the norms, and a first matrix of its own.
+fn held_bytes(shape: &Shape, weights: Weights) -> f64 {
+    weight_bytes(shape, weights) + 2.0 * (shape.parameters() - shape.weights()) as f64
+}
+
 /// The profile of a GPU and a model that was probed.
 pub(crate) fn profile(
     name: &str,
-    gpu: Gpu,
+    stated: Gpu,
     shape: &Shape,
     (weights, dtype): (Weights, &str),
     about: &About,
@@ -101,7 +134,7 @@ pub(crate) fn profile(
     let model = Model {
         name: shape.name.clone(),
         dtype: dtype.to_owned(),
-        params: shape.weights() as f64,
+        params: shape.parameters() as f64,
         layers: shape.layers as u32,
         q_dim: (shape.heads * shape.dim) as u32,
         weight_bytes: weight_bytes(shape, weights),
@@ -109,7 +142,9 @@ pub(crate) fn profile(
         context_tokens: shape.context,
         context_note: "as the model's configuration says".to_owned(),
     };
-    let room = about.memory_bytes as f64 * MEMORY_SHARE - model.weight_bytes;
+    // Peaks as stated, memory as the driver says.
+    let gpu = Gpu { memory_gb: about.memory_bytes as f64 / 1e9, ..stated };
+    let room = about.memory_bytes as f64 * MEMORY_SHARE - held_bytes(shape, weights);
     let kv_tokens = (room / model.kv_bytes_per_token).max(1.0) as u64;
     // The costs are replaced at once: only the names of a base are kept.
     let shares = Shares { compute: 1.0, bandwidth: 1.0, step_overhead_us: 0.0, sequence_overhead_us: 0.0 };
@@ -126,6 +161,7 @@ pub(crate) fn profile(
         kv_tokens,
     };
     let mut made = base.fitted(name, fit, ProfileOrigin::Probed, from);
+    share_of_layers(&mut made, shape);
     let unpacked = match weights {
         Weights::Half => String::new(),
         Weights::Four => format!(
@@ -134,11 +170,25 @@ pub(crate) fn profile(
         ),
     };
     made.source = format!(
-        "non-negative least squares on {} timed steps of a probe with random weights; prompts one by one, decoding as a \
-         graph{unpacked}; peaks as stated, KV capacity: (memory × {MEMORY_SHARE} − weights) / KV bytes a token",
+        "non-negative least squares on {} timed steps of a probe with random weights; all as graphs, prompts one \
+         by one{unpacked}; peaks as stated, KV capacity: (memory × {MEMORY_SHARE} − weights) / KV bytes a token, memory as \
+         the driver says it, weights with all that lies in it",
         points_of(&made)
     );
     made
+}
+
+/// A profile's share of the matrix rate counts all parameters for every prompt token; only the layers' products are done for
+/// each, the last matrix meets one row a prompt.
+fn share_of_layers(profile: &mut Profile, shape: &Shape) {
+    let Costs::Fitted(fitted) = &mut profile.costs else { return };
+    let share = shape.layer_weights() as f64 / profile.model.params;
+    fitted.of_peak.prefill_compute = fitted.of_peak.prefill_compute.map(|of| round(of * share));
+}
+
+/// Nine digits, as all fitted numbers have.
+fn round(value: f64) -> f64 {
+    format!("{value:.8e}").parse().unwrap_or(value)
 }
 
 fn points_of(profile: &Profile) -> u64 {

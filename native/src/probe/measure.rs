@@ -1,10 +1,10 @@
 //! The measuring: what is timed, how often, and what the times come to.
 
-use super::step::{Limits, Model};
+use super::step::{Batch, Limits, Model};
 use crate::gpu::device::Device;
 use crate::gpu::op::{self, Amount, Op};
 use crate::gpu::source::Build;
-use atr_core::report::{Launches, Measured, Probed, Times};
+use atr_core::report::{Launches, Measured, MixedStep, Probed, Times};
 
 /// How much is measured.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) prefills: Vec<(u64, u64)>,
     /// Sequences, and tokens that each of them has.
     pub(crate) decodes: Vec<(u64, u64)>,
+    /// Steps of several kinds of work, which no fit sees.
+    pub(crate) mixed: Vec<Batch>,
     /// Empty kernels in a row.
     pub(crate) launches: usize,
 }
@@ -34,6 +36,7 @@ impl Plan {
                 rows: vec![1, 64, 2_048],
                 prefills: pairs(&[256, 1_024, 4_096], &[0, 4_096]),
                 decodes: pairs(&[1, 8, 32], &[1_024, 8_192]),
+                mixed: mixed(&[1_024], &[8]),
                 launches: 1_000,
             }
         } else {
@@ -44,6 +47,7 @@ impl Plan {
                 rows: vec![1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192],
                 prefills: pairs(&[64, 256, 512, 1_024, 2_048, 4_096, 8_192], &[0, 2_048, 8_192, 24_576]),
                 decodes: pairs(&[1, 2, 4, 8, 16, 32, 64, 128], &[512, 2_048, 8_192, 24_576]),
+                mixed: mixed(&[1_024, 2_048, 4_096], &[8, 32]),
                 launches: 2_000,
             }
         };
@@ -51,20 +55,21 @@ impl Plan {
         plan.prefills.extend(WHOLE.iter().filter(|_| !quick).map(|&tokens| (tokens, 0)));
         plan.prefills.retain(|(new, cached)| new + cached <= context);
         plan.decodes.retain(|&(_, tokens)| tokens <= context);
+        plan.mixed.retain(|batch| batch.longest() <= context);
         plan
     }
 
     /// What a model must have room for.
     pub(crate) fn limits(&self) -> Limits {
-        let prompts = self.prefills.iter().map(|(new, cached)| new + cached);
-        let tokens = self.decodes.iter().map(|&(_, tokens)| tokens);
-        let rows = self.prefills.iter().map(|&(new, _)| new).chain(self.rows.iter().copied());
-        let decoded = self.decodes.iter().map(|(batch, tokens)| batch * tokens);
+        let prompts = self.prefills.iter().map(|&(new, cached)| Batch::prompt(new, cached));
+        let decodes = self.decodes.iter().map(|&(sequences, tokens)| Batch::decoding(sequences, tokens));
+        let all: Vec<Batch> = prompts.chain(decodes).chain(self.mixed.iter().cloned()).collect();
+        let most = |of: fn(&Batch) -> u64| all.iter().map(of).max().unwrap_or(1);
         Limits {
-            rows: rows.max().unwrap_or(1),
-            batch: self.decodes.iter().map(|&(batch, _)| batch).max().unwrap_or(1),
-            context: prompts.clone().chain(tokens).max().unwrap_or(1),
-            kv_tokens: prompts.chain(decoded).max().unwrap_or(1),
+            rows: self.rows.iter().copied().max().unwrap_or(1).max(most(Batch::rows)),
+            batch: most(Batch::sequences),
+            context: most(Batch::longest),
+            pages: most(Batch::pages),
         }
     }
 }
@@ -76,6 +81,16 @@ fn pairs(first: &[u64], second: &[u64]) -> Vec<(u64, u64)> {
     first.iter().flat_map(|&first| second.iter().map(move |&second| (first, second))).collect()
 }
 
+/// Two prompts of so many tokens, alone and behind a prefix; one of them beside so many sequences that decode.
+fn mixed(prompts: &[u64], decoding: &[u64]) -> Vec<Batch> {
+    let two = pairs(prompts, &[0, 8_192])
+        .into_iter()
+        .map(|prompt| Batch { prompts: vec![prompt; 2], ..Batch::default() });
+    let beside = pairs(prompts, decoding).into_iter();
+    let beside = beside.map(|(new, decoding)| Batch { prompts: vec![(new, 0)], decoding, context: 2_048 });
+    two.chain(beside).collect()
+}
+
 /// A device with a model on it, timed.
 pub(crate) struct Bench<'a> {
     pub(crate) device: &'a mut dyn Device,
@@ -84,54 +99,121 @@ pub(crate) struct Bench<'a> {
     pub(crate) plan: &'a Plan,
 }
 
+/// A kind of work.
+type Is = fn(&Op) -> bool;
+
 /// Names of a layer's products.
 const PRODUCTS: [&str; 4] = ["qkv", "attention output", "gate and up", "down"];
 
 impl Bench<'_> {
-    /// Measures everything of the plan that memory has room for.
+    /// Measures everything of the plan that memory has room for. A point that fails is left out, with why.
     ///
     /// # Errors
-    /// When the device fails.
+    /// When not even a copy and launches can be timed, without which nothing has a peak to be held against.
     pub(crate) fn run(&mut self) -> anyhow::Result<Probed> {
-        let copy = self.copy()?;
-        let launches = self.launches()?;
-        let products = self.products()?;
         let mut results = Probed {
-            copy,
-            launches,
-            products,
+            copy: self.copy()?,
+            launches: self.launches()?,
+            products: Vec::new(),
+            pieces: Vec::new(),
             prefill_attention: Vec::new(),
             decode_attention: Vec::new(),
             prefills: Vec::new(),
+            prefill_graphs: Vec::new(),
             decodes: Vec::new(),
             decode_graphs: Vec::new(),
+            mixed: Vec::new(),
             left_out: Vec::new(),
         };
-        for (new, cached) in self.plan.prefills.clone() {
-            if !self.model.fits(1, new + cached) {
-                results.left_out.push(format!("prefill of {new} behind {cached}"));
-                continue;
+        let plan = self.plan;
+        for (which, name) in PRODUCTS.iter().enumerate() {
+            for &rows in &plan.rows {
+                let made = self.product(which, rows).map(|made| results.products.push(made));
+                note(&mut results, format!("{name} of {rows} rows"), made);
             }
-            let ops = self.model.prefill(self.device, new, cached)?;
-            let attention: Vec<Op> =
-                ops.iter().filter(|op| matches!(op, Op::Prefill { .. })).copied().collect();
-            let sizes = [new, cached];
-            results.prefill_attention.push(self.time("prefill attention", sizes, &attention)?);
-            results.prefills.push(self.time("prefill", sizes, &ops)?);
         }
-        for (batch, tokens) in self.plan.decodes.clone() {
-            if !self.model.fits(batch, tokens) {
-                results.left_out.push(format!("decoding {batch} sequences of {tokens}"));
-                continue;
-            }
-            let sizes = [batch, tokens];
-            let attention = self.model.decode_attention(self.device, batch, tokens)?;
-            results.decode_attention.push(self.time("decode attention", sizes, &attention)?);
-            let ops = self.model.decode(self.device, batch, tokens)?;
-            results.decodes.push(self.time("decode", sizes, &ops)?);
-            results.decode_graphs.push(self.time_graph("decode in a graph", sizes, &ops)?);
+        for &(new, cached) in &plan.prefills {
+            let made = self.prompt(&mut results, new, cached);
+            note(&mut results, format!("prefill of {new} behind {cached}"), made);
+        }
+        for &(batch, tokens) in &plan.decodes {
+            let made = self.decoding(&mut results, batch, tokens);
+            note(&mut results, format!("decoding {batch} sequences of {tokens}"), made);
+        }
+        for batch in &plan.mixed {
+            let made = self.mixed(batch).map(|made| results.mixed.push(made));
+            note(&mut results, format!("{batch:?}"), made);
         }
         Ok(results)
+    }
+
+    fn prompt(&mut self, results: &mut Probed, new: u64, cached: u64) -> anyhow::Result<()> {
+        let ops = self.model.ops(self.device, &Batch::prompt(new, cached))?;
+        let sizes = [new, cached];
+        let attention = only(&ops, |op| matches!(op, Op::Prefill { .. }));
+        results.prefill_attention.push(self.time_graph("prefill attention", sizes, &attention)?);
+        if cached == 0 {
+            self.between(results, new, &ops)?;
+        }
+        results.prefills.push(self.time("prefill", sizes, &ops)?);
+        results.prefill_graphs.push(self.time_graph("prefill in a graph", sizes, &ops)?);
+        Ok(())
+    }
+
+    fn decoding(&mut self, results: &mut Probed, batch: u64, tokens: u64) -> anyhow::Result<()> {
+        let ops = self.model.ops(self.device, &Batch::decoding(batch, tokens))?;
+        let sizes = [batch, tokens];
+        let attention = only(&ops, |op| matches!(op, Op::Decode(_)));
+        results.decode_attention.push(self.time_graph("decode attention", sizes, &attention)?);
+        // The rest is the same for every length.
+        if self.plan.decodes.iter().find(|decode| decode.0 == batch) == Some(&(batch, tokens)) {
+            self.between(results, batch, &ops)?;
+            let last = ops.last().copied();
+            let vocabulary = self.model.shape.vocabulary;
+            let last = self.time_graph("vocabulary", [batch, vocabulary], last.as_slice())?;
+            results.pieces.push(last);
+        }
+        results.decodes.push(self.time("decode", sizes, &ops)?);
+        results.decode_graphs.push(self.time_graph("decode in a graph", sizes, &ops)?);
+        Ok(())
+    }
+
+    /// What stands between products and attention, in every layer.
+    fn between(&mut self, results: &mut Probed, rows: u64, ops: &[Op]) -> anyhow::Result<()> {
+        let kinds: [(&str, Is); 3] = [
+            ("norm", |op| matches!(op, Op::AddNorm { .. })),
+            ("rotary positions", |op| matches!(op, Op::Rotary(_))),
+            ("activation", |op| matches!(op, Op::Silu { .. })),
+        ];
+        for (name, is) in kinds {
+            results.pieces.push(self.time_graph(name, [rows, 0], &only(ops, is))?);
+        }
+        Ok(())
+    }
+
+    fn mixed(&mut self, batch: &Batch) -> anyhow::Result<MixedStep> {
+        let ops = self.model.ops(self.device, batch)?;
+        let kv_tokens =
+            batch.prompts.iter().map(|(_, cached)| cached).sum::<u64>() + batch.decoding * batch.context;
+        let what = if batch.decoding > 0 { "a prompt beside decoding" } else { "two prompts" };
+        let measured = self.time_graph(what, [batch.rows(), kv_tokens], &ops)?;
+        let prompts = batch.prompts.iter().map(|&(new, cached)| [new, cached]).collect();
+        Ok(MixedStep { prompts, decoding: [batch.decoding, batch.context], measured })
+    }
+
+    /// Runs a prompt's step again and again, for the time being.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(crate) fn work(&mut self, mut goes_on: impl FnMut() -> bool) -> anyhow::Result<()> {
+        // Long enough that no multiprocessor is without work, short enough to end soon when it is time.
+        let whole = self.plan.prefills.iter().filter(|&&(new, cached)| cached == 0 && new <= 8_192);
+        let new = whole.map(|&(new, _)| new).max().unwrap_or(1);
+        let ops = self.model.ops(self.device, &Batch::prompt(new, 0))?;
+        while goes_on() {
+            self.device.run(&ops)?;
+        }
+        Ok(())
     }
 
     fn copy(&mut self) -> anyhow::Result<Measured> {
@@ -154,16 +236,10 @@ impl Bench<'_> {
         Ok(Launches { single_us: single / count as f64, graph_us: graph / count as f64 })
     }
 
-    fn products(&mut self) -> anyhow::Result<Vec<Measured>> {
-        let mut found = Vec::new();
-        for (which, name) in PRODUCTS.iter().enumerate() {
-            for rows in self.plan.rows.clone() {
-                let ops = self.model.products(which, rows);
-                let columns = self.model.shape.products()[which].0;
-                found.push(self.time(name, [rows, columns], &ops)?);
-            }
-        }
-        Ok(found)
+    fn product(&mut self, which: usize, rows: u64) -> anyhow::Result<Measured> {
+        let ops = self.model.products(which, rows);
+        let columns = self.model.shape.products()[which].0;
+        self.time_graph(PRODUCTS[which], [rows, columns], &ops)
     }
 
     fn time(&mut self, what: &str, sizes: [u64; 2], ops: &[Op]) -> anyhow::Result<Measured> {
@@ -187,6 +263,18 @@ impl Bench<'_> {
     fn measured(&self, what: &str, sizes: [u64; 2], times: Vec<f64>, ops: &[Op]) -> Measured {
         let Amount { flops, bytes } = op::amount(ops, self.build.dim, self.build.group);
         Measured::new(what, sizes, Times::of(times), flops, bytes)
+    }
+}
+
+/// Those of a kind.
+fn only(ops: &[Op], is: Is) -> Vec<Op> {
+    ops.iter().filter(|op| is(op)).copied().collect()
+}
+
+/// A point that could not be timed is left out, with why.
+fn note(results: &mut Probed, what: String, made: anyhow::Result<()>) {
+    if let Err(error) = made {
+        results.left_out.push(format!("{what}: {error:#}"));
     }
 }
 

@@ -5,9 +5,11 @@
 //! scheduler, weights are random.
 
 pub(crate) mod check;
+pub(crate) mod clocks;
 pub(crate) mod fit;
 pub(crate) mod measure;
 pub(crate) mod report;
+mod room;
 pub(crate) mod shape;
 pub(crate) mod step;
 

@@ -1,13 +1,13 @@
 //! What a probe says: everything it measured, and under which circumstances.
 
-use super::fit;
 use super::shape::Shape;
 use super::step::{FEW_ROWS, Weights};
+use super::{clocks, fit};
 use crate::gpu::device::About;
 use crate::table::Table;
 use atr_core::figure::units;
 use atr_core::report::{
-    Checked, Measured, Origin, Peaks, Probe, Probed, ProbedGpu, ProbedModel, Provenance, Report,
+    Checked, Measured, Origin, Peaks, Probe, Probed, ProbedGpu, ProbedModel, Provenance, Report, UnderLoad,
 };
 
 /// Said wherever figures of a probe show.
@@ -18,6 +18,8 @@ pub(crate) struct Found {
     pub(crate) about: About,
     /// What `nvidia-smi` said before and after.
     pub(crate) seen: [Option<String>; 2],
+    /// What it said while prompts ran.
+    pub(crate) under_load: Option<UnderLoad>,
     pub(crate) shape: Shape,
     pub(crate) weights: Weights,
     pub(crate) dtype: String,
@@ -27,8 +29,8 @@ pub(crate) struct Found {
 
 /// The report of a probe that was made by this command on this day; the fit is made here.
 pub(crate) fn report(found: Found, command: String, date: String) -> Report<Probe> {
-    let Found { about, seen: [before, after], shape, weights, dtype, checks, results } = found;
-    let kinds = fit::kinds(&results, weights);
+    let Found { about, seen, under_load, shape, weights, dtype, checks, results } = found;
+    let kinds = fit::kinds(&results, weights, (shape.heads, about.multiprocessors));
     let (fit, no_fit) = match fit::fitted(&fit::points(&kinds)) {
         Ok(fit) => (Some(fit), None),
         Err(error) => (None, Some(error.to_string())),
@@ -39,13 +41,13 @@ pub(crate) fn report(found: Found, command: String, date: String) -> Report<Prob
         command,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         inputs: Vec::new(),
-        machine: Some(format!("{}, driver for CUDA {}", about.name, about.driver_cuda)),
+        machine: Some(format!("{}, driver for CUDA {}", about.name, about.driver_cuda())),
         created: Some(date),
     };
     let body = Probe {
         label: LABEL.to_owned(),
         peaks: peaks(&about.name, &results),
-        gpu: gpu(about, before, after),
+        gpu: gpu(about, seen, under_load),
         model: model(&shape),
         dtype,
         checks,
@@ -53,15 +55,20 @@ pub(crate) fn report(found: Found, command: String, date: String) -> Report<Prob
         fit,
         no_fit,
         fit_by_kind,
-        notes: notes(weights),
+        notes: notes(&shape, weights),
     };
     Report::new(Origin::Measured, title, provenance, body)
 }
 
 /// What a reader must know.
-fn notes(weights: Weights) -> Vec<String> {
+fn notes(shape: &Shape, weights: Weights) -> Vec<String> {
     let mut notes = vec![
-        "A step without embeddings, sampling and all that an engine does on the CPU; weights are random.".to_owned(),
+        "A step without embeddings, sampling and all that an engine does on the CPU; weights are random. Peaks are the \
+         fastest product and a copy of this very run."
+            .to_owned(),
+        "Prefill attention does not cut a context into parts: few new tokens behind a long prefix leave most multiprocessors \
+         idle, which good engines avoid. Such prompts are timed and no part of the fit."
+            .to_owned(),
         "Bytes and operations are the fewest that the work needs; a share of bandwidth beyond 1 means that a cache served it."
             .to_owned(),
     ];
@@ -69,15 +76,23 @@ fn notes(weights: Weights) -> Vec<String> {
         notes.push(format!(
             "Four-bit weights of more than {FEW_ROWS} rows are unpacked to memory and then multiplied, which no good engine \
              does: times of prompts, and of decoding more than {FEW_ROWS} sequences, are too long by the unpacking, and say \
-             nothing of an engine's kernels. The fit leaves such decode steps out; its `prompt` term holds the unpacking."
+             nothing of an engine's kernels. The fit leaves such decode steps out; its `prompt` term holds the unpacking. The \
+             kernel for fewer rows reads its weights by words of four bytes and multiplies without tensor cores: it need not \
+             be bound by bytes, so that no time of `w4` speaks for an engine."
+        ));
+    }
+    if let Some(scaling) = &shape.rope_scaling {
+        notes.push(format!(
+            "The model scales rotary positions (`{scaling}`), the probe does not: no time depends on it."
         ));
     }
     notes
 }
 
-fn gpu(about: About, before: Option<String>, after: Option<String>) -> ProbedGpu {
+fn gpu(about: About, [before, after]: [Option<String>; 2], under_load: Option<UnderLoad>) -> ProbedGpu {
     let compute_capability = about.compute_capability();
-    let About { name, memory_bytes, multiprocessors, l2_bytes, driver_cuda, .. } = about;
+    let driver_cuda = about.driver_cuda();
+    let About { name, memory_bytes, multiprocessors, l2_bytes, .. } = about;
     ProbedGpu {
         name,
         compute_capability,
@@ -87,6 +102,7 @@ fn gpu(about: About, before: Option<String>, after: Option<String>) -> ProbedGpu
         driver_cuda,
         before,
         after,
+        under_load,
     }
 }
 
@@ -122,10 +138,12 @@ fn peaks(gpu: &str, results: &Probed) -> Peaks {
 
 /// A report in words.
 pub(crate) fn readable(report: &Report<Probe>) -> String {
-    let Probe { gpu: ProbedGpu { before, after, .. }, results, .. } = &report.body;
+    let Probe { gpu: ProbedGpu { before, after, under_load, .. }, results, .. } = &report.body;
     let seen = |said: &Option<String>| said.clone().unwrap_or_else(|| "not known".to_owned());
+    let load = under_load.as_ref().map(clocks::words);
+    let [before, load, after] = [before, &load, after].map(seen);
     let mut text =
-        format!("measured: {}\nbefore: {}\nafter: {}\n\n", report.title, seen(before), seen(after));
+        format!("measured: {}\nbefore: {before}\nunder load: {load}\nafter: {after}\n\n", report.title);
     for check in &report.body.checks {
         let error = check.error.map_or("no number".to_owned(), |error| format!("{error:.1e}"));
         let verdict = if check.good { "good" } else { "WRONG" };
@@ -139,7 +157,7 @@ pub(crate) fn readable(report: &Report<Probe>) -> String {
         table(&report.body)
     ));
     if !left_out.is_empty() {
-        text.push_str(&format!("\nno room for: {}\n", left_out.join(", ")));
+        text.push_str(&format!("\nleft out: {}\n", left_out.join("; ")));
     }
     text.push('\n');
     text.push_str(&prefixes(results));
@@ -153,9 +171,10 @@ pub(crate) fn readable(report: &Report<Probe>) -> String {
 /// What prefixes cost that were timed both ways: computed with what follows them, and found in pages.
 fn prefixes(results: &Probed) -> String {
     let mut text = String::new();
-    for reused in results.prefills.iter().filter(|prompt| prompt.sizes[1] > 0) {
+    for reused in results.prefill_graphs.iter().filter(|prompt| prompt.sizes[1] > 0) {
         let [new, cached] = reused.sizes;
-        let Some(whole) = results.prefills.iter().find(|prompt| prompt.sizes == [new + cached, 0]) else {
+        let Some(whole) = results.prefill_graphs.iter().find(|prompt| prompt.sizes == [new + cached, 0])
+        else {
             continue;
         };
         let ms = |measured: &Measured| units::time(measured.times.median_us / 1e3);
@@ -203,11 +222,13 @@ fn table(body: &Probe) -> String {
         "of measured peak",
         "of stated peak",
     ]);
-    let Probed {
-        copy, products, prefill_attention, decode_attention, prefills, decodes, decode_graphs, ..
-    } = &body.results;
-    let lists = [products, prefill_attention, decode_attention, prefills, decodes, decode_graphs];
-    for measured in std::iter::once(copy).chain(lists.into_iter().flatten()) {
+    let Probed { copy, products, pieces, prefill_attention, decode_attention, .. } = &body.results;
+    let Probed { prefills, prefill_graphs, decodes, decode_graphs, mixed, .. } = &body.results;
+    let parts = [products, pieces, prefill_attention, decode_attention];
+    let steps = [prefills, prefill_graphs, decodes, decode_graphs];
+    let listed = parts.into_iter().chain(steps).flatten();
+    let mixed = mixed.iter().map(|step| &step.measured);
+    for measured in std::iter::once(copy).chain(listed).chain(mixed) {
         let Measured { what, sizes, times, flops_per_s, bytes_per_s, .. } = measured;
         let Peaks { stated_flops_per_s, stated_bytes_per_s, measured_flops_per_s, measured_bytes_per_s } =
             body.peaks;

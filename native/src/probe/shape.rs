@@ -24,6 +24,9 @@ pub(crate) struct Shape {
     pub(crate) rope_base: f64,
     /// Longest prompt and output together, as the file says.
     pub(crate) context: u64,
+    /// How rotary positions are scaled, where they are: said, not done, since no time depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rope_scaling: Option<String>,
 }
 
 /// The keys of a `config.json` that are read.
@@ -45,12 +48,41 @@ struct Config {
     rope_theta: Option<f64>,
     #[serde(default)]
     rope_parameters: Option<Rope>,
+    #[serde(default)]
+    rope_scaling: Option<Rope>,
+    #[serde(default)]
+    sliding_window: Option<u64>,
+    /// Without it a window that is stated holds.
+    #[serde(default = "yes")]
+    use_sliding_window: bool,
     max_position_embeddings: u64,
 }
 
 #[derive(Deserialize)]
 struct Rope {
-    rope_theta: f64,
+    #[serde(default)]
+    rope_theta: Option<f64>,
+    #[serde(default, alias = "type")]
+    rope_type: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Config {
+    /// Whether some layer sees less than the whole context, which the probe's attention does not know.
+    fn window(&self) -> Option<u64> {
+        let window = self.sliding_window.filter(|_| self.use_sliding_window);
+        window.filter(|&window| window < self.max_position_embeddings)
+    }
+
+    /// How positions are scaled.
+    fn scaling(&self) -> Option<String> {
+        let said = self.rope_scaling.as_ref().or(self.rope_parameters.as_ref())?;
+        let unnamed = self.rope_scaling.as_ref().map(|_| "unnamed".to_owned());
+        said.rope_type.clone().filter(|name| name != "default").or(unnamed)
+    }
 }
 
 /// Kinds of models whose layers are those that the probe composes, and whether heads have norms.
@@ -72,6 +104,7 @@ impl Shape {
             tied,
             rope_base: 1e6,
             context: 40_960,
+            rope_scaling: None,
         };
         match name.to_ascii_lowercase().as_str() {
             "qwen3-4b" => Some(qwen3("Qwen3-4B", 2_560, 9_728, true)),
@@ -91,8 +124,14 @@ impl Shape {
             let known = KINDS.map(|(kind, _)| kind).join(", ");
             anyhow::bail!("`model_type` is `{}`, expected one of: {known}", config.model_type);
         };
+        if let Some(window) = config.window() {
+            anyhow::bail!(
+                "`sliding_window` is {window}: attention that sees less than the context is not measured"
+            );
+        }
         let heads = config.num_attention_heads;
-        let rope = config.rope_parameters.map(|rope| rope.rope_theta).or(config.rope_theta);
+        let rope_scaling = config.scaling();
+        let rope = config.rope_parameters.and_then(|rope| rope.rope_theta).or(config.rope_theta);
         let shape = Shape {
             name: name.to_owned(),
             layers: config.num_hidden_layers,
@@ -106,6 +145,7 @@ impl Shape {
             tied: config.tie_word_embeddings,
             rope_base: rope.unwrap_or(1e4),
             context: config.max_position_embeddings,
+            rope_scaling,
         };
         shape.check()?;
         Ok(shape)
@@ -133,10 +173,23 @@ impl Shape {
         [(qkv, self.hidden), (self.hidden, q), (2 * self.inter, self.hidden), (self.hidden, self.inter)]
     }
 
-    /// Weights that each token is multiplied by: all layers, and the last matrix.
-    pub(crate) fn weights(&self) -> u64 {
+    /// Weights of the products of all layers: what each token of a prompt is multiplied by.
+    pub(crate) fn layer_weights(&self) -> u64 {
         let layer: u64 = self.products().iter().map(|(columns, inner)| columns * inner).sum();
-        layer * self.layers + self.vocabulary * self.hidden
+        layer * self.layers
+    }
+
+    /// Weights that a step reads: all layers, and the last matrix.
+    pub(crate) fn weights(&self) -> u64 {
+        self.layer_weights() + self.vocabulary * self.hidden
+    }
+
+    /// All parameters: also the norms, and the first matrix where it is one of its own.
+    pub(crate) fn parameters(&self) -> u64 {
+        let head_norms = if self.head_norms { 2 * self.dim } else { 0 };
+        let norms = self.layers * (2 * self.hidden + head_norms) + self.hidden;
+        let first = if self.tied { 0 } else { self.vocabulary * self.hidden };
+        self.weights() + norms + first
     }
 
     /// Bytes of keys and values a token, over all layers, with numbers of two bytes.
@@ -159,14 +212,34 @@ mod tests {
         assert_eq!(Some(read), Shape::by_name("qwen3-4b"));
     }
 
-    /// The published sizes: 4.02 billion parameters, 8.19 billion of which 0.62 billion are the first matrix; 147,456 bytes
-    /// of keys and values a token.
+    /// The sizes that Qwen publishes: 4,022,468,096 and 8,190,735,360 parameters; 147,456 bytes of keys and values a token.
     #[test]
     fn sizes_are_the_published_ones() {
         let (small, large) = (Shape::by_name("qwen3-4b").unwrap(), Shape::by_name("qwen3-8b").unwrap());
         assert_eq!(small.kv_bytes_per_token(), 147_456);
-        assert!((small.weights() as f64 / 4.02e9 - 1.0).abs() < 0.002, "{}", small.weights());
-        assert!((large.weights() as f64 / (8.19e9 - 0.62e9) - 1.0).abs() < 0.002, "{}", large.weights());
+        assert_eq!([small.parameters(), large.parameters()], [4_022_468_096, 8_190_735_360]);
+    }
+
+    /// A window that is narrower than the context is another attention; scaled positions are only other angles.
+    #[test]
+    fn windows_are_refused_and_scaled_positions_said() {
+        let read = |more: &str| {
+            Shape::from_config("x", &CONFIG.replace("\"tie_word", &format!("{more},\"tie_word")))
+        };
+        let error = read(r#""sliding_window":4096"#).unwrap_err().to_string();
+        assert!(error.starts_with("`sliding_window` is 4096"), "{error}");
+        for unused in ["\"sliding_window\":null", "\"sliding_window\":40960"] {
+            assert!(read(unused).is_ok(), "{unused}");
+        }
+        assert!(read(r#""sliding_window":4096,"use_sliding_window":false"#).is_ok());
+        let scaling = |more: &str| read(more).unwrap().rope_scaling;
+        assert_eq!(
+            scaling(r#""rope_scaling":{"rope_type":"llama3","factor":8.0}"#).as_deref(),
+            Some("llama3")
+        );
+        assert_eq!(scaling(r#""rope_scaling":{"type":"yarn"}"#).as_deref(), Some("yarn"));
+        let default = r#""rope_parameters":{"rope_type":"default","rope_theta":5e5}"#;
+        assert_eq!((scaling(default), read(default).unwrap().rope_base), (None, 5e5));
     }
 
     #[test]

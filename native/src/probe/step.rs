@@ -4,9 +4,10 @@
 //! last norm and the product with the vocabulary for the one token of a sequence that is sampled. What is left out: looking
 //! embeddings up, sampling, and everything that an engine does on the CPU.
 
+use super::room::{Layer, Matrix, Room, filled, matrix};
 use super::shape::Shape;
 use crate::gpu::device::{Device, upload_ints, uploaded};
-use crate::gpu::op::{Cache, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
+use crate::gpu::op::{Cache, Decode, Op, PAGE, Ptr, Rotary};
 use crate::gpu::reference;
 use crate::gpu::splits;
 
@@ -17,38 +18,6 @@ pub(crate) enum Weights {
     Half,
     /// Four bits each, with a scale for every 128: up to [`FEW_ROWS`] in one kernel, else unpacked first.
     Four,
-}
-
-/// A matrix of the model.
-#[derive(Clone, Copy, Debug)]
-struct Matrix {
-    at: Ptr,
-    scales: Ptr,
-    columns: u64,
-    inner: u64,
-}
-
-struct Layer {
-    /// In the order of [`Shape::products`].
-    products: [Matrix; 4],
-    norms: [Ptr; 2],
-    head_norms: [Ptr; 2],
-    cache: Cache,
-}
-
-/// Room for the numbers between the pieces of a step.
-struct Room {
-    x: Ptr,
-    normed: Ptr,
-    qkv: Ptr,
-    q: Ptr,
-    attended: Ptr,
-    added: Ptr,
-    both: Ptr,
-    active: Ptr,
-    logits: Ptr,
-    unpacked: Ptr,
-    parts: Ptr,
 }
 
 /// A model with random weights and a pool of pages, on a device.
@@ -69,6 +38,52 @@ pub(crate) struct Model {
     multiprocessors: u32,
 }
 
+/// The tokens of a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Batch {
+    /// New and cached tokens of each prompt.
+    pub(crate) prompts: Vec<(u64, u64)>,
+    /// Sequences with one more token each.
+    pub(crate) decoding: u64,
+    /// Tokens that each of them then has.
+    pub(crate) context: u64,
+}
+
+impl Batch {
+    /// One prompt.
+    pub(crate) fn prompt(new: u64, cached: u64) -> Batch {
+        Batch { prompts: vec![(new, cached)], ..Batch::default() }
+    }
+
+    /// Decoding alone.
+    pub(crate) fn decoding(decoding: u64, context: u64) -> Batch {
+        Batch { prompts: Vec::new(), decoding, context }
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.prompts.iter().map(|(new, _)| new).sum::<u64>() + self.decoding
+    }
+
+    /// How many sequences there are; each gives a token.
+    pub(crate) fn sequences(&self) -> u64 {
+        self.prompts.len() as u64 + self.decoding
+    }
+
+    /// Tokens of the longest sequence.
+    pub(crate) fn longest(&self) -> u64 {
+        self.prompts.iter().map(|(new, cached)| new + cached).max().unwrap_or(0).max(self.context)
+    }
+
+    fn table_width(&self) -> u64 {
+        self.longest().div_ceil(PAGE)
+    }
+
+    /// Pages of all tables, which are as wide as the longest sequence.
+    pub(crate) fn pages(&self) -> u64 {
+        self.sequences() * self.table_width()
+    }
+}
+
 /// What a model must have room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -78,17 +93,17 @@ pub(crate) struct Limits {
     pub(crate) batch: u64,
     /// Most tokens of a sequence.
     pub(crate) context: u64,
-    /// Most KV tokens of a step.
-    pub(crate) kv_tokens: u64,
+    /// Most pages of a step.
+    pub(crate) pages: u64,
 }
 
 /// Rows that the kernel over packed weights takes.
 pub(crate) const FEW_ROWS: u64 = 8;
 /// Largest number of parts that a context is cut into.
-const MAX_SPLITS: u64 = 128;
+pub(super) const MAX_SPLITS: u64 = 128;
 
 impl Model {
-    /// Makes one. Where memory does not hold pages for all KV tokens, the pool is smaller.
+    /// Makes one. Where memory does not hold all pages, the pool is smaller.
     ///
     /// # Errors
     /// When weights and room for a step do not fit, or the device fails.
@@ -119,11 +134,10 @@ impl Model {
         let positions = ints(device, limits.rows.max(limits.batch))?;
         let sequences = ints(device, limits.rows.max(limits.batch))?;
         let lengths = ints(device, limits.batch)?;
-        let wanted = limits.kv_tokens / PAGE + limits.batch;
         let page_bytes = PAGE * shape.kv_bytes_per_token();
         // Some is left for the copy that is timed, and for what libraries take for themselves.
         let free = device.free_bytes()?;
-        let pages = wanted.min((free - (9 << 30).min(free / 3)) / page_bytes);
+        let pages = limits.pages.min((free - (9 << 30).min(free / 3)) / page_bytes);
         let tables = ints(device, pages.max(1))?;
         for layer in &mut layers {
             let numbers = pages * PAGE * shape.kv_heads * shape.dim;
@@ -148,9 +162,9 @@ impl Model {
         })
     }
 
-    /// Whether the pool has pages for so many sequences of so many tokens.
-    pub(crate) fn fits(&self, batch: u64, context: u64) -> bool {
-        batch * context.div_ceil(PAGE) <= self.pages
+    /// Whether the pool has pages for a step.
+    pub(crate) fn fits(&self, batch: &Batch) -> bool {
+        batch.pages() <= self.pages
     }
 
     /// KV tokens that the pool holds.
@@ -158,54 +172,23 @@ impl Model {
         self.pages * PAGE
     }
 
-    /// The work of computing `new` tokens behind `cached` ones that lie in pages.
+    /// The work of a step. A cached prefix lies in its pages.
     ///
     /// # Errors
-    /// When the device fails.
-    pub(crate) fn prefill(&self, device: &mut dyn Device, new: u64, cached: u64) -> anyhow::Result<Vec<Op>> {
-        let width = (new + cached).div_ceil(PAGE);
-        self.begin(device, new)?;
-        self.tables(device, 1, width)?;
-        upload_ints(device, self.positions, cached..cached + new)?;
-        upload_ints(device, self.sequences, (0..new).map(|_| 0))?;
-        let attention = |cache| {
-            let (q, out) = (self.room.q, self.room.attended);
-            Op::Prefill { q, cache, table: self.tables, out, count: new, cached }
-        };
-        Ok(self.step(new, 1, width, attention))
-    }
-
-    /// The work of one more token for each of `batch` sequences that then have `context` tokens.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub(crate) fn decode(
-        &self,
-        device: &mut dyn Device,
-        batch: u64,
-        context: u64,
-    ) -> anyhow::Result<Vec<Op>> {
-        let width = context.div_ceil(PAGE);
-        self.begin(device, batch)?;
-        self.tables(device, batch, width)?;
-        upload_ints(device, self.positions, (0..batch).map(|_| context - 1))?;
-        upload_ints(device, self.sequences, 0..batch)?;
-        upload_ints(device, self.lengths, (0..batch).map(|_| context))?;
-        Ok(self.step(batch, batch, width, |cache| self.attend(cache, batch, context)))
-    }
-
-    /// Decode attention alone, in every layer.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub(crate) fn decode_attention(
-        &self,
-        device: &mut dyn Device,
-        batch: u64,
-        context: u64,
-    ) -> anyhow::Result<Vec<Op>> {
-        self.decode(device, batch, context)?;
-        Ok(self.layers.iter().map(|layer| self.attend(layer.cache, batch, context)).collect())
+    /// When there is no room, or the device fails.
+    pub(crate) fn ops(&self, device: &mut dyn Device, batch: &Batch) -> anyhow::Result<Vec<Op>> {
+        anyhow::ensure!(self.fits(batch), "no room for {} pages, the pool has {}", batch.pages(), self.pages);
+        let Batch { prompts, decoding, context } = batch;
+        self.begin(device, batch.rows())?;
+        self.tables(device, batch.pages())?;
+        let of_prompts = prompts.iter().flat_map(|&(new, cached)| cached..cached + new);
+        upload_ints(device, self.positions, of_prompts.chain((0..*decoding).map(|_| context - 1)))?;
+        let first = prompts.len() as u64;
+        let of_prompts =
+            (0..first).zip(prompts).flat_map(|(prompt, &(new, _))| (0..new).map(move |_| prompt));
+        upload_ints(device, self.sequences, of_prompts.chain(first..first + decoding))?;
+        upload_ints(device, self.lengths, (0..*decoding).map(|_| *context))?;
+        Ok(self.step(batch))
     }
 
     /// One product of a layer alone, in every layer, so that no weights are found in a cache.
@@ -217,23 +200,37 @@ impl Model {
         ops
     }
 
-    fn attend(&self, cache: Cache, batch: u64, context: u64) -> Op {
-        let splits = splits(self.multiprocessors, batch, self.shape.kv_heads, context).min(MAX_SPLITS);
-        Op::Decode(Decode {
-            q: self.room.q,
-            cache,
-            tables: self.tables,
-            table_width: context.div_ceil(PAGE),
-            lengths: self.lengths,
-            parts: self.room.parts,
-            out: self.room.attended,
-            batch,
-            splits,
-            kv_tokens: batch * context,
-        })
+    /// Attention of a step in one layer: a kernel a prompt, one for all that decode.
+    fn attend(&self, cache: Cache, batch: &Batch) -> Vec<Op> {
+        let (width, number) = (batch.table_width(), self.shape.heads * self.shape.dim * 2);
+        let mut row = 0;
+        let mut ops = Vec::new();
+        for (place, &(count, cached)) in (0..).zip(&batch.prompts) {
+            let (q, out) = (self.room.q + row * number, self.room.attended + row * number);
+            ops.push(Op::Prefill { q, cache, table: self.tables + place * width * 4, out, count, cached });
+            row += count;
+        }
+        let (decoding, context) = (batch.decoding, batch.context);
+        if decoding > 0 {
+            let splits = splits(self.multiprocessors, decoding, self.shape.kv_heads, context).min(MAX_SPLITS);
+            ops.push(Op::Decode(Decode {
+                q: self.room.q + row * number,
+                cache,
+                tables: self.tables + batch.prompts.len() as u64 * width * 4,
+                table_width: width,
+                lengths: self.lengths,
+                parts: self.room.parts,
+                out: self.room.attended + row * number,
+                batch: decoding,
+                splits,
+                kv_tokens: decoding * context,
+            }));
+        }
+        ops
     }
 
-    fn step(&self, rows: u64, sampled: u64, table_width: u64, attention: impl Fn(Cache) -> Op) -> Vec<Op> {
+    fn step(&self, batch: &Batch) -> Vec<Op> {
+        let (rows, sampled, table_width) = (batch.rows(), batch.sequences(), batch.table_width());
         let Room { x, normed, qkv, q, attended, added, both, active, logits, .. } = self.room;
         let width = self.shape.hidden;
         let mut ops = Vec::new();
@@ -257,7 +254,7 @@ impl Model {
                 table_width,
                 tokens: rows,
             }));
-            ops.push(attention(layer.cache));
+            ops.extend(self.attend(layer.cache, batch));
             self.product(&mut ops, attended, &layer.products[1], added, rows);
             ops.push(Op::AddNorm { x, y: added, weight: second, out: normed, rows, width });
             self.product(&mut ops, normed, &layer.products[2], both, rows);
@@ -265,6 +262,7 @@ impl Model {
             self.product(&mut ops, active, &layer.products[3], added, rows);
         }
         ops.push(Op::AddNorm { x, y: added, weight: self.last_norm, out: normed, rows, width });
+        // The last rows, as many as are sampled: of several prompts all but the last one's are other rows than an engine's.
         let last = normed + (rows - sampled) * width * 2;
         let Matrix { at, columns, inner, .. } = self.vocabulary;
         ops.push(Op::Gemm { x: last, weight: at, out: logits, rows: sampled, inner, columns });
@@ -294,92 +292,18 @@ impl Model {
     }
 
     /// Pages of every sequence, in an order that is drawn, as an engine's are after a while.
-    fn tables(&self, device: &mut dyn Device, batch: u64, width: u64) -> anyhow::Result<()> {
-        anyhow::ensure!(batch * width <= self.pages, "{batch} × {width} pages, the pool has {}", self.pages);
+    fn tables(&self, device: &mut dyn Device, count: u64) -> anyhow::Result<()> {
         let mut pages: Vec<u64> = (0..self.pages).collect();
         let mut chance = atr_core::synth::Chance::new(1);
         for place in (1..pages.len()).rev() {
             pages.swap(place, (chance.bits() % (place as u64 + 1)) as usize);
         }
-        upload_ints(device, self.tables, pages.into_iter().take((batch * width) as usize))
+        upload_ints(device, self.tables, pages.into_iter().take(count as usize))
     }
-}
 
-impl Layer {
-    /// Random weights; the pages come later, when it is known how many have room.
-    fn new(device: &mut dyn Device, shape: &Shape, weights: Weights, seed: &mut u32) -> anyhow::Result<Self> {
-        let mut products = Vec::new();
-        for sizes in shape.products() {
-            products.push(matrix(device, weights, sizes, seed)?);
-        }
-        let products = products.try_into().map_err(|_| anyhow::anyhow!("a layer has four products"))?;
-        let mut norm = |width| filled(device, width, 1.0, 0.1, seed);
-        let norms = [norm(shape.hidden)?, norm(shape.hidden)?];
-        let head_norms = if shape.head_norms { [norm(shape.dim)?, norm(shape.dim)?] } else { [0, 0] };
-        let cache = Cache { keys: 0, values: 0, kv_heads: shape.kv_heads };
-        Ok(Layer { products, norms, head_norms, cache })
+    /// Where a step's input lies and where its logits.
+    #[cfg(test)]
+    pub(super) fn ends(&self) -> (Ptr, Ptr) {
+        (self.room.x, self.room.logits)
     }
-}
-
-impl Room {
-    fn new(
-        device: &mut dyn Device,
-        shape: &Shape,
-        weights: Weights,
-        limits: &Limits,
-        seed: &mut u32,
-    ) -> anyhow::Result<Self> {
-        let rows = limits.rows.max(limits.batch);
-        let q = shape.heads * shape.dim;
-        let qkv = q + 2 * shape.kv_heads * shape.dim;
-        let mut room = |numbers: u64| filled(device, numbers, 0.0, 1.0, seed);
-        let largest = shape.products().iter().map(|(columns, inner)| columns * inner).max().unwrap_or(0);
-        let widest = q.max(shape.inter).max(shape.hidden);
-        Ok(Room {
-            x: room(rows * shape.hidden)?,
-            normed: room(rows * shape.hidden)?,
-            qkv: room(rows * qkv)?,
-            q: room(rows * q)?,
-            attended: room(rows * q)?,
-            added: room(rows * shape.hidden)?,
-            both: room(rows * (2 * shape.inter).max(qkv))?,
-            active: room(rows * widest)?,
-            logits: room(limits.batch * shape.vocabulary)?,
-            unpacked: if weights == Weights::Four { room(largest)? } else { 0 },
-            parts: device.alloc(limits.batch * shape.heads * MAX_SPLITS * (shape.dim + 2) * 4)?,
-        })
-    }
-}
-
-/// A random matrix; what it is multiplied with keeps its length.
-fn matrix(
-    device: &mut dyn Device,
-    weights: Weights,
-    (columns, inner): (u64, u64),
-    seed: &mut u32,
-) -> anyhow::Result<Matrix> {
-    let scale = (3.0 / inner as f32).sqrt();
-    if weights == Weights::Half {
-        let at = filled(device, columns * inner, 0.0, scale, seed)?;
-        return Ok(Matrix { at, scales: 0, columns, inner });
-    }
-    let at = device.alloc(columns * inner / 2)?;
-    *seed += 1;
-    device.run(&[Op::Scatter { out: at, words: columns * inner / 8, seed: *seed }])?;
-    let scales = filled(device, columns * inner / SCALE_GROUP, scale / 8.0, scale / 80.0, seed)?;
-    Ok(Matrix { at, scales, columns, inner })
-}
-
-/// Memory with made-up numbers.
-fn filled(
-    device: &mut dyn Device,
-    count: u64,
-    centre: f32,
-    scale: f32,
-    seed: &mut u32,
-) -> anyhow::Result<Ptr> {
-    *seed += 1;
-    let out = device.alloc(count * 2)?;
-    device.run(&[Op::Fill { out, count, seed: *seed, centre, scale }])?;
-    Ok(out)
 }

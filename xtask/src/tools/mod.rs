@@ -4,8 +4,8 @@
 mod cargo_tools;
 mod npm;
 
-use crate::browser;
 use crate::shell::{Shell, ask, path_with, run as run_command, which};
+use crate::{browser, kernels};
 use anyhow::{Result, bail};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,7 @@ pub(crate) fn run(shell: &Shell, with_browser: bool) -> Result<()> {
     let tools = ensure(shell)?;
     println!("trunk: {}", tools.trunk.display());
     println!("wasm-bindgen-test-runner: {}", tools.test_runner.display());
+    kernels::fetch_if_possible(shell);
     if with_browser {
         page_tests(shell)?;
         let browser = browser::ensure(shell)?;

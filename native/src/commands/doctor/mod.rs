@@ -54,7 +54,8 @@ pub(crate) fn run(_: &DoctorArgs, json: bool) -> anyhow::Result<ExitCode> {
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
     let servers = servers::look();
-    let commands = needs::of_commands(&gpus, &libraries);
+    let listed = driver_error.as_deref().map_or(Ok(gpus.as_slice()), Err);
+    let commands = needs::of_commands(listed, &libraries);
     let library_path = std::env::var("LD_LIBRARY_PATH").ok().filter(|path| !path.is_empty());
     let answer =
         Answer { machine: machine(), gpus, driver_error, libraries, library_path, servers, commands };
@@ -69,7 +70,8 @@ pub(crate) fn run(_: &DoctorArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// What of CUDA is not here.
 pub(crate) fn missing() -> Vec<String> {
     let libraries: Vec<_> = libraries::Library::ALL.into_iter().map(libraries::Library::look).collect();
-    needs::missing(&gpu::list().unwrap_or_default(), &libraries)
+    let listed = gpu::list().map_err(|error| error.to_string());
+    needs::missing(listed.as_deref().map_err(String::as_str), &libraries)
 }
 
 fn machine() -> Machine {
@@ -103,7 +105,8 @@ fn readable(answer: &Answer) -> String {
     );
     for gpu in &answer.gpus {
         let compute_capability = gpu.compute_capability();
-        let About { name, memory_bytes, multiprocessors, driver_cuda, .. } = gpu;
+        let About { name, memory_bytes, multiprocessors, .. } = gpu;
+        let driver_cuda = gpu.driver_cuda();
         text.push_str(&format!(
             "GPU: {name}, {}, compute capability {compute_capability}, {multiprocessors} multiprocessors, driver for \
              CUDA {driver_cuda}\n",

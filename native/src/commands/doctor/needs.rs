@@ -30,7 +30,7 @@ const NEEDS: &[(&str, &str)] = &[
 ];
 
 /// All commands, in the order of the help text.
-pub(super) fn of_commands(gpus: &[About], libraries: &[Looked]) -> Vec<Ready> {
+pub(super) fn of_commands(gpus: Result<&[About], &str>, libraries: &[Looked]) -> Vec<Ready> {
     let one = |name: &str| {
         let needs = NEEDS.iter().find(|(known, _)| *known == name).map_or("nothing else", |(_, needs)| needs);
         let missing = if name == "probe" { missing(gpus, libraries) } else { Vec::new() };
@@ -40,9 +40,17 @@ pub(super) fn of_commands(gpus: &[About], libraries: &[Looked]) -> Vec<Ready> {
     Cli::command().get_subcommands().map(|command| one(command.get_name())).collect()
 }
 
-/// What of CUDA is not here.
-pub(crate) fn missing(gpus: &[About], libraries: &[Looked]) -> Vec<String> {
-    let gpu = gpus.is_empty().then(|| "an NVIDIA GPU".to_owned());
+/// What of CUDA is not here; GPUs as the driver lists them, or why it does not. One that a probe can run on is enough.
+pub(crate) fn missing(gpus: Result<&[About], &str>, libraries: &[Looked]) -> Vec<String> {
+    let gpu = match gpus {
+        Err(error) => Some(format!("a driver that answers ({error})")),
+        Ok([]) => Some("an NVIDIA GPU".to_owned()),
+        Ok(gpus) => {
+            let refused: Result<Vec<String>, ()> =
+                gpus.iter().map(|gpu| gpu.check().err().map(|error| error.to_string()).ok_or(())).collect();
+            refused.ok().and_then(|reasons| reasons.into_iter().next())
+        }
+    };
     let absent = libraries.iter().filter(|library| !library.found).map(|library| library.name.to_owned());
     gpu.into_iter().chain(absent).collect()
 }
@@ -53,7 +61,7 @@ mod tests {
 
     #[test]
     fn needs_are_those_of_commands_that_exist() {
-        let commands = of_commands(&[], &[]);
+        let commands = of_commands(Ok(&[]), &[]);
         for (name, _) in NEEDS {
             assert!(commands.iter().any(|command| command.name == *name), "{name}");
         }
@@ -64,6 +72,15 @@ mod tests {
         let looked =
             |name, found| Looked { name, purpose: "", found, path: None, tried: Vec::new(), from: "" };
         let libraries = [looked("liba", true), looked("libb", false)];
-        assert_eq!(missing(&[], &libraries), ["an NVIDIA GPU", "libb"]);
+        assert_eq!(missing(Ok(&[]), &libraries), ["an NVIDIA GPU", "libb"]);
+        assert_eq!(missing(Err("code 803"), &[]), ["a driver that answers (code 803)"]);
+        let of = |driver, capability| About { driver, capability, ..About::default() };
+        let (old, new) = (of((13, 0), (7, 0)), of((13, 0), (9, 0)));
+        assert!(
+            missing(Ok(std::slice::from_ref(&old)), &[])[0]
+                .starts_with("a GPU of compute capability 8.0 or newer")
+        );
+        assert!(missing(Ok(&[of((12, 2), (9, 0))]), &[])[0].starts_with("a driver for CUDA 12.8 or newer"));
+        assert_eq!(missing(Ok(&[old, new]), &[]), Vec::<String>::new());
     }
 }

@@ -52,7 +52,8 @@ impl Blas {
         }
         let prepared = &self.prepared[&sizes];
         let (one, zero) = (1.0_f32, 0.0_f32);
-        // SAFETY: the layouts say how large the caller's memory is; factors are read before the call returns.
+        // SAFETY: handle and layouts were made by this one; factors are read before the call returns. That the addresses have
+        // the room which the layouts say is for the op's maker to see to.
         unsafe {
             result::matmul(
                 self.handle,

@@ -2,19 +2,21 @@
 
 use super::Cuda;
 use crate::gpu::op::{Decode, Op, PAGE, Rotary, SCALE_GROUP};
+use crate::gpu::source::Build;
 use anyhow::Context;
 use cudarc::driver::result;
 
 /// What the models of the probe add under the root of a norm.
 const EPS: f32 = 1e-6;
 /// New tokens that a block of prefill takes.
-const PREFILL_ROWS: u64 = 64;
+pub(crate) const PREFILL_ROWS: u64 = 64;
 /// Warps of a block where each warp works for itself.
 const WARPS: u64 = 4;
 
 /// An argument of a kernel.
-#[derive(Clone, Copy)]
-enum Arg {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Arg {
+    /// An address, or a number of eight bytes.
     Long(u64),
     Int(u64),
     Float(f32),
@@ -33,91 +35,113 @@ impl Arg {
     }
 }
 
+/// A kernel's launch.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Launch {
+    pub(super) kernel: &'static str,
+    grid: [u64; 3],
+    threads: u32,
+    pub(super) args: Vec<Arg>,
+}
+
+fn launch(kernel: &'static str, grid: [u64; 3], threads: u32, args: &[Arg]) -> Launch {
+    Launch { kernel, grid, threads, args: args.to_vec() }
+}
+
+/// The launches that a piece of work comes to; none for a matrix product, which cuBLASLt launches.
+pub(super) fn launches(op: &Op, build: &Build, multiprocessors: u32) -> Vec<Launch> {
+    let all = u64::from(multiprocessors) * 8;
+    let one = match *op {
+        Op::Nothing => launch("nothing", [1, 1, 1], 32, &[]),
+        Op::Fill { out, count, seed, centre, scale } => {
+            let args = [Long(out), Long(count), Int(seed.into()), Float(centre), Float(scale)];
+            launch("fill", [all, 1, 1], 256, &args)
+        }
+        Op::Scatter { out, words, seed } => {
+            launch("scatter", [all, 1, 1], 256, &[Long(out), Long(words), Int(seed.into())])
+        }
+        Op::Copy { from, to, bytes } => {
+            launch("copy", [all, 1, 1], 256, &[Long(from), Long(to), Long(bytes / 16)])
+        }
+        Op::AddNorm { x, y, weight, out, rows, width } => {
+            let args = [Long(x), Long(y), Long(weight), Long(out), Int(width), Float(EPS)];
+            launch("add_norm", [rows, 1, 1], 256, &args)
+        }
+        Op::Rotary(ref rotary) => of_rotary(rotary, build),
+        Op::Silu { both, out, rows, width } => {
+            let words = rows * width / 2;
+            let blocks = words.div_ceil(256).clamp(1, all);
+            launch("silu", [blocks, 1, 1], 256, &[Long(both), Long(out), Int(width), Long(words)])
+        }
+        Op::Gemm { .. } => return Vec::new(),
+        Op::Unpack4 { packed, scales, out, weights } => {
+            let args = [Long(packed), Long(scales), Long(out), Long(weights / 8), Int(SCALE_GROUP)];
+            launch("unpack4", [all, 1, 1], 256, &args)
+        }
+        Op::Product4 { x, packed, scales, out, rows, inner, columns } => {
+            let sizes = [Int(rows), Int(inner), Int(columns), Int(SCALE_GROUP)];
+            let args = [&[Long(x), Long(packed), Long(scales), Long(out)][..], &sizes].concat();
+            launch("product4", [columns.div_ceil(WARPS), 1, 1], 128, &args)
+        }
+        Op::Prefill { q, cache, table, out, count, cached } => {
+            let memory = [q, cache.keys, cache.values, table, out].map(Long);
+            let sizes = [Int(count), Int(cached), Int(cache.kv_heads), Float(scale(build))];
+            let heads = cache.kv_heads * u64::from(build.group);
+            let grid = [count.div_ceil(PREFILL_ROWS), heads, 1];
+            launch("prefill", grid, 128, &[&memory[..], &sizes].concat())
+        }
+        Op::Decode(ref decode) => return of_decode(decode, build),
+    };
+    vec![one]
+}
+
+fn of_rotary(rotary: &Rotary, build: &Build) -> Launch {
+    let Rotary { qkv, q, cache, q_weight, k_weight, angles, positions, sequences, tables, .. } = *rotary;
+    let places = [qkv, q, cache.keys, cache.values, q_weight, k_weight, angles, positions, sequences];
+    let args = places.into_iter().chain([tables]).map(Long);
+    let sizes = [Int(rotary.table_width), Int(cache.kv_heads), Float(EPS)];
+    let args: Vec<Arg> = args.chain(sizes).collect();
+    let heads = cache.kv_heads * (u64::from(build.group) + 2);
+    launch("rotary", [rotary.tokens, heads.div_ceil(WARPS), 1], 128, &args)
+}
+
+fn of_decode(decode: &Decode, build: &Build) -> Vec<Launch> {
+    let Decode { q, cache, tables, table_width, lengths, parts, out, batch, splits, .. } = *decode;
+    let memory = [q, cache.keys, cache.values, tables, lengths, parts].map(Long);
+    let sizes = [Int(table_width), Int(cache.kv_heads), Float(scale(build))];
+    let heads = cache.kv_heads * u64::from(build.group);
+    let joined = [Long(parts), Long(out), Int(splits), Int(cache.kv_heads)];
+    vec![
+        launch("decode", [splits, cache.kv_heads, batch], 128, &[&memory[..], &sizes].concat()),
+        launch("join", [heads, batch, 1], build.dim, &joined),
+    ]
+}
+
+/// One over the root of the head's size, for powers of two instead of e.
+fn scale(build: &Build) -> f32 {
+    std::f32::consts::LOG2_E / (build.dim as f32).sqrt()
+}
+
 impl Cuda {
     /// Puts one piece of work on the stream.
     pub(super) fn launch(&mut self, op: &Op) -> anyhow::Result<()> {
-        let all = u64::from(self.about.multiprocessors) * 8;
-        match *op {
-            Op::Nothing => self.kernel("nothing", [1, 1, 1], 32, &[]),
-            Op::Fill { out, count, seed, centre, scale } => {
-                let args = [Long(out), Long(count), Int(seed.into()), Float(centre), Float(scale)];
-                self.kernel("fill", [all, 1, 1], 256, &args)
-            }
-            Op::Scatter { out, words, seed } => {
-                self.kernel("scatter", [all, 1, 1], 256, &[Long(out), Long(words), Int(seed.into())])
-            }
-            Op::Copy { from, to, bytes } => {
-                self.kernel("copy", [all, 1, 1], 256, &[Long(from), Long(to), Long(bytes / 16)])
-            }
-            Op::AddNorm { x, y, weight, out, rows, width } => {
-                let args = [Long(x), Long(y), Long(weight), Long(out), Int(width), Float(EPS)];
-                self.kernel("add_norm", [rows, 1, 1], 256, &args)
-            }
-            Op::Rotary(ref rotary) => self.rotary(rotary),
-            Op::Silu { both, out, rows, width } => {
-                let words = rows * width / 2;
-                let blocks = words.div_ceil(256).clamp(1, all);
-                let args = [Long(both), Long(out), Int(width), Long(words)];
-                self.kernel("silu", [blocks, 1, 1], 256, &args)
-            }
-            Op::Gemm { x, weight, out, rows, inner, columns } => {
-                self.blas.product(x, weight, out, [rows, inner, columns])
-            }
-            Op::Unpack4 { packed, scales, out, weights } => {
-                let args = [Long(packed), Long(scales), Long(out), Long(weights / 8), Int(SCALE_GROUP)];
-                self.kernel("unpack4", [all, 1, 1], 256, &args)
-            }
-            Op::Product4 { x, packed, scales, out, rows, inner, columns } => {
-                let sizes = [Int(rows), Int(inner), Int(columns), Int(SCALE_GROUP)];
-                let args = [&[Long(x), Long(packed), Long(scales), Long(out)][..], &sizes].concat();
-                self.kernel("product4", [columns.div_ceil(WARPS), 1, 1], 128, &args)
-            }
-            Op::Prefill { q, cache, table, out, count, cached } => {
-                let memory = [q, cache.keys, cache.values, table, out].map(Long);
-                let sizes = [Int(count), Int(cached), Int(cache.kv_heads), Float(self.scale())];
-                let heads = cache.kv_heads * u64::from(self.build.group);
-                let grid = [count.div_ceil(PREFILL_ROWS), heads, 1];
-                self.kernel("prefill", grid, 128, &[&memory[..], &sizes].concat())
-            }
-            Op::Decode(ref decode) => self.decode(decode),
+        if let Op::Gemm { x, weight, out, rows, inner, columns } = *op {
+            return self.blas.product(x, weight, out, [rows, inner, columns]);
         }
+        let launches = launches(op, &self.build, self.about.multiprocessors);
+        launches.iter().try_for_each(|launch| self.kernel(launch))
     }
 
-    fn rotary(&mut self, rotary: &Rotary) -> anyhow::Result<()> {
-        let Rotary { qkv, q, cache, q_weight, k_weight, angles, positions, sequences, tables, .. } = *rotary;
-        let places = [qkv, q, cache.keys, cache.values, q_weight, k_weight, angles, positions, sequences];
-        let args = places.into_iter().chain([tables]).map(Long);
-        let sizes = [Int(rotary.table_width), Int(cache.kv_heads), Float(EPS)];
-        let args: Vec<Arg> = args.chain(sizes).collect();
-        let heads = cache.kv_heads * (u64::from(self.build.group) + 2);
-        self.kernel("rotary", [rotary.tokens, heads.div_ceil(WARPS), 1], 128, &args)
-    }
-
-    fn decode(&mut self, decode: &Decode) -> anyhow::Result<()> {
-        let Decode { q, cache, tables, table_width, lengths, parts, out, batch, splits, .. } = *decode;
-        let memory = [q, cache.keys, cache.values, tables, lengths, parts].map(Long);
-        let sizes = [Int(table_width), Int(cache.kv_heads), Float(self.scale())];
-        let args = [&memory[..], &sizes].concat();
-        self.kernel("decode", [splits, cache.kv_heads, batch], 128, &args)?;
-        let heads = cache.kv_heads * u64::from(self.build.group);
-        let args = [Long(parts), Long(out), Int(splits), Int(cache.kv_heads)];
-        self.kernel("join", [heads, batch, 1], self.build.dim, &args)
-    }
-
-    /// One over the root of the head's size, for powers of two instead of e.
-    fn scale(&self) -> f32 {
-        std::f32::consts::LOG2_E / (self.build.dim as f32).sqrt()
-    }
-
-    fn kernel(&self, name: &str, grid: [u64; 3], threads: u32, args: &[Arg]) -> anyhow::Result<()> {
-        let function = *self.kernels.get(name).with_context(|| format!("no kernel `{name}`"))?;
+    fn kernel(&self, launch: &Launch) -> anyhow::Result<()> {
+        let Launch { kernel, grid: [x, y, z], threads, args } = launch;
+        let function = *self.kernels.get(kernel).with_context(|| format!("no kernel `{kernel}`"))?;
         let mut slots = args.iter().map(|arg| arg.slot()).collect::<anyhow::Result<Vec<u64>>>()?;
         let mut places: Vec<_> = slots.iter_mut().map(|slot| std::ptr::from_mut(slot).cast()).collect();
-        let [x, y, z] = grid;
-        let grid = (u32::try_from(x)?, u32::try_from(y)?, u32::try_from(z)?);
-        // SAFETY: the kernel is loaded, and takes as many arguments of these sizes; the driver copies them at once.
-        unsafe { result::launch_kernel(function, grid, (threads, 1, 1), 0, self.stream, &mut places) }
-            .with_context(|| format!("kernel `{name}` does not start"))
+        let grid = (u32::try_from(*x)?, u32::try_from(*y)?, u32::try_from(*z)?);
+        // SAFETY: the kernel is loaded; a test holds the arguments' number and types against its source; the driver copies
+        // them at once. Addresses are the op's own: that they have the room which the kernel writes is for its maker to see to.
+        unsafe { result::launch_kernel(function, grid, (*threads, 1, 1), 0, self.stream, &mut places) }
+            .with_context(|| format!("kernel `{kernel}` does not start"))
     }
 }
 
@@ -125,4 +149,90 @@ impl Cuda {
 pub(crate) fn splits(multiprocessors: u32, batch: u64, kv_heads: u64, longest: u64) -> u64 {
     let wanted = (u64::from(multiprocessors) * 3).div_ceil((batch * kv_heads).max(1));
     wanted.clamp(1, (longest / (PAGE * WARPS)).max(1)).min(128)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::op::Cache;
+    use crate::gpu::source::{Half, SOURCES};
+    use std::collections::BTreeSet;
+
+    /// The arguments of a kernel as its source declares them: `p` for what has eight bytes, `i`, `f`.
+    fn declared(kernel: &str) -> String {
+        let start = format!("{kernel}(");
+        let signatures =
+            SOURCES.iter().flat_map(|source| source.text.split("extern \"C\" __global__ void").skip(1));
+        let signature =
+            signatures.map(|text| text.split('{').next().unwrap()).find(|head| head.contains(&start));
+        let list = signature.unwrap().split_once(&start).unwrap().1.split(')').next().unwrap();
+        let kind = |arg: &str| match arg.trim() {
+            arg if arg.contains('*') || arg.starts_with("u64 ") => 'p',
+            arg if arg.starts_with("int ") || arg.starts_with("u32 ") => 'i',
+            arg if arg.starts_with("float ") => 'f',
+            arg => panic!("{kernel}: `{arg}`"),
+        };
+        list.split(',').filter(|arg| !arg.trim().is_empty()).map(kind).collect()
+    }
+
+    fn every_op() -> Vec<Op> {
+        let cache = Cache { keys: 1, values: 2, kv_heads: 8 };
+        let (x, out, rows, q, tables, table_width) = (1, 2, 3, 4, 5, 6);
+        let rotary = Rotary {
+            qkv: x,
+            q,
+            cache,
+            q_weight: 1,
+            k_weight: 1,
+            angles: 1,
+            positions: 1,
+            sequences: 1,
+            tables,
+            table_width,
+            tokens: rows,
+        };
+        let (lengths, parts, batch, splits, kv_tokens) = (1, 1, 2, 3, 100);
+        let decode = Decode { q, cache, tables, table_width, lengths, parts, out, batch, splits, kv_tokens };
+        let (packed, scales, inner, columns) = (1, 1, 256, 128);
+        vec![
+            Op::Nothing,
+            Op::Fill { out, count: 1, seed: 1, centre: 0.0, scale: 1.0 },
+            Op::Scatter { out, words: 1, seed: 1 },
+            Op::Copy { from: x, to: out, bytes: 16 },
+            Op::AddNorm { x, y: 0, weight: 1, out, rows, width: 256 },
+            Op::Rotary(rotary),
+            Op::Silu { both: x, out, rows, width: 128 },
+            Op::Unpack4 { packed, scales, out, weights: inner * columns },
+            Op::Product4 { x, packed, scales, out, rows, inner, columns },
+            Op::Prefill { q, cache, table: tables, out, count: 70, cached: 30 },
+            Op::Decode(decode),
+        ]
+    }
+
+    /// A kernel reads its arguments by their places and sizes; nothing else would notice one too few.
+    #[test]
+    fn arguments_are_those_that_the_sources_declare() {
+        let build = Build { half: Half::Bf16, dim: 128, group: 4 };
+        let mut seen = BTreeSet::new();
+        for launch in every_op().iter().flat_map(|op| launches(op, &build, 132)) {
+            let kinds = launch.args.iter().map(|arg| match arg {
+                Long(_) => 'p',
+                Int(_) => 'i',
+                Float(_) => 'f',
+            });
+            assert_eq!(kinds.collect::<String>(), declared(launch.kernel), "{}", launch.kernel);
+            seen.insert(launch.kernel);
+        }
+        let all: BTreeSet<&str> = SOURCES.iter().flat_map(|source| source.kernels).copied().collect();
+        assert_eq!(seen, all, "every kernel is launched");
+    }
+
+    /// By hand: two tiles of 64 rows and 32 heads; 132 · 3 blocks over 8 KV heads are 50 parts, of which 250 tokens leave 3.
+    #[test]
+    fn grids_are_those_of_a_hand() {
+        let build = Build { half: Half::Bf16, dim: 128, group: 4 };
+        let prefill = every_op().into_iter().find(|op| matches!(op, Op::Prefill { .. })).unwrap();
+        assert_eq!(launches(&prefill, &build, 132)[0].grid, [2, 32, 1]);
+        assert_eq!([splits(132, 1, 8, 8_192), splits(132, 1, 8, 250), splits(132, 64, 8, 8_192)], [50, 3, 1]);
+    }
 }

@@ -4,7 +4,7 @@
 mod blas;
 mod launch;
 
-pub(crate) use launch::splits;
+pub(crate) use launch::{PREFILL_ROWS, splits};
 
 use super::device::{About, Device, Graph};
 use super::libraries::Library;
@@ -44,12 +44,13 @@ impl Cuda {
         let count = result::device::get_count()?;
         ensure!(ordinal < count, "GPU {ordinal} is not there, the driver knows {count}");
         let device = result::device::get(ordinal)?;
+        let about = list::about(device)?;
+        about.check().map_err(|error| anyhow::anyhow!("a probe needs {error}"))?;
         // SAFETY: the context stays retained until the process ends.
         unsafe {
             let context = result::primary_ctx::retain(device).context("no context on the GPU")?;
             result::ctx::set_current(context)?;
         }
-        let about = list::about(device)?;
         let arch = source::arch(about.capability.0, about.capability.1);
         let mut kernels = BTreeMap::new();
         for source in &SOURCES {
@@ -58,8 +59,12 @@ impl Cuda {
                 output::note(format_args!("{}: {log}", source.file));
             }
             // SAFETY: the image is what the compiler wrote; modules are never unloaded.
-            let module = unsafe { result::module::load_data(image.as_ptr().cast()) }
-                .with_context(|| format!("the driver does not load {}", source.file))?;
+            let module = unsafe { result::module::load_data(image.as_ptr().cast()) }.with_context(|| {
+                let (file, driver) = (source.file, about.driver_cuda());
+                format!(
+                    "the driver, for CUDA {driver}, does not load {file}: is NVRTC newer than the driver?"
+                )
+            })?;
             for &kernel in source.kernels {
                 // SAFETY: the module is loaded.
                 let function = unsafe { result::module::get_function(module, CString::new(kernel)?) };
@@ -110,26 +115,27 @@ impl Device for Cuda {
     }
 
     fn alloc(&mut self, bytes: u64) -> anyhow::Result<Ptr> {
-        // SAFETY: nothing reads the memory before it is written but kernels that are given it.
+        // SAFETY: only the GPU reads or writes what is returned, a number; what it holds before it is written is any bytes.
         unsafe { result::malloc_sync(usize::try_from(bytes)?) }
             .with_context(|| format!("no room for {bytes} bytes on the GPU"))
     }
 
     fn free(&mut self, memory: Ptr) -> anyhow::Result<()> {
         self.wait()?;
-        // SAFETY: the caller gives what `alloc` gave, and nothing runs any more.
+        // SAFETY: nothing runs any more; what `alloc` did not give the driver refuses.
         Ok(unsafe { result::free_sync(memory) }?)
     }
 
     fn upload(&mut self, to: Ptr, bytes: &[u8]) -> anyhow::Result<()> {
-        self.wait()?;
-        // SAFETY: the caller gives memory of at least so many bytes.
-        Ok(unsafe { result::memcpy_htod_sync(to, bytes) }?)
+        // On this one's stream: a copy on the null stream is not ordered before the kernels of one that does not wait for it.
+        // SAFETY: the bytes are read before the wait is over; where they go is the GPU's memory, which no host code reads.
+        unsafe { result::memcpy_htod_async(to, bytes, self.stream) }?;
+        Ok(self.wait()?)
     }
 
     fn download(&mut self, from: Ptr, bytes: &mut [u8]) -> anyhow::Result<()> {
         self.wait()?;
-        // SAFETY: the caller gives memory of at least so many bytes.
+        // SAFETY: the driver writes as many bytes as the slice has; what is read of the GPU's memory it checks.
         Ok(unsafe { result::memcpy_dtoh_sync(bytes, from) }?)
     }
 

@@ -1,0 +1,122 @@
+//! What a model takes of a device's memory: layers with random weights, and room for the numbers between the pieces of a step.
+
+use super::shape::Shape;
+use super::step::{Limits, MAX_SPLITS, Weights};
+use crate::gpu::device::Device;
+use crate::gpu::op::{Cache, Op, Ptr, SCALE_GROUP};
+
+/// A matrix of the model.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Matrix {
+    pub(super) at: Ptr,
+    pub(super) scales: Ptr,
+    pub(super) columns: u64,
+    pub(super) inner: u64,
+}
+
+pub(super) struct Layer {
+    /// In the order of [`Shape::products`].
+    pub(super) products: [Matrix; 4],
+    pub(super) norms: [Ptr; 2],
+    pub(super) head_norms: [Ptr; 2],
+    pub(super) cache: Cache,
+}
+
+/// Room for the numbers between the pieces of a step.
+pub(super) struct Room {
+    pub(super) x: Ptr,
+    pub(super) normed: Ptr,
+    pub(super) qkv: Ptr,
+    pub(super) q: Ptr,
+    pub(super) attended: Ptr,
+    pub(super) added: Ptr,
+    pub(super) both: Ptr,
+    pub(super) active: Ptr,
+    pub(super) logits: Ptr,
+    pub(super) unpacked: Ptr,
+    pub(super) parts: Ptr,
+}
+
+impl Layer {
+    /// Random weights; the pages come later, when it is known how many have room.
+    pub(super) fn new(
+        device: &mut dyn Device,
+        shape: &Shape,
+        weights: Weights,
+        seed: &mut u32,
+    ) -> anyhow::Result<Self> {
+        let mut products = Vec::new();
+        for sizes in shape.products() {
+            products.push(matrix(device, weights, sizes, seed)?);
+        }
+        let products = products.try_into().map_err(|_| anyhow::anyhow!("a layer has four products"))?;
+        let mut norm = |width| filled(device, width, 1.0, 0.1, seed);
+        let norms = [norm(shape.hidden)?, norm(shape.hidden)?];
+        let head_norms = if shape.head_norms { [norm(shape.dim)?, norm(shape.dim)?] } else { [0, 0] };
+        let cache = Cache { keys: 0, values: 0, kv_heads: shape.kv_heads };
+        Ok(Layer { products, norms, head_norms, cache })
+    }
+}
+
+impl Room {
+    pub(super) fn new(
+        device: &mut dyn Device,
+        shape: &Shape,
+        weights: Weights,
+        limits: &Limits,
+        seed: &mut u32,
+    ) -> anyhow::Result<Self> {
+        let rows = limits.rows.max(limits.batch);
+        let q = shape.heads * shape.dim;
+        let qkv = q + 2 * shape.kv_heads * shape.dim;
+        let mut room = |numbers: u64| filled(device, numbers, 0.0, 1.0, seed);
+        let largest = shape.products().iter().map(|(columns, inner)| columns * inner).max().unwrap_or(0);
+        let widest = q.max(shape.inter).max(shape.hidden);
+        Ok(Room {
+            x: room(rows * shape.hidden)?,
+            normed: room(rows * shape.hidden)?,
+            qkv: room(rows * qkv)?,
+            q: room(rows * q)?,
+            attended: room(rows * q)?,
+            added: room(rows * shape.hidden)?,
+            both: room(rows * (2 * shape.inter).max(qkv).max(shape.hidden))?,
+            active: room(rows * widest)?,
+            logits: room(limits.batch * shape.vocabulary)?,
+            unpacked: if weights == Weights::Four { room(largest)? } else { 0 },
+            parts: device.alloc(limits.batch * shape.heads * MAX_SPLITS * (shape.dim + 2) * 4)?,
+        })
+    }
+}
+
+/// A random matrix; what it is multiplied with keeps its length.
+pub(super) fn matrix(
+    device: &mut dyn Device,
+    weights: Weights,
+    (columns, inner): (u64, u64),
+    seed: &mut u32,
+) -> anyhow::Result<Matrix> {
+    let scale = (3.0 / inner as f32).sqrt();
+    if weights == Weights::Half {
+        let at = filled(device, columns * inner, 0.0, scale, seed)?;
+        return Ok(Matrix { at, scales: 0, columns, inner });
+    }
+    let at = device.alloc(columns * inner / 2)?;
+    *seed += 1;
+    device.run(&[Op::Scatter { out: at, words: columns * inner / 8, seed: *seed }])?;
+    let scales = filled(device, columns * inner / SCALE_GROUP, scale / 8.0, scale / 80.0, seed)?;
+    Ok(Matrix { at, scales, columns, inner })
+}
+
+/// Memory with made-up numbers.
+pub(super) fn filled(
+    device: &mut dyn Device,
+    count: u64,
+    centre: f32,
+    scale: f32,
+    seed: &mut u32,
+) -> anyhow::Result<Ptr> {
+    *seed += 1;
+    let out = device.alloc(count * 2)?;
+    device.run(&[Op::Fill { out, count, seed: *seed, centre, scale }])?;
+    Ok(out)
+}
