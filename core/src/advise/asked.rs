@@ -5,7 +5,7 @@ use super::capacity::{CapacityAdvice, Memory};
 use super::ceiling::{CeilingAdvice, CeilingFigures, ceiling};
 use super::gain::Ranking;
 use super::order::OrderAdvice;
-use super::runs::Options;
+use super::replicas::Search;
 use super::sample::Sample;
 use super::setting::{Needs, SettingAdvice, SettingFigures, Strain, setting};
 use super::{Advice, JobsAdvice, ProfileNote, Recommended, Sentence, Setup};
@@ -17,6 +17,20 @@ use crate::policy::{PolicyRun, Resolved, Scenario, ScenarioError, by_name};
 use crate::report::Origin;
 use crate::serve::cache::{CACHES, places};
 use crate::serve::latency;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The set-up that is given. With one policy alone the replicas are searched for that policy, else
+    /// for what the order of gains comes to.
+    pub scenario: Scenario,
+    /// What must hold; the first one's figure ranks what is turned on.
+    pub objectives: Vec<Condition>,
+    /// How far the search for replicas goes.
+    pub search: Search,
+    /// Most calls that are simulated at a time; a larger set is sampled.
+    pub sample_calls: u64,
+}
 
 /// What was asked, with its defaults filled in.
 pub(super) struct Asked<'a> {

@@ -26,6 +26,7 @@ mod setting;
 mod setup;
 mod units;
 
+pub use asked::Options;
 pub use bench::{Draws, Progress};
 pub use capacity::{CapacityAdvice, CapacityFigures, CapacityRow, Memory, Point, capacity};
 pub use ceiling::{CeilingAdvice, CeilingFigures, CeilingRow, ceiling};
@@ -38,7 +39,7 @@ pub use page::{Block, Part, parts};
 pub use replicas::{Drop, Kept, Probe, ReplicaAdvice, Search, search};
 pub use resample::Resampled;
 pub use risk::{Difference, Risk, risk};
-pub use runs::{Options, run};
+pub use runs::run;
 pub use sample::{Sample, shuffled, take};
 pub use setting::{Needs, SettingAdvice, SettingFigures, Strain, setting};
 pub use setup::{Lever, Setup};

@@ -1,6 +1,6 @@
 //! The runs that advice rests on.
 
-use super::asked::{Asked, in_vain, memory, needs, profile};
+use super::asked::{Asked, Options, in_vain, memory, needs, profile};
 use super::bench::{Benches, Draws, Progress, Teller};
 use super::capacity::{CapacityAdvice, Memory};
 use super::ceiling::{CeilingFigures, ceiling, identified, no_capacity};
@@ -26,20 +26,6 @@ use crate::report::Origin;
 use crate::serve::PrefixTree;
 use crate::trace::{Mark, Scope, Session};
 use std::collections::BTreeMap;
-
-/// What is asked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Options {
-    /// The set-up that is given. With one policy alone the replicas are searched for that policy, else
-    /// for what the order of gains comes to.
-    pub scenario: Scenario,
-    /// What must hold; the first one's figure ranks what is turned on.
-    pub objectives: Vec<Condition>,
-    /// How far the search for replicas goes.
-    pub search: Search,
-    /// Most calls that are simulated at a time; a larger set is sampled.
-    pub sample_calls: u64,
-}
 
 /// All advice on a set.
 ///
