@@ -5,7 +5,7 @@ use super::cuda::launches;
 use super::device::{About, Device, Graph};
 use super::half::{from_bytes, to_bytes};
 use super::libraries::Library;
-use super::op::{Amount, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
+use super::op::{Amount, Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP};
 use super::ptx::{self, Counts, Memory, Module};
 use super::reference::{self, Pages};
 use super::source::{Build, SOURCES};
@@ -129,8 +129,9 @@ impl Fake {
             let (products, reading) = (flops / flops_per_s, bytes / bytes_per_s);
             let attention = matches!(op, Op::Prefill { .. } | Op::Decode(_));
             let hides = overlap == Overlap::Everywhere || overlap == Overlap::Attention && attention;
-            // Decode attention is two kernels: the parts, and what joins them.
-            let launches = if matches!(op, Op::Decode(_)) { 2.0 } else { 1.0 };
+            // Attention in parts is two kernels: the parts, and what joins them.
+            let joined = matches!(op, Op::Decode(_)) || matches!(op, Op::Prefill(prefill) if prefill.splits > 1);
+            let launches = if joined { 2.0 } else { 1.0 };
             launches * launch_us + 1e6 * if hides { products.max(reading) } else { products + reading }
         });
         each.sum()
@@ -212,7 +213,7 @@ impl Fake {
                 let made = reference::product(&self.numbers(x, rows * inner), &weights, inner as usize);
                 self.put(out, &made);
             }
-            Op::Prefill { q, cache, table, out, count, cached } => {
+            Op::Prefill(Prefill { q, cache, table, out, count, cached, .. }) => {
                 let table = self.ints(table, (count + cached).div_ceil(PAGE));
                 let seen = (0..count).map(|token| (table.as_slice(), cached + token + 1)).collect::<Vec<_>>();
                 self.attend(q, cache.keys, cache.values, cache.kv_heads, out, &seen);
@@ -301,6 +302,11 @@ impl Device for Fake {
         &self.about
     }
 
+    /// What an H200 holds by the registers of the kernels as compiled for it.
+    fn blocks_at_once(&mut self, kernel: &'static str) -> anyhow::Result<u64> {
+        Ok(if kernel == "prefill" { 2 } else { 3 })
+    }
+
     fn free_bytes(&mut self) -> anyhow::Result<u64> {
         Ok(self.about.memory_bytes - self.used)
     }
@@ -331,7 +337,7 @@ impl Device for Fake {
     }
 
     fn run(&mut self, ops: &[Op]) -> anyhow::Result<f64> {
-        let fails = |op: &Op| matches!(op, Op::Prefill { count, .. } if Some(*count) == self.failing_prompt);
+        let fails = |op: &Op| matches!(op, Op::Prefill(prefill) if Some(prefill.count) == self.failing_prompt);
         anyhow::ensure!(!ops.iter().any(fails), "the work on the GPU failed");
         if self.computes {
             ops.iter().try_for_each(|op| self.work(op))?;

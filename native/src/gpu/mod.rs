@@ -12,10 +12,10 @@ pub(crate) mod half;
 pub(crate) mod libraries;
 mod list;
 pub(crate) mod op;
+pub(crate) mod parts;
 #[cfg(test)]
 pub(crate) mod ptx;
 pub(crate) mod reference;
 pub(crate) mod source;
 
-pub(crate) use cuda::{PREFILL_ROWS, splits};
 pub(crate) use list::list;

@@ -18,18 +18,29 @@ pub(crate) struct Source {
     pub(crate) kernels: &'static [&'static str],
 }
 
+/// The text of a file of attention kernels, with what they share before it.
+macro_rules! attention {
+    ($file:literal) => {
+        concat!(
+            "#line 1 \"attention.cuh\"\n",
+            include_str!("kernels/attention.cuh"),
+            "\n#line 1 \"",
+            $file,
+            "\"\n",
+            include_str!(concat!("kernels/", $file))
+        )
+    };
+}
+
 /// All kernels.
-pub(crate) const SOURCES: [Source; 2] = [
+pub(crate) const SOURCES: [Source; 3] = [
     Source {
         file: "layer.cu",
         text: include_str!("kernels/layer.cu"),
         kernels: &["nothing", "fill", "scatter", "copy", "add_norm", "rotary", "silu", "unpack4", "product4"],
     },
-    Source {
-        file: "attention.cu",
-        text: include_str!("kernels/attention.cu"),
-        kernels: &["prefill", "decode", "join"],
-    },
+    Source { file: "prefill.cu", text: attention!("prefill.cu"), kernels: &["prefill"] },
+    Source { file: "decode.cu", text: attention!("decode.cu"), kernels: &["decode", "join"] },
 ];
 
 /// Numbers of two bytes.

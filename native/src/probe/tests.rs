@@ -40,7 +40,7 @@ fn every_kernel_is_checked_and_a_broken_one_is_found() {
         let found = check::kernels(&mut broken, build(half)).unwrap();
         let wrong = found.iter().filter(|check| !check.good).map(|check| check.what.as_str());
         let wrong: Vec<&str> = wrong.collect();
-        assert_eq!(wrong.len(), 4, "{wrong:?}");
+        assert_eq!(wrong.len(), 11, "{wrong:?}");
         assert!(wrong.iter().all(|what| what.contains("attention")), "{wrong:?}");
         broken.attention_factor = f64::NAN;
         let found = check::kernels(&mut broken, build(half)).unwrap();
@@ -48,8 +48,8 @@ fn every_kernel_is_checked_and_a_broken_one_is_found() {
     }
 }
 
-/// Query heads of Qwen3-4B, multiprocessors of the device.
-const CARD: (u64, u32) = (32, 132);
+/// Query heads of a KV head of Qwen3-4B.
+const GROUP: u64 = 4;
 
 fn probed(weights: Weights, overlap: Overlap) -> (Fake, Shape, Probed) {
     // Where nothing hides graphs launch in no time, so that a sum of terms is exact and what is missing shows.
@@ -147,11 +147,11 @@ fn reading_a_prefix_that_does_not_hide_shows_as_a_bias() {
         Probed { prefill_graphs: prompts.collect(), ..results.clone() }
     };
     let without = only(|prompt| prompt.sizes[1] == 0);
-    let fitted: Fit = fit::fitted(&fit::points(&fit::kinds(&without, Weights::Half, CARD))).unwrap();
-    // From 1,024 new tokens on 32 heads have 512 blocks, more than three for each of 132 multiprocessors.
-    let behind = only(|prompt| prompt.sizes[1] > 0 && prompt.sizes[0] >= 1_024);
+    let fitted: Fit = fit::fitted(&fit::points(&fit::kinds(&without, Weights::Half, GROUP))).unwrap();
+    // 500 TFLOP/s over 4 TB/s are 125 operations a byte; four query heads a KV head make 4 for each new token.
+    let behind = only(|prompt| prompt.sizes[1] > 0 && prompt.sizes[0] >= 32);
     let behind = Probed { decode_graphs: Vec::new(), ..behind };
-    let points = fit::points(&fit::kinds(&behind, Weights::Half, CARD));
+    let points = fit::points(&fit::kinds(&behind, Weights::Half, GROUP));
     assert_eq!(points.len(), behind.prefill_graphs.len());
     for (point, prompt) in points.iter().zip(&behind.prefill_graphs) {
         let missing = point.us - point.predicted_us(&fitted.us_per);
@@ -165,8 +165,8 @@ fn reading_a_prefix_that_does_not_hide_shows_as_a_bias() {
     let unseen = report.body.fit_by_kind.last().unwrap();
     assert!(unseen.kind.ends_with("by a fit to the others"), "{unseen:?}");
     close(-unseen.bias, ratios.sum::<f64>() / points.len() as f64, 0.01);
-    let idle = report.body.fit_by_kind.iter().find(|of| of.kind.contains("idle")).unwrap();
-    assert_eq!(idle.points, 9, "64, 256 and 512 tokens behind three prefixes");
+    let few = report.body.fit_by_kind.iter().find(|of| of.kind.starts_with("few new tokens")).unwrap();
+    assert_eq!(few.points, 3, "16 tokens behind three prefixes");
 }
 
 /// A profile adds the reading of weights to the products, a GPU hides the lesser behind the greater. The form's own error

@@ -6,7 +6,6 @@ mod launch;
 
 #[cfg(test)]
 pub(crate) use launch::{Launch, launches};
-pub(crate) use launch::{PREFILL_ROWS, splits};
 
 use super::device::{About, Device, Graph};
 use super::libraries::Library;
@@ -70,7 +69,10 @@ impl Cuda {
             for &kernel in source.kernels {
                 // SAFETY: the module is loaded.
                 let function = unsafe { result::module::get_function(module, CString::new(kernel)?) };
-                kernels.insert(kernel, function.with_context(|| format!("no kernel `{kernel}`"))?);
+                let function = function.with_context(|| format!("no kernel `{kernel}`"))?;
+                make_room(function, launch::shared_bytes(kernel, &build))
+                    .with_context(|| format!("kernel `{kernel}` gets no shared memory"))?;
+                kernels.insert(kernel, function);
             }
         }
         let stream = result::stream::create(result::stream::StreamKind::NonBlocking)?;
@@ -78,6 +80,10 @@ impl Cuda {
         let (start, end) = (event()?, event()?);
         let blas = Blas::new(build.half, stream)?;
         Ok(Cuda { about, build, stream, start, end, kernels, blas, graphs: Vec::new() })
+    }
+
+    fn function(&self, kernel: &str) -> anyhow::Result<sys::CUfunction> {
+        self.kernels.get(kernel).copied().with_context(|| format!("no kernel `{kernel}`"))
     }
 
     fn submit(&mut self, ops: &[Op]) -> anyhow::Result<()> {
@@ -107,9 +113,40 @@ impl Cuda {
     }
 }
 
+/// Lets a kernel's launches ask for so much shared memory, which may be more than the 48 KB that every kernel gets; so that
+/// several blocks have room, all that a multiprocessor can give goes to shared memory.
+fn make_room(function: sys::CUfunction, bytes: u32) -> anyhow::Result<()> {
+    use sys::CUfunction_attribute_enum::{
+        CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT,
+    };
+    if bytes > 0 {
+        let bytes = i32::try_from(bytes)?;
+        // SAFETY: the function is of a module that stays loaded.
+        unsafe {
+            let most = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            result::function::set_function_attribute(function, most, bytes)?;
+            let percent = CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
+            result::function::set_function_attribute(function, percent, 100)?;
+        }
+    }
+    Ok(())
+}
+
 impl Device for Cuda {
     fn about(&self) -> &About {
         &self.about
+    }
+
+    fn blocks_at_once(&mut self, kernel: &'static str) -> anyhow::Result<u64> {
+        let (threads, bytes) = (launch::ATTENTION_THREADS, launch::shared_bytes(kernel, &self.build));
+        let function = self.function(kernel)?;
+        // SAFETY: the kernel is loaded.
+        let blocks = unsafe {
+            result::occupancy::max_active_block_per_multiprocessor(function, threads as i32, bytes as usize)
+        };
+        let blocks = u64::try_from(blocks?)?;
+        ensure!(blocks > 0, "no block of `{kernel}` has room on a multiprocessor");
+        Ok(blocks)
     }
 
     fn free_bytes(&mut self) -> anyhow::Result<u64> {

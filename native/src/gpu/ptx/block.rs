@@ -36,7 +36,7 @@ impl<'a> Block<'a> {
         Block {
             place: Place { kernel, params, threads: threads as u64, blocks: launch.grid, block },
             warps: (0..threads).step_by(WARP).map(warp).collect(),
-            shared: Shared::new(kernel.shared_bytes),
+            shared: Shared::new(kernel.shared_bytes + u64::from(launch.shared_bytes)),
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct Module {
 pub(super) struct Kernel {
     pub(super) params: Vec<String>,
     pub(super) registers: usize,
-    /// Bytes of shared memory that the source declares.
+    /// Bytes of shared memory that the source declares; those that a launch asks for lie behind them.
     pub(super) shared_bytes: u64,
     pub(super) code: Vec<Instruction>,
     /// Each instruction as the text has it.
@@ -83,6 +83,7 @@ pub(super) enum Act {
     Return,
     Barrier,
     WarpBarrier { members: Operand },
+    All { to: usize, of: Operand, members: Operand },
     Shuffle { to: usize, found: Option<usize>, kind: Turn, from: Operand, by: Operand, members: Operand },
     Matrices { to: Vec<usize>, at: Address, turned: bool },
     Multiply { half: Half, to: Vec<usize>, a: Vec<Operand>, b: Vec<Operand>, c: Vec<Operand> },
@@ -113,12 +114,13 @@ impl Module {
     /// When there is something that the interpreter does not know.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Module> {
         let mut module = Module::default();
+        let asked: Vec<&str> = text.lines().filter(|line| line.starts_with(".extern .shared")).collect();
         for text in text.split(".visible .entry ").skip(1) {
             let (name, rest) = text.split_once('(').context("an entry has parameters")?;
             let (params, body) = rest.split_once(')').context("a list of parameters ends")?;
             let params = params.split(',').filter_map(|param| param.split_whitespace().last());
             let kernel = Reader { params: params.map(str::to_owned).collect(), ..Reader::default() };
-            let kernel = kernel.read(body).with_context(|| format!("kernel `{name}`"))?;
+            let kernel = kernel.read(body, &asked).with_context(|| format!("kernel `{name}`"))?;
             module.kernels.insert(name.to_owned(), kernel);
         }
         Ok(module)
@@ -149,7 +151,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(mut self, body: &str) -> anyhow::Result<Kernel> {
+    /// `asked`: what of shared memory has its size from a launch.
+    fn read(mut self, body: &str, asked: &[&str]) -> anyhow::Result<Kernel> {
         let body: String =
             body.lines().map(|line| line.split("//").next().unwrap_or("").to_owned() + "\n").collect();
         for line in body.lines().flat_map(|line| line.split(';')).map(str::trim) {
@@ -172,6 +175,9 @@ impl Reader {
                 self.instructions.push((guard, rest.to_owned()));
             }
         }
+        for line in asked {
+            self.declare(line.trim_end_matches(';'))?;
+        }
         let instructions = std::mem::take(&mut self.instructions);
         let mut code = Vec::new();
         let mut lines = Vec::new();
@@ -190,6 +196,7 @@ impl Reader {
         let alignment: u64 = words.next().context("an alignment")?.parse()?;
         let kind = words.next().context("a type")?;
         let (name, count) = match words.next().context("a name")?.split_once('[') {
+            Some((name, "]")) => (name.to_owned(), 0),
             Some((name, count)) => (name.to_owned(), count.trim_end_matches(']').parse()?),
             None => (line.split_whitespace().last().context("a name")?.to_owned(), 1),
         };
@@ -266,6 +273,10 @@ impl Reader {
             "bra" => Act::Branch { to: *self.labels.get(at(0)?).context("no such label")? },
             "bar" if parts[1] == "warp" => Act::WarpBarrier { members: self.operand(at(0)?)? },
             "bar" | "barrier" if list.len() == 1 => Act::Barrier,
+            "vote" if name == "vote.sync.all.pred" => {
+                let (of, members) = (self.operand(at(1)?)?, self.operand(at(2)?)?);
+                Act::All { to: self.one(at(0)?)?, of, members }
+            }
             "shfl" => self.shuffle(parts[2], &list)?,
             "ld" if parts[1] == "param" => {
                 let name = at(1)?.trim_matches(['[', ']']);

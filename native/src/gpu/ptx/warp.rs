@@ -162,6 +162,11 @@ impl Warp {
                 self.members(*members, taken, place)?;
                 self.warp_barriers += 1;
             }
+            Act::All { to, of, members } => {
+                self.members(*members, taken, place)?;
+                let all = lanes(taken).all(|lane| self.value(*of, lane, place) != 0);
+                lanes(taken).for_each(|lane| self.registers[*to][lane] = u64::from(all));
+            }
             Act::Shuffle { to, found, kind, from, by, members } => {
                 self.members(*members, taken, place)?;
                 self.shuffle(*to, *found, (*kind, *from, *by), taken, place)?;
