@@ -130,7 +130,8 @@ impl Fake {
             let attention = matches!(op, Op::Prefill { .. } | Op::Decode(_));
             let hides = overlap == Overlap::Everywhere || overlap == Overlap::Attention && attention;
             // Attention in parts is two kernels: the parts, and what joins them.
-            let joined = matches!(op, Op::Decode(_)) || matches!(op, Op::Prefill(prefill) if prefill.splits > 1);
+            let joined =
+                matches!(op, Op::Decode(_)) || matches!(op, Op::Prefill(prefill) if prefill.splits > 1);
             let launches = if joined { 2.0 } else { 1.0 };
             launches * launch_us + 1e6 * if hides { products.max(reading) } else { products + reading }
         });
@@ -337,7 +338,8 @@ impl Device for Fake {
     }
 
     fn run(&mut self, ops: &[Op]) -> anyhow::Result<f64> {
-        let fails = |op: &Op| matches!(op, Op::Prefill(prefill) if Some(prefill.count) == self.failing_prompt);
+        let fails =
+            |op: &Op| matches!(op, Op::Prefill(prefill) if Some(prefill.count) == self.failing_prompt);
         anyhow::ensure!(!ops.iter().any(fails), "the work on the GPU failed");
         if self.computes {
             ops.iter().try_for_each(|op| self.work(op))?;

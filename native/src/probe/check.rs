@@ -297,18 +297,26 @@ impl Check<'_> {
     /// of a tile empty; contexts over all the pool's pages.
     fn prefills(&mut self, pool: &Pool) -> anyhow::Result<()> {
         let long = POOL * PAGE;
-        let cases = [(NEW, CACHED, 1), (NEW, CACHED, 3), (NEW, 330, 1), (NEW, 330, 2)];
-        for (count, cached, splits) in cases.into_iter().chain([(1, long - 1, 1), (1, long - 1, 5), (5, 0, 1), (5, long - 5, 4)]) {
-            let Pool { dim, heads, .. } = *pool;
-            let out = self.poisoned(count * heads * dim)?;
-            let prefill = self.prompt(pool, (0, count), cached, splits, out)?;
-            self.device.run(&[prefill])?;
-            let what = format!("prefill attention of {count} behind {cached}, parts {splits}");
-            self.compare(&what, out, &pool.prompt(count, cached))?;
+        let cases: [(u64, u64, &[u64]); 5] = [
+            (40, 200, &[1, 2]),
+            (1, long - 1, &[1, 5]),
+            (5, 0, &[1]),
+            (5, long - 5, &[4]),
+            (NEW, CACHED, &[1, 3]),
+        ];
+        let mut expected = Vec::new();
+        for (count, cached, splits) in cases {
+            expected = pool.prompt(count, cached);
+            for &splits in splits {
+                let out = self.poisoned(expected.len() as u64)?;
+                let prefill = self.prompt(pool, (0, count), cached, splits, out)?;
+                self.device.run(&[prefill])?;
+                let what = format!("prefill attention of {count} behind {cached}, parts {splits}");
+                self.compare(&what, out, &expected)?;
+            }
         }
         // A prefix that lies in pages and the same tokens computed in two pieces come to the same.
-        let (cut, expected) = (33, pool.prompt(NEW, CACHED));
-        let out = self.poisoned(expected.len() as u64)?;
+        let (cut, out) = (33, self.poisoned(expected.len() as u64)?);
         let pieces = [
             self.prompt(pool, (0, cut), CACHED, 1, out)?,
             self.prompt(pool, (cut, NEW - cut), CACHED + cut, 2, out)?,

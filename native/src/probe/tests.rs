@@ -107,7 +107,13 @@ fn the_fit_finds_the_roofline_again() {
     let layers = shape.layer_weights() as f64;
     close(fit.us_per.prefill_token, 2.0 * layers / 500e12 * 1e6 + 36.0 * 223_232.0 / 4e12 * 1e6, 0.005);
     assert!(fit.held_out.unwrap().errors.mean < 0.005, "{:?}", fit.held_out);
-    assert!(body.fit_by_kind.iter().all(|kind| kind.errors.max < 0.02), "{:?}", body.fit_by_kind);
+    let few = body.fit_by_kind.iter().find(|of| of.kind.starts_with("few new tokens")).unwrap();
+    let others = body.fit_by_kind.iter().filter(|of| of.kind != few.kind);
+    assert!(others.clone().all(|kind| kind.errors.max < 0.01), "{:?}", body.fit_by_kind);
+    // 16 tokens of four heads make 64 operations a byte, of 125 that hide the reading: 61/125 of it are missed, and 36 joins.
+    let of_few = body.results.prefill_graphs.iter().find(|prompt| prompt.sizes == [16, 24_576]).unwrap();
+    let missed = 61.0 / 125.0 * 24_576.0 * KV_TOKEN_US + 36.0;
+    close(few.errors.max, missed / of_few.times.median_us, 0.01);
     for kind in ["two prompts, not fitted", "a prompt beside decoding, not fitted"] {
         assert!(
             body.fit_by_kind.iter().any(|of| of.kind == kind && of.points == 6),
@@ -175,7 +181,7 @@ fn reading_a_prefix_that_does_not_hide_shows_as_a_bias() {
 fn the_strict_roofline_is_beyond_the_profiles_form() {
     let (_, _, report) = made(Weights::Half, Overlap::Everywhere);
     let fit = report.body.fit.unwrap();
-    assert!((0.01..0.05).contains(&fit.residuals.mean), "{:?}", fit.residuals);
+    assert!((0.05..0.07).contains(&fit.residuals.mean), "{:?}", fit.residuals);
     assert!((0.2..0.3).contains(&fit.residuals.max), "{:?}", fit.residuals);
     assert_eq!(fit.us_per.prompt, 0.0, "what is added twice leaves nothing for a prompt's end");
 }

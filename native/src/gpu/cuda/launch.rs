@@ -181,8 +181,10 @@ impl Cuda {
         let grid = (u32::try_from(*x)?, u32::try_from(*y)?, u32::try_from(*z)?);
         // SAFETY: the kernel is loaded; a test holds the arguments' number and types against its source; the driver copies
         // them at once. Addresses are the op's own: that they have the room which the kernel writes is for its maker to see to.
-        unsafe { result::launch_kernel(function, grid, (*threads, 1, 1), *shared_bytes, self.stream, &mut places) }
-            .with_context(|| format!("kernel `{kernel}` does not start"))
+        unsafe {
+            result::launch_kernel(function, grid, (*threads, 1, 1), *shared_bytes, self.stream, &mut places)
+        }
+        .with_context(|| format!("kernel `{kernel}` does not start"))
     }
 }
 
