@@ -17,7 +17,5 @@ pub(crate) mod parts;
 pub(crate) mod ptx;
 pub(crate) mod reference;
 pub(crate) mod source;
-#[cfg(test)]
-mod waste;
 
 pub(crate) use list::list;
