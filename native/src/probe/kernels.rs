@@ -121,8 +121,8 @@ fn no_kernel_wastes_sectors_or_meets_in_banks() {
         let (limit, conflicts) = match name {
             // A number a warp at the very end, half a sector of each row.
             "Product4" => (16.0, 1.0),
-            // Where sums of the warps come together.
-            "Decode" => (1.0, 1.35),
+            // A maximum and a sum in a sector of their own; where sums of the warps come together.
+            "Decode" => (1.04, 1.35),
             _ => (1.0, 1.0),
         };
         assert!(writes.is_nan() || writes <= limit, "{name} writes {writes} of what it has to");

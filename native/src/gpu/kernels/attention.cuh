@@ -46,6 +46,11 @@ template <int LEFT> __device__ __forceinline__ void arrive() {
     asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory");
 }
 
+// Two floats to memory at once, which the compiler does not always make of two assignments.
+__device__ __forceinline__ void store2(float *to, float first, float second) {
+    asm volatile("st.global.v2.f32 [%0], {%1, %2};" ::"l"(to), "f"(first), "f"(second) : "memory");
+}
+
 // 2 to the power of x, which is 0 for minus infinity.
 __device__ __forceinline__ float power(float x) {
     float y;

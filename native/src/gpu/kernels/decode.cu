@@ -181,7 +181,8 @@ extern "C" __global__ void __launch_bounds__(128) decode(const half_t *q, const 
         __syncthreads();
     }
     float *part = parts + (((u64)sequence * kv_heads + kv_head) * splits + split) * GROUP * PART_ROW;
-    for (int i = threadIdx.x; i < GROUP * (DIM + 2); i += blockDim.x) part[i / (DIM + 2) * PART_ROW + i % (DIM + 2)] = sums[i];
+    for (int row = warp; row < GROUP; row += DECODE_WARPS)
+        for (int i = lane; i < DIM + 2; i += WARP) part[row * PART_ROW + i] = sums[row * (DIM + 2) + i];
 }
 
 // The parts of a context together. A block (sequence, or new token of a prompt; query head), DIM threads.

@@ -229,9 +229,8 @@ __device__ __forceinline__ void write_part(const Rows &rows, float *parts, const
             float *to = parts + tile.part_at(at, blockIdx.z, gridDim.z);
 #pragma unroll
             for (int part = 0; part < TILES; part++)
-                *(float2 *)(to + part * 8 + lane % 4 * 2) =
-                    make_float2(rows.out[m][part][half * 2], rows.out[m][part][half * 2 + 1]);
-            if (lane % 4 == 0) *(float2 *)(to + DIM) = make_float2(rows.most[m][half], sum);
+                store2(to + part * 8 + lane % 4 * 2, rows.out[m][part][half * 2], rows.out[m][part][half * 2 + 1]);
+            if (lane % 4 < 2) to[DIM + lane % 4] = lane % 4 == 0 ? rows.most[m][half] : sum;
         }
 }
 

@@ -5,16 +5,20 @@ use crate::gpu::cuda::Launch;
 
 const HEAD: &str = ".version 9.0\n.target sm_80\n.address_size 64\n";
 
+/// Shared memory of which a launch says how much it is: 64 bytes.
+const ASKED: &str = ".extern .shared .align 256 .b8 asked[];\n";
+
 /// Runs a kernel of 64 threads that gets one address, of 64 numbers of four bytes; what they are then.
 fn made(body: &str) -> anyhow::Result<(Vec<u32>, Counts)> {
     let text = format!(
-        "{HEAD}.visible .entry nothing(\n\t.param .u64 p\n)\n{{\n\t.reg .b32 %r<9>;\n{body}\n\tret;\n}}\n"
+        "{HEAD}{ASKED}.visible .entry nothing(\n\t.param .u64 p\n)\n{{\n\t.reg .b32 %r<9>;\n{body}\n\tret;\n}}\n"
     );
     let module = Module::parse(&text)?;
     let (mut memory, mut counts) = (Memory::default(), Counts::default());
     let at = memory.alloc(256, true);
     memory.write(at, &(0..64_u32).flat_map(|place| (100 + place).to_le_bytes()).collect::<Vec<u8>>())?;
-    let launch = Launch::new("nothing", [1, 1, 1], 64, &[at]);
+    let mut launch = Launch::new("nothing", [1, 1, 1], 64, &[at]);
+    launch.shared_bytes = 64;
     run(&module, &launch, &mut memory, &mut counts)?;
     let numbers = memory.read(at, 256)?.chunks_exact(4);
     Ok((numbers.map(|four| u32::from_le_bytes(four.try_into().unwrap())).collect(), counts))
@@ -135,6 +139,41 @@ fn copies_in_the_background_are_there_when_they_were_waited_for() {
     assert_eq!((found[0], found[4], found[31], found[32]), (101, 105, 129, 132));
     let error = refused(&fetch("cp.async.wait_group 1;"));
     assert!(error.contains("reads what a copy of thread 0 still brings"), "{error}");
+}
+
+/// What a launch asks for lies behind what the source declares, at a multiple of its alignment, and has an end.
+#[test]
+fn shared_memory_that_a_launch_asks_for_is_there() {
+    let at = |offset: u32| {
+        after(&format!(
+            "st.shared.u32 [%r2], %r1;
+             mov.u32 %r4, asked;
+             sub.s32 %r4, %r4, %r2;
+             setp.eq.s32 %p1, %r1, 0;
+             mov.u32 %r5, asked;
+             @%p1 st.shared.u32 [%r5+{offset}], %r4;
+             @%p1 ld.shared.u32 %r6, [%r5+{offset}];
+             @%p1 st.global.u32 [%rd2], %r6;"
+        ))
+    };
+    assert_eq!(made(&at(60)).unwrap().0[..2], [512, 101]);
+    assert!(refused(&at(64)).contains("are not in shared memory"));
+}
+
+#[test]
+fn a_vote_is_for_all_only_where_all_agree() {
+    let below = |limit: u32| {
+        after(&format!(
+            "setp.lt.u32 %p1, %r1, {limit};
+             vote.sync.all.pred %p2, %p1, -1;
+             selp.b32 %r4, 1, 0, %p2;
+             st.global.u32 [%rd2], %r4;"
+        ))
+    };
+    let (found, _) = made(&below(40)).unwrap();
+    assert_eq!([found[0], found[31], found[32], found[63]], [1, 1, 0, 0]);
+    let (found, _) = made(&below(64)).unwrap();
+    assert_eq!(found, [1; 64]);
 }
 
 #[test]
