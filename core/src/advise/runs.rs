@@ -3,12 +3,13 @@
 use super::asked::{Asked, Options, in_vain, memory, needs, profile};
 use super::bench::{Benches, Draws, Progress, Teller};
 use super::capacity::{CapacityAdvice, Memory};
-use super::ceiling::{CeilingFigures, ceiling, identified, no_capacity};
+use super::capacity_runs::capacity_of;
+use super::ceiling::{CeilingFigures, ceiling, identified};
 use super::flags::{flags, unset};
 use super::floor::{Floors, in_reach};
+use super::greedy::{Levers, greedy};
 use super::jobs::jobs_of;
-use super::memory::needed;
-use super::order::{Levers, OrderAdvice, greedy};
+use super::order::OrderAdvice;
 use super::replicas::{ReplicaAdvice, Search, search};
 use super::resample::resample;
 use super::sample::{Sample, take};
@@ -92,7 +93,7 @@ pub fn run(
         setting: asked.setting(strain, teller.simulations),
         jobs,
         ceiling,
-        capacity: if known { capacity } else { no_capacity(capacity) },
+        capacity: if known { capacity } else { CapacityAdvice::unknown(capacity.memory, capacity.setup) },
         recommended: Recommended { setup: setup.name(), replicas: scenario.replicas },
         flags: flags(&setup, &scenario, memory.kv_bytes_per_token),
         order,
@@ -117,7 +118,7 @@ fn settled(
         benches.run(setup, scenario, 0)
     };
     let memory = Memory { replicas: scenario.replicas, ..memory };
-    let capacity = needed(&setup, scenario, curves, memory, &mut run)?;
+    let capacity = capacity_of(&setup, scenario, curves, memory, &mut run)?;
     Ok((setup, capacity))
 }
 
@@ -201,7 +202,7 @@ fn ordered(
         teller.next(&setup.name());
         benches.run(setup, given, draw)
     };
-    greedy(&base, &levers, asked.ranking(objectives), draws, &mut run)
+    greedy(&base, &levers, Asked::ranking(objectives), draws, &mut run)
 }
 
 /// The curve of calls in the order in which a run admitted them. Replies enter the cache as they do in the run.
