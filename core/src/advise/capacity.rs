@@ -85,11 +85,11 @@ impl CapacityAdvice {
     }
 
     /// Of a trace that has counts alone.
-    pub(super) fn unknown(memory: Memory, setup: String) -> Self {
+    pub(super) fn untold(self) -> Self {
         let text =
             "The trace does not say what prompts share: how much memory would find it again cannot be told.";
         let says = vec![Sentence::new(text).counted("prompts whose content is identified", 0.0)];
-        CapacityAdvice { says, ..Self::none(memory, setup) }
+        CapacityAdvice { says, ..Self::none(self.memory, self.setup) }
     }
 }
 

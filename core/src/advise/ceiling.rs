@@ -10,6 +10,11 @@ use crate::policy::by_name;
 use crate::trace::Session;
 use serde::Serialize;
 
+/// A smaller difference between two policies is none.
+const LEAST_SHARE: f64 = 0.001;
+/// A smaller distance to the ceiling needs no explanation.
+const LEAST_LOSS: f64 = 0.005;
+
 /// What the advice is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct CeilingFigures<'a> {
@@ -28,7 +33,7 @@ pub struct CeilingFigures<'a> {
 }
 
 /// Whether the trace says of any prompt what it is made of; some have counts alone.
-pub(super) fn identified(sessions: &[Session]) -> bool {
+pub(super) fn is_identified(sessions: &[Session]) -> bool {
     sessions.iter().any(|session| !session.segments.is_empty())
 }
 
@@ -200,11 +205,6 @@ fn lost(figures: &CeilingFigures<'_>, policies: &[CeilingRow]) -> Option<Sentenc
             .given("kv_tokens of all replicas", figures.shared_kv_tokens as f64),
     )
 }
-
-/// A smaller difference between two policies is none.
-const LEAST_SHARE: f64 = 0.001;
-/// A smaller distance to the ceiling needs no explanation.
-const LEAST_LOSS: f64 = 0.005;
 
 fn broke(breaks: &Breaks) -> Sentence {
     let ledger = &breaks.ledger;

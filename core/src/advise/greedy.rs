@@ -40,16 +40,16 @@ pub fn greedy(
     run: &mut Runner<'_>,
 ) -> Result<(OrderAdvice, Option<PolicyRun>), ScenarioError> {
     let mut advice = OrderAdvice::none(base, ranking, draws.count());
-    let mut hands = Hands { ranking, draws, run };
-    let Some(mut first) = hands.point(base)? else { return Ok((advice, None)) };
-    let mut latest: Option<Point> = None;
+    let mut trials = Trials { ranking, draws, run };
+    let Some(mut first) = trials.begun(base)? else { return Ok((advice, None)) };
+    let mut latest: Option<SetupRuns> = None;
     let pairs = Lever::pairs(&levers.lossless);
     let mut known = levers.known.iter();
     loop {
         let current = latest.as_mut().unwrap_or(&mut first);
-        let mut tried = hands.try_all(&levers.lossless, current)?;
+        let mut tried = trials.try_all(&levers.lossless, current)?;
         if !tried.leads() {
-            tried.join(hands.try_all(&pairs, current)?);
+            tried.join(trials.try_all(&pairs, current)?);
         }
         if let Some((lever, gain, with)) = tried.best.take_if(|(_, gain, _)| gain.holds()) {
             advice.setup = lever.on(&advice.setup);
@@ -59,7 +59,7 @@ pub fn greedy(
             latest = Some(with);
             continue;
         }
-        match hands.better(&mut known, &mut first, &mut latest)? {
+        match trials.better(&mut known, &mut first, &mut latest)? {
             Some((gain, with)) => {
                 (advice.setup, advice.steps, advice.instead) = (with.setup.clone(), vec![gain], Vec::new());
                 latest = Some(with);
@@ -71,12 +71,12 @@ pub fn greedy(
         }
     }
     let current = latest.as_mut().unwrap_or(&mut first);
-    advice.research = hands.try_all(&levers.research, current)?.gains();
-    advice.lossy = hands.try_all(&levers.lossy, current)?.gains();
+    advice.research = trials.try_all(&levers.research, current)?.gains();
+    advice.lossy = trials.try_all(&levers.lossy, current)?.gains();
     advice.evicted_blocks = advice.setup.cache.then_some(current.evicted());
     if let Some(last) = &mut latest {
         let all = Lever::Whole(advice.setup.clone());
-        advice.total = Some(Gain { lever: "all steps".to_owned(), ..hands.gain(&all, &mut first, last)? });
+        advice.total = Some(Gain { lever: "all steps".to_owned(), ..trials.gain(&all, &mut first, last)? });
     }
     advice.warnings = warnings(&advice.lossy);
     advice.says = sentences(&advice, ranking, draws);
@@ -85,12 +85,12 @@ pub fn greedy(
 }
 
 /// A set-up and its runs, draw by draw as far as they were needed.
-struct Point {
+struct SetupRuns {
     setup: Setup,
     runs: Vec<PolicyRun>,
 }
 
-impl Point {
+impl SetupRuns {
     fn evicted(&self) -> u64 {
         self.runs[0].outcome.counters.evicted_blocks
     }
@@ -98,18 +98,19 @@ impl Point {
 
 /// Levers tried on top of one set-up: the best with its runs, and the others.
 #[derive(Default)]
-struct Tried {
-    best: Option<(Lever, Gain, Point)>,
+struct LeversTried {
+    best: Option<(Lever, Gain, SetupRuns)>,
     others: Vec<(Lever, Gain)>,
 }
 
-impl Tried {
+impl LeversTried {
+    /// Whether the best is a step.
     fn leads(&self) -> bool {
         self.best.as_ref().is_some_and(|(_, gain, _)| gain.holds())
     }
 
     /// Of equals the first one stays the best.
-    fn add(&mut self, lever: Lever, gain: Gain, with: Point) {
+    fn add(&mut self, lever: Lever, gain: Gain, with: SetupRuns) {
         if self.best.as_ref().is_some_and(|(_, best, _)| gain.order(best).is_ge()) {
             self.others.push((lever, gain));
         } else if let Some((lever, gain, _)) = self.best.replace((lever, gain, with)) {
@@ -118,7 +119,8 @@ impl Tried {
         self.others.sort_by(|(_, a), (_, b)| a.order(b));
     }
 
-    fn join(&mut self, more: Tried) {
+    /// With those of another list.
+    fn join(&mut self, more: LeversTried) {
         self.others.extend(more.others);
         if let Some((lever, gain, with)) = more.best {
             self.add(lever, gain, with);
@@ -133,30 +135,35 @@ impl Tried {
 }
 
 /// Makes runs and compares them.
-struct Hands<'a, 'b> {
+struct Trials<'a, 'b> {
     ranking: Ranking,
     draws: Draws,
     run: &'a mut Runner<'b>,
 }
 
-impl Hands<'_, '_> {
+impl Trials<'_, '_> {
     /// A set-up in the first draw.
-    fn point(&mut self, setup: &Setup) -> Result<Option<Point>, ScenarioError> {
+    fn begun(&mut self, setup: &Setup) -> Result<Option<SetupRuns>, ScenarioError> {
         let run = (self.run)(setup, 0)?;
-        Ok(run.map(|run| Point { setup: setup.clone(), runs: vec![run] }))
+        Ok(run.map(|run| SetupRuns { setup: setup.clone(), runs: vec![run] }))
     }
 
     /// Makes the run of a draw, where draws are runs.
-    fn draw(&mut self, point: &mut Point, draw: u32) -> Result<(), ScenarioError> {
-        while matches!(self.draws, Draws::Arrivals(_)) && point.runs.len() <= draw as usize {
-            let run = (self.run)(&point.setup, point.runs.len() as u32)?;
-            point.runs.push(run.ok_or(ScenarioError::NoSessions)?);
+    fn draw(&mut self, of: &mut SetupRuns, draw: u32) -> Result<(), ScenarioError> {
+        while matches!(self.draws, Draws::Arrivals(_)) && of.runs.len() <= draw as usize {
+            let run = (self.run)(&of.setup, of.runs.len() as u32)?;
+            of.runs.push(run.ok_or(ScenarioError::NoSessions)?);
         }
         Ok(())
     }
 
     /// What one gains on the other, and what is said of it.
-    fn gain(&mut self, lever: &Lever, without: &mut Point, with: &mut Point) -> Result<Gain, ScenarioError> {
+    fn gain(
+        &mut self,
+        lever: &Lever,
+        without: &mut SetupRuns,
+        with: &mut SetupRuns,
+    ) -> Result<Gain, ScenarioError> {
         let gain = self.compared(lever, without, with)?;
         Ok(Gain { says: step(&gain, self.ranking), ..gain })
     }
@@ -165,8 +172,8 @@ impl Hands<'_, '_> {
     fn compared(
         &mut self,
         lever: &Lever,
-        without: &mut Point,
-        with: &mut Point,
+        without: &mut SetupRuns,
+        with: &mut SetupRuns,
     ) -> Result<Gain, ScenarioError> {
         let names = (lever, without.setup.name(), with.setup.name());
         let mut gain = Gain::first(names, self.ranking, &without.runs[0], &with.runs[0]);
@@ -176,7 +183,7 @@ impl Hands<'_, '_> {
         for draw in 1..self.draws.count() {
             self.draw(without, draw)?;
             self.draw(with, draw)?;
-            let at = |point: &Point| (draw as usize).min(point.runs.len() - 1);
+            let at = |of: &SetupRuns| (draw as usize).min(of.runs.len() - 1);
             let runs = (&without.runs[at(without)], &with.runs[at(with)]);
             gain.again(self.draws, self.ranking, runs.0, runs.1);
         }
@@ -184,13 +191,13 @@ impl Hands<'_, '_> {
     }
 
     /// Every lever that fits and can do anything, on top of a set-up.
-    fn try_all(&mut self, levers: &[Lever], current: &mut Point) -> Result<Tried, ScenarioError> {
+    fn try_all(&mut self, levers: &[Lever], current: &mut SetupRuns) -> Result<LeversTried, ScenarioError> {
         let pressed = current.evicted() > 0;
         let setup = current.setup.clone();
         let fits = |lever: &&Lever| lever.fits(&setup) && (pressed || !lever.needs_pressure());
-        let mut tried = Tried::default();
+        let mut tried = LeversTried::default();
         for lever in levers.iter().filter(fits) {
-            let Some(mut with) = self.point(&lever.on(&setup))? else { continue };
+            let Some(mut with) = self.begun(&lever.on(&setup))? else { continue };
             let gain = self.gain(lever, current, &mut with)?;
             tried.add(lever.clone(), gain, with);
         }
@@ -201,15 +208,15 @@ impl Hands<'_, '_> {
     fn better<'k>(
         &mut self,
         known: &mut impl Iterator<Item = &'k Setup>,
-        first: &mut Point,
-        latest: &mut Option<Point>,
-    ) -> Result<Option<(Gain, Point)>, ScenarioError> {
+        first: &mut SetupRuns,
+        latest: &mut Option<SetupRuns>,
+    ) -> Result<Option<(Gain, SetupRuns)>, ScenarioError> {
         for setup in known {
             let found = latest.as_mut().unwrap_or(first);
             if *setup == found.setup {
                 continue;
             }
-            let Some(mut with) = self.point(setup)? else { continue };
+            let Some(mut with) = self.begun(setup)? else { continue };
             let lever = Lever::Whole(setup.clone());
             if self.gain(&lever, found, &mut with)?.holds() {
                 return Ok(Some((self.gain(&lever, first, &mut with)?, with)));

@@ -52,7 +52,7 @@ impl Plot {
 }
 
 impl Family<'_> {
-    /// Those that compute; a copy has no place under a roof of operations.
+    /// Those that log scales can show: what computes or moves nothing has no place on them.
     #[inline]
     fn drawn(&self) -> impl Iterator<Item = &Measured> {
         let computes = |point: &&Measured| point.flops > 0.0 && point.bytes > 0.0 && point.flops_per_s > 0.0;
