@@ -84,7 +84,7 @@ impl CapacityAdvice {
         }
     }
 
-    /// Of a trace that has counts alone.
+    /// The same of a trace that has counts alone: no memory can be told.
     pub(super) fn untold(self) -> Self {
         let text =
             "The trace does not say what prompts share: how much memory would find it again cannot be told.";
