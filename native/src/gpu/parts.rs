@@ -92,8 +92,9 @@ mod tests {
         assert_eq!([parts(0, 264, 0), parts(5, 0, 10), parts(1, 1, 128)], [1, 1, 1]);
     }
 
-    /// By hand: 16 tokens of four heads each are 64 rows, a tile for each of 8 KV heads. Half of 48 parts of 512 tokens
-    /// behind 24,576 would do. A whole prompt is never cut, and 1,024 tokens make 32 tiles, 256 blocks.
+    /// By hand: 16 tokens of four heads each are 64 rows, a tile for each of 8 KV heads; 33 tokens have two tiles,
+    /// 16 blocks, of which 15 parts make 240 of 264 = 0.909. 24,576 tokens may be cut into 49, 1,000 into 2. A whole prompt is
+    /// never cut; 1,024 tokens make 32 tiles, 256 blocks.
     #[test]
     fn prompts_are_cut_where_few_rows_see_much() {
         let parts = |count, cached| H200.of_prompt((count, cached), 8, 4);

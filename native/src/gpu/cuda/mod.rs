@@ -138,12 +138,12 @@ impl Device for Cuda {
     }
 
     fn blocks_at_once(&mut self, kernel: &'static str) -> anyhow::Result<u64> {
-        let (threads, bytes) = (launch::ATTENTION_THREADS, launch::shared_bytes(kernel, &self.build));
+        let threads = i32::try_from(launch::ATTENTION_THREADS)?;
+        let bytes = launch::shared_bytes(kernel, &self.build) as usize;
         let function = self.function(kernel)?;
         // SAFETY: the kernel is loaded.
-        let blocks = unsafe {
-            result::occupancy::max_active_block_per_multiprocessor(function, threads as i32, bytes as usize)
-        };
+        let blocks =
+            unsafe { result::occupancy::max_active_block_per_multiprocessor(function, threads, bytes) };
         let blocks = u64::try_from(blocks?)?;
         ensure!(blocks > 0, "no block of `{kernel}` has room on a multiprocessor");
         Ok(blocks)

@@ -2,8 +2,8 @@
 // new token r / GROUP), so that keys and values are read once for all of them and few tokens fill a tile.
 
 #define THREADS 128
-// Rows of a block and of a warp: two tiles of 16 share what a warp loads of keys and values, 16 bytes of shared memory for each
-// clock of a tensor core instead of 32.
+// Rows of a block and of a warp. A warp's two tiles of 16 share what it loads of keys and values: an A100's tensor cores then
+// take 80 bytes a clock of the 128 that shared memory gives, keys and values 64 and queries 16. With one tile it were 144.
 #define ROWS 128
 #define WARP_ROWS 32
 #define TOKENS 64
@@ -236,7 +236,7 @@ __device__ __forceinline__ void write_part(const Rows &rows, float *parts, const
 
 // `count` new tokens behind `cached` ones that lie in pages, the new ones' keys and values already beside them. A block (KV head,
 // tile of rows, part of the context); with one part it writes results, else parts. `scale` has log2(e) in it.
-// Keys and values of 64 tokens come in turn through three places: while one is multiplied, two are on their way.
+// Keys and values of 64 tokens come in turn through three places: while one is multiplied, up to two are on their way.
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
     prefill(const half_t *q, const half_t *keys, const half_t *values, const int *table, float *parts, half_t *out, int count,
             int cached, int kv_heads, float scale) {
