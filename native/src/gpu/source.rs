@@ -19,11 +19,16 @@ pub(crate) struct Source {
 }
 
 /// All kernels.
-pub(crate) const SOURCES: [Source; 2] = [
+pub(crate) const SOURCES: [Source; 3] = [
     Source {
         file: "layer.cu",
         text: include_str!("kernels/layer.cu"),
-        kernels: &["nothing", "fill", "scatter", "copy", "add_norm", "rotary", "silu", "unpack4", "product4"],
+        kernels: &["nothing", "fill", "scatter", "copy", "add_norm", "rotary", "silu"],
+    },
+    Source {
+        file: "packed.cu",
+        text: include_str!("kernels/packed.cu"),
+        kernels: &["unpack4", "product4_8", "product4_16", "product4_32"],
     },
     Source {
         file: "attention.cu",

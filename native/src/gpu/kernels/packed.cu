@@ -1,0 +1,227 @@
+// Weights of four bits: products of them, and the same as numbers of two bytes. A word holds eight of a row, the first in its
+// lowest bits, around 8; SCALE_GROUP of a row share a scale, and rows are multiples of it.
+
+#define SCALE_GROUP 128
+
+// a * b + c of two numbers each, rounded once.
+__device__ __forceinline__ u32 fma2(u32 a, u32 b, u32 c) {
+    u32 y;
+#if BF16
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(y) : "r"(a), "r"(b), "r"(c));
+#else
+    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(y) : "r"(a), "r"(b), "r"(c));
+#endif
+    return y;
+}
+
+// The two weights of a byte, without their scale, as two numbers: exact. Bits that are put below those of a power of two whose
+// last bit is worth 1 add to it: four bits n at its end make 128 + n (fp16: 1,024 + n), three places higher 128 + 8n, which
+// still fits the seven bits that bf16 has behind the first. A product and a sum leave n - 8 of both.
+__device__ __forceinline__ u32 weights(u32 word, int byte) {
+#if BF16
+    const u32 power = 0x43004300u, factors = 0x3e003f80u, offsets = 0xc1c0c308u; // 128; 1, 1/8; -136, -24
+#else
+    const u32 power = 0x64006400u, factors = 0x30003c00u, offsets = 0xd840e408u; // 1,024; 1, 1/8; -1,032, -136
+#endif
+    u32 apart = __byte_perm(word, word >> 1, 0x4400u + 0x1111u * byte);
+    return fma2((apart & 0x0078000fu) | power, factors, offsets);
+}
+
+// Eight weights times their scale, which stands in both halves of a word. What is added is -0, which changes nothing.
+__device__ __forceinline__ uint4 scaled(u32 word, u32 scale) {
+    const u32 nothing = 0x80008000u;
+    return make_uint4(fma2(weights(word, 0), scale, nothing), fma2(weights(word, 1), scale, nothing),
+                      fma2(weights(word, 2), scale, nothing), fma2(weights(word, 3), scale, nothing));
+}
+
+// A word a thread, four in flight: loads of four bytes and stores of 16 are whole sectors, while a load of 16 bytes a thread
+// would make each store half sectors, four times what is loaded.
+extern "C" __global__ void unpack4(const u32 *packed, const half_t *scales, uint4 *out, u64 words) {
+    u64 step = (u64)gridDim.x * blockDim.x;
+    for (u64 first = (u64)blockIdx.x * blockDim.x + threadIdx.x; first < words; first += 4 * step) {
+        u32 word[4], scale[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            u64 at = first + i * step;
+            word[i] = at < words ? packed[at] : 0u;
+            scale[i] = at < words ? scales[at / (SCALE_GROUP / 8)] * 0x10001u : 0u;
+        }
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            if (first + i * step < words) out[first + i * step] = scaled(word[i], scale[i]);
+    }
+}
+
+#define PRODUCT_WARPS 8
+
+// 16 bytes that are read once, so that the first cache is left to what is read again.
+__device__ __forceinline__ uint4 stream(const u32 *from) {
+    uint4 y;
+    asm("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(y.x), "=r"(y.y), "=r"(y.z), "=r"(y.w) : "l"(from));
+    return y;
+}
+
+// What a lane holds of a chunk (SCALE_GROUP weights) of 16 columns: a quarter of two columns, lane / 4 and that plus 8.
+struct Held {
+    uint4 words[2];
+    half_t scales[2];
+};
+
+// The groups with which the two columns begin; the last column's instead of those of one that does not exist.
+struct Columns {
+    u32 groups[2];
+};
+
+__device__ __forceinline__ Columns columns_from(int first, int chunks, int columns) {
+    Columns from;
+#pragma unroll
+    for (int half = 0; half < 2; half++)
+        from.groups[half] = (u32)min(first + (int)(threadIdx.x % WARP) / 4 + half * 8, columns - 1) * chunks;
+    return from;
+}
+
+__device__ __forceinline__ void hold(Held &held, const u32 *packed, const half_t *scales, const Columns &from, int chunk) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        u64 group = from.groups[half] + chunk;
+        held.words[half] = stream(packed + group * (SCALE_GROUP / 8) + threadIdx.x % 4 * 4);
+        held.scales[half] = scales[group];
+    }
+}
+
+// The words of a lane's quarter in the order in which it reads the rows.
+__device__ __forceinline__ void turn(Held &held, bool turned) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        uint4 words = held.words[half];
+        if (turned) held.words[half] = make_uint4(words.y, words.x, words.w, words.z);
+    }
+}
+
+__device__ __forceinline__ u32 word_of(const uint4 &words, int place) {
+    return place == 0 ? words.x : place == 1 ? words.y : place == 2 ? words.z : words.w;
+}
+
+// The tile of 16 columns and 8 rows after one word of each column: two products of 16 numbers inside. Which numbers share a
+// product is free, so a lane has weights that lie side by side, and the same place of the rows.
+template <int TILES>
+__device__ __forceinline__ void multiply_word(float (&sums)[TILES][4], u32 upper, u32 lower, const uint4 (&rows)[TILES]) {
+    u32 first[4] = {weights(upper, 0), weights(lower, 0), weights(upper, 1), weights(lower, 1)};
+    u32 second[4] = {weights(upper, 2), weights(lower, 2), weights(upper, 3), weights(lower, 3)};
+#pragma unroll
+    for (int tile = 0; tile < TILES; tile++) {
+        multiply(sums[tile], first, rows[tile].x, rows[tile].y);
+        multiply(sums[tile], second, rows[tile].z, rows[tile].w);
+    }
+}
+
+// Sums of all warps, always in the same order, to memory. `sums[strip][tile]`: 16 columns, 8 rows.
+template <int STRIPS, int TILES>
+__device__ __forceinline__ void join_warps(const float (&sums)[STRIPS][TILES][4], half_t *out, int rows, int columns) {
+    __shared__ float4 parts[PRODUCT_WARPS][STRIPS * TILES][WARP];
+    int warp = threadIdx.x / WARP, quad = threadIdx.x % WARP / 4, pair = threadIdx.x % 4;
+    // A lane's four sums: columns quad and quad + 8 of rows 2 pair and 2 pair + 1. So turned, neither stores nor loads meet
+    // in a bank.
+#pragma unroll
+    for (int strip = 0; strip < STRIPS; strip++)
+#pragma unroll
+        for (int tile = 0; tile < TILES; tile++) {
+            const float(&four)[4] = sums[strip][tile];
+            parts[warp][strip * TILES + tile][pair * 8 + (quad ^ (2 * pair))] = make_float4(four[0], four[1], four[2], four[3]);
+        }
+    __syncthreads();
+    // Half a warp takes 16 columns of a row: a sector.
+    for (int at = threadIdx.x; at < STRIPS * TILES * 128; at += blockDim.x) {
+        int of_strip = at % 16, odd = at / 16 % 2, of_pair = at / 32 % 4, part = at / 128;
+        int place = of_pair * 8 + (of_strip % 8 ^ (2 * of_pair)), which = of_strip / 8 * 2 + odd;
+        float sum = 0.0f;
+#pragma unroll
+        for (int of_warp = 0; of_warp < PRODUCT_WARPS; of_warp++) sum += ((const float *)&parts[of_warp][part][place])[which];
+        int row = part % TILES * 8 + of_pair * 2 + odd;
+        int column = (blockIdx.x * STRIPS + part / TILES) * 16 + of_strip;
+        if (row < rows && column < columns) out[(u64)row * columns + column] = narrow(sum);
+    }
+}
+
+// out[m][n] = sum over k of x[m][k] * weight[n][k]. A block: STRIPS of 16 columns, up to TILES of 8 rows. Its warps take chunks
+// of all columns in turn; weights lie DEPTH chunks ahead, rows one, each reloaded where it was used.
+template <int STRIPS, int TILES, int DEPTH>
+__device__ __forceinline__ void product4(const half_t *x, const u32 *packed, const half_t *scales, half_t *out, int rows,
+                                         int inner, int columns) {
+    int warp = threadIdx.x / WARP, quad = threadIdx.x % WARP / 4, quarter = threadIdx.x % 4, chunks = inner / SCALE_GROUP;
+    // Rows begin in the same bank, and so do the first quarter of a chunk and the third, the second and the fourth: these two
+    // take each other's second 16 bytes when the others take their first.
+    bool turned = quarter >= 2;
+    const half_t *mine = x + (u64)quad * inner + quarter * (SCALE_GROUP / 4);
+    auto row = [&](int tile, int chunk, int piece) {
+        const half_t *from = mine + (u64)tile * 8 * inner + chunk * SCALE_GROUP + (piece ^ (int)turned) * 8;
+        return tile * 8 + quad < rows && chunk < chunks ? *(const uint4 *)from : make_uint4(0u, 0u, 0u, 0u);
+    };
+    Columns from[STRIPS];
+    Held held[DEPTH][STRIPS];
+    uint4 ahead[4][TILES];
+    float sums[STRIPS][TILES][4];
+#pragma unroll
+    for (int strip = 0; strip < STRIPS; strip++) {
+        from[strip] = columns_from((blockIdx.x * STRIPS + strip) * 16, chunks, columns);
+#pragma unroll
+        for (int slot = 0; slot < DEPTH; slot++) {
+            int chunk = warp + slot * PRODUCT_WARPS;
+            if (chunk < chunks) hold(held[slot][strip], packed, scales, from[strip], chunk);
+        }
+#pragma unroll
+        for (int tile = 0; tile < TILES; tile++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) sums[strip][tile][i] = 0.0f;
+    }
+#pragma unroll
+    for (int piece = 0; piece < 4; piece++)
+#pragma unroll
+        for (int tile = 0; tile < TILES; tile++) ahead[piece][tile] = row(tile, warp, piece);
+    for (int first = warp; first < chunks; first += DEPTH * PRODUCT_WARPS) {
+#pragma unroll
+        for (int slot = 0; slot < DEPTH; slot++) {
+            int chunk = first + slot * PRODUCT_WARPS;
+            if (chunk >= chunks) break;
+#pragma unroll
+            for (int strip = 0; strip < STRIPS; strip++) {
+                Held &here = held[slot][strip];
+                float parts[TILES][4] = {};
+                turn(here, turned);
+#pragma unroll
+                for (int piece = 0; piece < 4; piece++) {
+                    multiply_word(parts, word_of(here.words[0], piece), word_of(here.words[1], piece), ahead[piece]);
+                    if (strip + 1 < STRIPS) continue;
+#pragma unroll
+                    for (int tile = 0; tile < TILES; tile++) ahead[piece][tile] = row(tile, chunk + PRODUCT_WARPS, piece);
+                }
+                float upper = widen(here.scales[0]), lower = widen(here.scales[1]);
+#pragma unroll
+                for (int tile = 0; tile < TILES; tile++)
+#pragma unroll
+                    for (int i = 0; i < 4; i++) sums[strip][tile][i] += parts[tile][i] * (i < 2 ? upper : lower);
+                int next = chunk + DEPTH * PRODUCT_WARPS;
+                if (next < chunks) hold(here, packed, scales, from[strip], next);
+            }
+        }
+    }
+    join_warps(sums, out, rows, columns);
+}
+
+// Up to 8 rows, of which a block of 16 columns reads twice the bytes of its weights.
+extern "C" __global__ void __launch_bounds__(256, 2) product4_8(const half_t *x, const u32 *packed, const half_t *scales,
+                                                                half_t *out, int rows, int inner, int columns) {
+    product4<1, 1, 4>(x, packed, scales, out, rows, inner, columns);
+}
+
+// Up to 16 rows: again twice, as a block has 32 columns.
+extern "C" __global__ void __launch_bounds__(256, 2) product4_16(const half_t *x, const u32 *packed, const half_t *scales,
+                                                              half_t *out, int rows, int inner, int columns) {
+    product4<2, 2, 2>(x, packed, scales, out, rows, inner, columns);
+}
+
+// Up to 32 rows: four times.
+extern "C" __global__ void __launch_bounds__(256) product4_32(const half_t *x, const u32 *packed, const half_t *scales,
+                                                              half_t *out, int rows, int inner, int columns) {
+    product4<2, 4, 2>(x, packed, scales, out, rows, inner, columns);
+}
