@@ -1,10 +1,14 @@
-//! A device for tests: computes by the reference and takes the time of a made-up roofline.
+//! A device for tests: computes by the reference, or by the kernels as an interpreter runs them, and takes the time of a
+//! made-up roofline.
 
+use super::cuda::launches;
 use super::device::{About, Device, Graph};
 use super::half::{from_bytes, to_bytes};
+use super::libraries::Library;
 use super::op::{Amount, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
+use super::ptx::{self, Counts, Memory, Module};
 use super::reference::{self, Pages};
-use super::source::Build;
+use super::source::{Build, SOURCES};
 use std::collections::BTreeMap;
 
 /// Costs that are linear in the work, so that a fit can find them again.
@@ -35,10 +39,11 @@ pub(crate) struct Fake {
     roofline: Roofline,
     /// Whether work is done; without, memory is not even there and only time passes.
     computes: bool,
+    /// The kernels, where they do the work.
+    kernels: Option<Kernels>,
     /// What every result of attention is multiplied by: a broken kernel where it is not 1.
     pub(crate) attention_factor: f64,
-    memory: BTreeMap<Ptr, Vec<u8>>,
-    next: Ptr,
+    memory: Memory,
     used: u64,
     sizes: BTreeMap<Ptr, u64>,
     graphs: Vec<Option<Vec<Op>>>,
@@ -46,7 +51,15 @@ pub(crate) struct Fake {
     pub(crate) failing_prompt: Option<u64>,
 }
 
+/// Kernels that are interpreted, and what they did.
+struct Kernels {
+    module: Module,
+    counts: Counts,
+}
+
 const EPS: f64 = 1e-6;
+/// Multiprocessors where kernels are interpreted: few, since some grids grow with them.
+const FEW: u32 = 2;
 
 impl Fake {
     pub(crate) fn new(build: Build, roofline: Roofline, computes: bool) -> Self {
@@ -64,13 +77,48 @@ impl Fake {
             build,
             roofline,
             computes,
+            kernels: None,
             attention_factor: 1.0,
-            memory: BTreeMap::new(),
-            next: 1 << 20,
+            memory: Memory::default(),
             used: 0,
             sizes: BTreeMap::new(),
             graphs: Vec::new(),
             failing_prompt: None,
+        }
+    }
+
+    /// One that runs the kernels, as compiled for the oldest GPUs that a probe takes; matrix products, which are a library's,
+    /// come from the reference. None, with a word, where NVRTC is not there.
+    pub(crate) fn with_kernels(build: Build, roofline: Roofline) -> Option<Self> {
+        if !Library::Nvrtc.is_there() {
+            eprintln!("skipped: no libnvrtc here; `cargo xtask kernels` fetches one and runs this test");
+            return None;
+        }
+        let modules = SOURCES
+            .iter()
+            .map(|source| Module::parse(&source.assembly(&build, "compute_80").unwrap()).unwrap());
+        let module = modules.reduce(Module::with).unwrap();
+        let mut fake = Fake::new(build, roofline, true);
+        fake.about.multiprocessors = FEW;
+        fake.kernels = Some(Kernels { module, counts: Counts::default() });
+        Some(fake)
+    }
+
+    /// What the kernels did since this was last asked.
+    pub(crate) fn counts(&mut self) -> Counts {
+        self.kernels.as_mut().map(|kernels| std::mem::take(&mut kernels.counts)).unwrap_or_default()
+    }
+
+    fn work(&mut self, op: &Op) -> anyhow::Result<()> {
+        match &mut self.kernels {
+            Some(Kernels { module, counts }) if !matches!(op, Op::Gemm { .. }) => {
+                let launches = launches(op, &self.build, self.about.multiprocessors);
+                launches.iter().try_for_each(|launch| ptx::run(module, launch, &mut self.memory, counts))
+            }
+            _ => {
+                self.compute(op);
+                Ok(())
+            }
         }
     }
 
@@ -89,8 +137,7 @@ impl Fake {
     }
 
     fn bytes(&self, at: Ptr, count: u64) -> Vec<u8> {
-        let (start, held) = self.memory.range(..=at).next_back().unwrap();
-        held[(at - start) as usize..][..count as usize].to_vec()
+        self.memory.read(at, count).unwrap().to_vec()
     }
 
     fn numbers(&self, at: Ptr, count: u64) -> Vec<f64> {
@@ -105,8 +152,7 @@ impl Fake {
     }
 
     fn write(&mut self, at: Ptr, bytes: &[u8]) {
-        let (start, held) = self.memory.range_mut(..=at).next_back().unwrap();
-        held[(at - start) as usize..][..bytes.len()].copy_from_slice(bytes);
+        self.memory.write(at, bytes).unwrap();
     }
 
     fn put(&mut self, at: Ptr, numbers: &[f64]) {
@@ -114,7 +160,7 @@ impl Fake {
     }
 
     fn pool(&self, at: Ptr) -> Vec<f64> {
-        self.numbers(at, self.memory[&at].len() as u64 / 2)
+        self.numbers(at, self.memory.size(at) / 2)
     }
 
     fn compute(&mut self, op: &Op) {
@@ -262,19 +308,14 @@ impl Device for Fake {
     fn alloc(&mut self, bytes: u64) -> anyhow::Result<Ptr> {
         anyhow::ensure!(self.used + bytes <= self.about.memory_bytes, "no room for {bytes} bytes");
         self.used += bytes;
-        let at = self.next;
-        self.next += bytes.next_multiple_of(256).max(256);
+        let at = self.memory.alloc(bytes, self.computes);
         self.sizes.insert(at, bytes);
-        if self.computes {
-            self.memory.insert(at, vec![0; bytes as usize]);
-        }
         Ok(at)
     }
 
     fn free(&mut self, memory: Ptr) -> anyhow::Result<()> {
         self.used -= self.sizes.remove(&memory).unwrap();
-        self.memory.remove(&memory);
-        Ok(())
+        self.memory.free(memory)
     }
 
     fn upload(&mut self, to: Ptr, bytes: &[u8]) -> anyhow::Result<()> {
@@ -293,7 +334,7 @@ impl Device for Fake {
         let fails = |op: &Op| matches!(op, Op::Prefill { count, .. } if Some(*count) == self.failing_prompt);
         anyhow::ensure!(!ops.iter().any(fails), "the work on the GPU failed");
         if self.computes {
-            ops.iter().for_each(|op| self.compute(op));
+            ops.iter().try_for_each(|op| self.work(op))?;
         }
         Ok(self.us(ops, self.roofline.launch_us))
     }

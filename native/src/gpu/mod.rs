@@ -1,7 +1,8 @@
 //! NVIDIA GPUs, through libraries that are looked for when they are needed: the program builds and starts without any.
 //!
 //! [`libraries`] says which are there; [`list`] which GPUs a driver knows. Work is plain data ([`op`]) that a
-//! [`device::Device`] runs: [`cuda`] on a GPU, with kernels from [`source`], and a fake one in tests, by [`reference`].
+//! [`device::Device`] runs: [`cuda`] on a GPU, with kernels from [`source`], and a fake one in tests, by [`reference`] or by the
+//! kernels themselves, which `ptx` interprets.
 
 pub(crate) mod cuda;
 pub(crate) mod device;
@@ -11,6 +12,8 @@ pub(crate) mod half;
 pub(crate) mod libraries;
 mod list;
 pub(crate) mod op;
+#[cfg(test)]
+pub(crate) mod ptx;
 pub(crate) mod reference;
 pub(crate) mod source;
 

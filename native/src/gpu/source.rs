@@ -100,6 +100,20 @@ impl Source {
     /// # Errors
     /// When NVRTC is not there or refuses the source.
     pub(crate) fn compile(&self, build: &Build, arch: &str) -> anyhow::Result<Compiled> {
+        self.compile_to(build, arch, sys::nvrtcGetCUBINSize, sys::nvrtcGetCUBIN)
+    }
+
+    /// Compiles the file to PTX, the assembly before machine code; `arch` is such as `compute_80`.
+    ///
+    /// # Errors
+    /// As for [`Source::compile`].
+    #[cfg(test)]
+    pub(crate) fn assembly(&self, build: &Build, arch: &str) -> anyhow::Result<String> {
+        let made = self.compile_to(build, arch, sys::nvrtcGetPTXSize, sys::nvrtcGetPTX)?;
+        Ok(CString::from_vec_with_nul(made.image)?.into_string()?)
+    }
+
+    fn compile_to(&self, build: &Build, arch: &str, size: SizeOf, get: Get) -> anyhow::Result<Compiled> {
         if !Library::Nvrtc.is_there() {
             bail!("{} is not there", Library::Nvrtc.name());
         }
@@ -112,7 +126,7 @@ impl Source {
             let compiled = result::compile_program(program, &build.options(arch));
             let log = result::get_program_log(program).map(|log| CStr::from_ptr(log.as_ptr()).to_owned());
             let log = log.map(|log| log.to_string_lossy().trim().to_owned()).unwrap_or_default();
-            let image = compiled.and_then(|()| image(program));
+            let image = compiled.and_then(|()| image(program, size, get));
             let _ = result::destroy_program(program);
             image.map_err(|error| (error, log.clone())).map(|image| Compiled { image, log })
         };
@@ -120,17 +134,22 @@ impl Source {
     }
 }
 
-/// The machine code of a compiled program.
+/// Says how many bytes a result has.
+type SizeOf = unsafe fn(sys::nvrtcProgram, *mut usize) -> sys::nvrtcResult;
+/// Writes a result.
+type Get = unsafe fn(sys::nvrtcProgram, *mut std::ffi::c_char) -> sys::nvrtcResult;
+
+/// What a compiled program came to.
 ///
 /// # Safety
-/// The program must have been compiled and not let go.
-unsafe fn image(program: sys::nvrtcProgram) -> Result<Vec<u8>, result::NvrtcError> {
+/// The program must have been compiled and not let go; both functions must be about the same result.
+unsafe fn image(program: sys::nvrtcProgram, size: SizeOf, get: Get) -> Result<Vec<u8>, result::NvrtcError> {
     let mut bytes = 0;
     // SAFETY: as the caller promises; the buffer is as long as NVRTC says.
     unsafe {
-        sys::nvrtcGetCUBINSize(program, &raw mut bytes).result()?;
+        size(program, &raw mut bytes).result()?;
         let mut image = vec![0_u8; bytes];
-        sys::nvrtcGetCUBIN(program, image.as_mut_ptr().cast()).result()?;
+        get(program, image.as_mut_ptr().cast()).result()?;
         Ok(image)
     }
 }

@@ -37,11 +37,27 @@ impl Arg {
 
 /// A kernel's launch.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Launch {
-    pub(super) kernel: &'static str,
-    grid: [u64; 3],
-    threads: u32,
+pub(crate) struct Launch {
+    pub(crate) kernel: &'static str,
+    pub(crate) grid: [u64; 3],
+    pub(crate) threads: u32,
     pub(super) args: Vec<Arg>,
+}
+
+impl Launch {
+    /// A launch that gets addresses alone.
+    #[cfg(test)]
+    pub(crate) fn new(kernel: &'static str, grid: [u64; 3], threads: u32, addresses: &[u64]) -> Launch {
+        launch(kernel, grid, threads, &addresses.iter().copied().map(Long).collect::<Vec<Arg>>())
+    }
+
+    /// The arguments, eight bytes each.
+    ///
+    /// # Errors
+    /// When a size is too large for its argument.
+    pub(crate) fn slots(&self) -> anyhow::Result<Vec<u64>> {
+        self.args.iter().map(|arg| arg.slot()).collect()
+    }
 }
 
 fn launch(kernel: &'static str, grid: [u64; 3], threads: u32, args: &[Arg]) -> Launch {
@@ -49,7 +65,7 @@ fn launch(kernel: &'static str, grid: [u64; 3], threads: u32, args: &[Arg]) -> L
 }
 
 /// The launches that a piece of work comes to; none for a matrix product, which cuBLASLt launches.
-pub(super) fn launches(op: &Op, build: &Build, multiprocessors: u32) -> Vec<Launch> {
+pub(crate) fn launches(op: &Op, build: &Build, multiprocessors: u32) -> Vec<Launch> {
     let all = u64::from(multiprocessors) * 8;
     let one = match *op {
         Op::Nothing => launch("nothing", [1, 1, 1], 32, &[]),
@@ -139,9 +155,9 @@ impl Cuda {
     }
 
     fn kernel(&self, launch: &Launch) -> anyhow::Result<()> {
-        let Launch { kernel, grid: [x, y, z], threads, args } = launch;
+        let Launch { kernel, grid: [x, y, z], threads, .. } = launch;
         let function = *self.kernels.get(kernel).with_context(|| format!("no kernel `{kernel}`"))?;
-        let mut slots = args.iter().map(|arg| arg.slot()).collect::<anyhow::Result<Vec<u64>>>()?;
+        let mut slots = launch.slots()?;
         let mut places: Vec<_> = slots.iter_mut().map(|slot| std::ptr::from_mut(slot).cast()).collect();
         let grid = (u32::try_from(*x)?, u32::try_from(*y)?, u32::try_from(*z)?);
         // SAFETY: the kernel is loaded; a test holds the arguments' number and types against its source; the driver copies

@@ -4,6 +4,8 @@
 mod blas;
 mod launch;
 
+#[cfg(test)]
+pub(crate) use launch::{Launch, launches};
 pub(crate) use launch::{PREFILL_ROWS, splits};
 
 use super::device::{About, Device, Graph};
