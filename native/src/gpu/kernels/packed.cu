@@ -90,7 +90,7 @@ __device__ __forceinline__ void hold(Held &held, const u32 *packed, const half_t
 }
 
 // The words of a lane's quarter in the order in which it reads the rows.
-__device__ __forceinline__ void turn(Held &held, bool turned) {
+__device__ __forceinline__ void turn(Held &held, int turned) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         uint4 words = held.words[half];
@@ -151,10 +151,10 @@ __device__ __forceinline__ void product4(const half_t *x, const u32 *packed, con
     int warp = threadIdx.x / WARP, quad = threadIdx.x % WARP / 4, quarter = threadIdx.x % 4, chunks = inner / SCALE_GROUP;
     // Rows begin in the same bank, and so do the first quarter of a chunk and the third, the second and the fourth: these two
     // take each other's second 16 bytes when the others take their first.
-    bool turned = quarter >= 2;
+    int turned = quarter / 2;
     const half_t *mine = x + (u64)quad * inner + quarter * (SCALE_GROUP / 4);
     auto row = [&](int tile, int chunk, int piece) {
-        const half_t *from = mine + (u64)tile * 8 * inner + chunk * SCALE_GROUP + (piece ^ (int)turned) * 8;
+        const half_t *from = mine + (u64)tile * 8 * inner + chunk * SCALE_GROUP + (piece ^ turned) * 8;
         return tile * 8 + quad < rows && chunk < chunks ? *(const uint4 *)from : make_uint4(0u, 0u, 0u, 0u);
     };
     Columns from[STRIPS];
