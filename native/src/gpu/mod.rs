@@ -13,6 +13,8 @@ pub(crate) mod libraries;
 mod list;
 pub(crate) mod op;
 #[cfg(test)]
+mod packed;
+#[cfg(test)]
 pub(crate) mod ptx;
 pub(crate) mod reference;
 pub(crate) mod source;
