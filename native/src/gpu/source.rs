@@ -135,8 +135,14 @@ impl Source {
 }
 
 /// Says how many bytes a result has.
+///
+/// # Safety
+/// The program must be there.
 type SizeOf = unsafe fn(sys::nvrtcProgram, *mut usize) -> sys::nvrtcResult;
 /// Writes a result.
+///
+/// # Safety
+/// The program must be there, and room for as many bytes as [`SizeOf`] says.
 type Get = unsafe fn(sys::nvrtcProgram, *mut std::ffi::c_char) -> sys::nvrtcResult;
 
 /// What a compiled program came to.

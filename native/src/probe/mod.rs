@@ -14,4 +14,6 @@ pub(crate) mod shape;
 pub(crate) mod step;
 
 #[cfg(test)]
+mod kernels;
+#[cfg(test)]
 mod tests;

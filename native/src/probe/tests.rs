@@ -362,16 +362,3 @@ fn capacity_is_what_all_parameters_leave_of_the_memory() {
     assert_eq!(profile.kv_tokens, 809_011);
     assert_eq!(profile.model.weight_bytes, 15_136_194_560.0);
 }
-
-/// The kernels themselves, interpreted: the checks that a probe begins with.
-#[test]
-fn the_kernels_compute_what_the_reference_does() {
-    for (half, dim, group) in
-        [(Half::Bf16, 128, 4), (Half::Fp16, 64, 8), (Half::Bf16, 64, 1), (Half::Fp16, 128, 7)]
-    {
-        let build = Build { half, dim, group };
-        let Some(mut fake) = Fake::with_kernels(build, ROOFLINE) else { return };
-        let found = check::kernels(&mut fake, build).unwrap();
-        assert!(found.iter().all(|check| check.good), "{build:?}: {found:?}");
-    }
-}

@@ -1,6 +1,6 @@
 //! A block of threads: its warps one after the other, from barrier to barrier.
 
-use super::parse::Kernel;
+use super::program::Kernel;
 use super::shared::Shared;
 use super::warp::Warp;
 use super::{Counts, Memory, WARP};

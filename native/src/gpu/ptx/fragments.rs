@@ -34,14 +34,23 @@ pub(super) fn multiply(half: Half, a: &[Lanes], b: &[Lanes], c: &[Lanes]) -> Vec
             (right[row][lane / 4], right[row + 1][lane / 4]) = (first, second);
         }
     }
-    let sum =
-        |row: usize, column: usize| -> f64 { (0..INNER).map(|k| left[row][k] * right[k][column]).sum() };
+    // Plain loops: tests run this without optimisation, millions of times.
+    let mut sums = [[0.0; COLUMNS]; ROWS];
+    for (sums, left) in sums.iter_mut().zip(&left) {
+        for (left, right) in left.iter().zip(&right) {
+            for column in 0..COLUMNS {
+                sums[column] += left * right[column];
+            }
+        }
+    }
     let one = |(register, before): (usize, &Lanes)| {
-        std::array::from_fn(|lane| {
+        let mut made = [0; WARP];
+        for (lane, made) in made.iter_mut().enumerate() {
             let (row, column) = (lane / 4 + 8 * (register / 2), lane % 4 * 2 + register % 2);
             let before = f64::from(f32::from_bits(before[lane] as u32));
-            u64::from(((before + sum(row, column)) as f32).to_bits())
-        })
+            *made = u64::from(((before + sums[row][column]) as f32).to_bits());
+        }
+        made
     };
     c.iter().enumerate().map(one).collect()
 }

@@ -10,12 +10,14 @@
 //! Sources: NVIDIA's *PTX ISA* (fragments of `mma` and `ldmatrix`, `cp.async`, `shfl`), and the *CUDA C++ Programming Guide*
 //! (banks, sectors).
 
+mod access;
 mod arithmetic;
 mod block;
 mod counts;
 mod fragments;
 mod memory;
 mod parse;
+mod program;
 mod shared;
 mod tests;
 mod warp;

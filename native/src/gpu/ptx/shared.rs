@@ -2,7 +2,7 @@
 
 use super::WARP;
 use super::memory::aligned;
-use super::parse::SHARED;
+use super::program::SHARED;
 use anyhow::{bail, ensure};
 
 /// Bytes that are told apart: no kernel has smaller numbers in shared memory.

@@ -1,24 +1,23 @@
 //! A warp: 32 threads in lockstep.
 
 use super::block::{Place, World};
-use super::memory::{FIRST, aligned};
-use super::parse::{Act, Address, Operand, Space, Special, Turn, Width};
-use super::shared::{Stamp, rounds};
+use super::program::{Act, Address, Operand, Special, Turn};
+use super::shared::Stamp;
 use super::{Lanes, WARP, fragments};
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use std::collections::VecDeque;
 
 /// Bytes that are on their way to shared memory.
-struct Copy {
-    to: u64,
-    bytes: Vec<u8>,
+pub(super) struct Copy {
+    pub(super) to: u64,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// A thread's copies in the background: those not yet committed, and groups of committed ones.
 #[derive(Default)]
-struct Copies {
-    open: Vec<Copy>,
-    groups: VecDeque<Vec<Copy>>,
+pub(super) struct Copies {
+    pub(super) open: Vec<Copy>,
+    pub(super) groups: VecDeque<Vec<Copy>>,
 }
 
 /// Lanes are bits of a `u32`.
@@ -27,15 +26,19 @@ pub(super) struct Warp {
     next: [usize; WARP],
     alive: u32,
     waiting: u32,
-    registers: Vec<Lanes>,
-    copies: Vec<Copies>,
+    pub(super) registers: Vec<Lanes>,
+    pub(super) copies: Vec<Copies>,
     barriers: u32,
     warp_barriers: u32,
 }
 
 /// The lanes of a mask.
-fn lanes(mask: u32) -> impl Iterator<Item = usize> {
-    (0..WARP).filter(move |lane| mask >> lane & 1 == 1)
+pub(super) fn lanes(mut mask: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lane = mask.trailing_zeros() as usize;
+        mask &= mask.wrapping_sub(1);
+        (lane < WARP).then_some(lane)
+    })
 }
 
 impl Warp {
@@ -64,8 +67,17 @@ impl Warp {
     /// others; and the lanes that stand there.
     pub(super) fn next(&self) -> Option<(usize, u32)> {
         let able = self.alive & !self.waiting;
-        let at = lanes(able).map(|lane| self.next[lane]).min()?;
-        Some((at, lanes(able).filter(|&lane| self.next[lane] == at).fold(0, |mask, lane| mask | 1 << lane)))
+        let (mut first, mut there) = (usize::MAX, 0);
+        for lane in lanes(able) {
+            let at = self.next[lane];
+            if at < first {
+                (first, there) = (at, 0);
+            }
+            if at == first {
+                there |= 1 << lane;
+            }
+        }
+        (there != 0).then_some((first, there))
     }
 
     /// The block's barrier opens.
@@ -74,11 +86,11 @@ impl Warp {
         self.barriers += 1;
     }
 
-    fn stamp(&self, lane: usize) -> Stamp {
+    pub(super) fn stamp(&self, lane: usize) -> Stamp {
         Stamp { thread: self.first + lane, barriers: self.barriers, warp_barriers: self.warp_barriers }
     }
 
-    fn value(&self, operand: Operand, lane: usize, place: &Place) -> u64 {
+    pub(super) fn value(&self, operand: Operand, lane: usize, place: &Place) -> u64 {
         let along = |axis: usize, first: u64, others: u64| if axis == 0 { first } else { others };
         match operand {
             Operand::Register(register) => self.registers[register][lane],
@@ -91,7 +103,11 @@ impl Warp {
         }
     }
 
-    fn address(&self, at: Address, lane: usize, place: &Place) -> u64 {
+    fn three(&self, [a, b, c]: &[Operand; 3], lane: usize, place: &Place) -> [u64; 3] {
+        [self.value(*a, lane, place), self.value(*b, lane, place), self.value(*c, lane, place)]
+    }
+
+    pub(super) fn address(&self, at: Address, lane: usize, place: &Place) -> u64 {
         self.value(at.base, lane, place).wrapping_add_signed(at.offset)
     }
 
@@ -123,15 +139,21 @@ impl Warp {
         if taken == 0 {
             return Ok(());
         }
-        match &instruction.act {
+        self.alone(&instruction.act, taken, place);
+        self.together(&instruction.act, taken, place, world)
+    }
+
+    /// What each thread does for itself.
+    fn alone(&mut self, act: &Act, taken: u32, place: &Place) {
+        match act {
             Act::Compute { to, with, from } => {
                 for lane in lanes(taken) {
-                    self.registers[*to][lane] = with(from.map(|from| self.value(from, lane, place)));
+                    self.registers[*to][lane] = with(self.three(from, lane, place));
                 }
             }
             Act::Fixed { to, with, from } => {
                 for lane in lanes(taken) {
-                    self.registers[*to][lane] = with(from.map(|from| self.value(from, lane, place)));
+                    self.registers[*to][lane] = with(self.three(from, lane, place));
                 }
             }
             Act::Split { to, from, bits } => {
@@ -144,9 +166,9 @@ impl Warp {
             }
             Act::Join { to, from, bits } => {
                 for lane in lanes(taken) {
-                    let parts =
-                        (0..).zip(from).map(|(part, &from)| self.value(from, lane, place) << (part * bits));
-                    self.registers[*to][lane] = parts.fold(0, |whole, part| whole | part);
+                    let shifted = |(part, &from)| self.value(from, lane, place) << (part * bits);
+                    self.registers[*to][lane] =
+                        (0..).zip(from).map(shifted).fold(0, |whole, part| whole | part);
                 }
             }
             Act::Param { to, place: param } => {
@@ -154,6 +176,19 @@ impl Warp {
             }
             Act::Branch { to } => lanes(taken).for_each(|lane| self.next[lane] = *to),
             Act::Return => self.alive &= !taken,
+            Act::Commit => {
+                for lane in lanes(taken) {
+                    let Copies { open, groups } = &mut self.copies[lane];
+                    groups.push_back(std::mem::take(open));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What touches memory or other threads.
+    fn together(&mut self, act: &Act, taken: u32, place: &Place, world: &mut World) -> anyhow::Result<()> {
+        match act {
             Act::Barrier => {
                 ensure!(taken == self.alive, "lanes {taken:#010x} of {:#010x} come to a barrier", self.alive);
                 self.waiting = taken;
@@ -167,7 +202,7 @@ impl Warp {
                 self.shuffle(*to, *found, (*kind, *from, *by), taken, place)?;
             }
             Act::Load { space, width, to, at } => {
-                self.load((*space, *width), to, *at, taken, place, world)?
+                self.load((*space, *width), to, *at, taken, place, world)?;
             }
             Act::Store { space, width, from, at } => {
                 self.store((*space, width.bytes), from, *at, taken, place, world)?;
@@ -189,23 +224,8 @@ impl Warp {
             Act::Fetch { to, from, bytes, there } => {
                 self.fetch((*to, *from), (*bytes, *there), taken, place, world)?;
             }
-            Act::Commit => {
-                for lane in lanes(taken) {
-                    let Copies { open, groups } = &mut self.copies[lane];
-                    groups.push_back(std::mem::take(open));
-                }
-            }
-            Act::Arrive { left } => {
-                for lane in lanes(taken) {
-                    let now = self.stamp(lane);
-                    let groups = &mut self.copies[lane].groups;
-                    while groups.len() > *left {
-                        for Copy { to, bytes } in groups.pop_front().unwrap_or_default() {
-                            world.shared.arrive(to, &bytes, now)?;
-                        }
-                    }
-                }
-            }
+            Act::Arrive { left } => self.arrive(*left, taken, world)?,
+            _ => {}
         }
         Ok(())
     }
@@ -243,137 +263,5 @@ impl Warp {
             }
         }
         Ok(())
-    }
-
-    /// Addresses of the lanes, and whether they are in shared memory.
-    fn addresses(
-        &self,
-        space: Space,
-        at: Address,
-        here: u32,
-        place: &Place,
-    ) -> anyhow::Result<(Vec<u64>, bool)> {
-        let all: Vec<u64> = lanes(here).map(|lane| self.address(at, lane, place)).collect();
-        let shared = space == Space::Shared || space == Space::Any && all.iter().all(|&at| at < FIRST);
-        let fits = all.iter().all(|&at| (at < FIRST) == shared);
-        ensure!(fits, "an address of the other memory: {:#x}", all.first().copied().unwrap_or(0));
-        Ok((all, shared))
-    }
-
-    fn load(
-        &mut self,
-        (space, width): (Space, Width),
-        to: &[usize],
-        at: Address,
-        here: u32,
-        place: &Place,
-        world: &mut World,
-    ) -> anyhow::Result<()> {
-        let bytes = width.bytes * to.len() as u64;
-        let (addresses, shared) = self.addresses(space, at, here, place)?;
-        world.access(&addresses, bytes, shared, false);
-        for (lane, at) in lanes(here).zip(addresses) {
-            let held = if shared {
-                world.shared.read(at, bytes, self.stamp(lane))?
-            } else {
-                aligned(at, bytes)?;
-                world.memory.read(at, bytes)?
-            };
-            for (to, number) in to.iter().zip(held.chunks_exact(width.bytes as usize)) {
-                let number = number.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte));
-                let above = 64 - 8 * width.bytes;
-                let wide = ((number << above) as i64 >> above) as u64;
-                self.registers[*to][lane] = if width.signed { wide } else { number };
-            }
-        }
-        Ok(())
-    }
-
-    fn store(
-        &mut self,
-        (space, width): (Space, u64),
-        from: &[Operand],
-        at: Address,
-        here: u32,
-        place: &Place,
-        world: &mut World,
-    ) -> anyhow::Result<()> {
-        let bytes = width * from.len() as u64;
-        let (addresses, shared) = self.addresses(space, at, here, place)?;
-        world.access(&addresses, bytes, shared, true);
-        for (lane, at) in lanes(here).zip(addresses) {
-            let numbers = from.iter().map(|&from| self.value(from, lane, place).to_le_bytes());
-            let held: Vec<u8> = numbers.flat_map(|number| number.into_iter().take(width as usize)).collect();
-            if shared {
-                world.shared.write(at, &held, self.stamp(lane))?;
-            } else {
-                aligned(at, bytes)?;
-                world.memory.write(at, &held)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn matrices(
-        &mut self,
-        to: &[usize],
-        at: Address,
-        turned: bool,
-        place: &Place,
-        world: &mut World,
-    ) -> anyhow::Result<()> {
-        let addresses: Vec<u64> = (0..WARP).map(|lane| self.address(at, lane, place)).collect();
-        world.access(&addresses, fragments::ROW_BYTES, true, false);
-        let mut rows = Vec::new();
-        for (lane, &at) in addresses.iter().enumerate() {
-            let row = world.shared.read(at, fragments::ROW_BYTES, self.stamp(lane))?;
-            rows.push(row.chunks_exact(2).map(|two| u64::from(two[0]) | u64::from(two[1]) << 8).collect());
-        }
-        let made = fragments::load(&rows, turned);
-        to.iter().zip(made).for_each(|(to, made)| self.registers[*to] = made);
-        Ok(())
-    }
-
-    fn fetch(
-        &mut self,
-        (to, from): (Address, Address),
-        (bytes, there): (u64, Operand),
-        here: u32,
-        place: &Place,
-        world: &mut World,
-    ) -> anyhow::Result<()> {
-        let wanted = |warp: &Warp, lane| warp.value(there, lane, place).min(bytes);
-        let read: Vec<usize> = lanes(here).filter(|&lane| wanted(self, lane) > 0).collect();
-        let sources: Vec<u64> = read.iter().map(|&lane| self.address(from, lane, place)).collect();
-        world.access(&sources, bytes, false, false);
-        let targets: Vec<u64> = lanes(here).map(|lane| self.address(to, lane, place)).collect();
-        world.access(&targets, bytes, true, true);
-        for (lane, target) in lanes(here).zip(targets) {
-            let count = wanted(self, lane);
-            let source = self.address(from, lane, place);
-            let mut held = vec![0; bytes as usize];
-            if count > 0 {
-                aligned(source, bytes)?;
-                let found = world.memory.read(source, count).context("a copy in the background")?;
-                held[..count as usize].copy_from_slice(found);
-            }
-            world.shared.await_copy(target, bytes, self.stamp(lane))?;
-            self.copies[lane].open.push(Copy { to: target, bytes: held });
-        }
-        Ok(())
-    }
-}
-
-impl World<'_> {
-    /// Counts an access of a warp.
-    fn access(&mut self, addresses: &[u64], bytes: u64, shared: bool, writes: bool) {
-        if shared {
-            let (rounds, least) = rounds(addresses, bytes);
-            self.counts.shared_rounds += rounds;
-            self.counts.least_shared_rounds += least;
-        } else {
-            let traffic = if writes { &mut self.counts.writes } else { &mut self.counts.reads };
-            traffic.add(addresses, bytes);
-        }
     }
 }

@@ -1,0 +1,137 @@
+//! The kernels themselves, interpreted: what they compute, and what they ask of memory.
+
+use super::check;
+use crate::gpu::device::{Device, uploaded};
+use crate::gpu::fake::{Fake, Overlap, Roofline};
+use crate::gpu::op::{Cache, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
+use crate::gpu::ptx::Counts;
+use crate::gpu::source::{Build, Half};
+
+const ROOFLINE: Roofline = Roofline {
+    flops_per_s: 1e15,
+    bytes_per_s: 1e12,
+    launch_us: 1.0,
+    graph_launch_us: 1.0,
+    overlap: Overlap::Nowhere,
+};
+
+/// The checks that a probe begins with, by the kernels: heads and groups of all sizes, and both kinds of numbers.
+#[test]
+fn the_kernels_compute_what_the_reference_does() {
+    for (half, dim, group) in
+        [(Half::Bf16, 128, 4), (Half::Fp16, 64, 7), (Half::Bf16, 64, 1), (Half::Fp16, 128, 16)]
+    {
+        let build = Build { half, dim, group };
+        let Some(mut fake) = Fake::with_kernels(build, ROOFLINE) else { return };
+        let found = check::kernels(&mut fake, build).unwrap();
+        assert!(found.iter().all(|check| check.good), "{build:?}: {found:?}");
+    }
+}
+
+const BUILD: Build = Build { half: Half::Bf16, dim: 128, group: 4 };
+
+fn zeros(fake: &mut Fake, bytes: u64) -> Ptr {
+    uploaded(fake, &vec![0; bytes as usize]).unwrap()
+}
+
+/// Work of every kind but products that a library does, at sizes where weights and tables are a small part.
+fn every_op(fake: &mut Fake) -> Vec<Op> {
+    let (rows, width, kv_heads, dim) = (32, 512, 2, u64::from(BUILD.dim));
+    let mut room = |numbers: u64| zeros(fake, numbers * 2);
+    let heads = kv_heads * u64::from(BUILD.group);
+    let cache =
+        Cache { keys: room(64 * PAGE * kv_heads * dim), values: room(64 * PAGE * kv_heads * dim), kv_heads };
+    let (x, y, both, out) = (room(rows * width), room(rows * width), room(rows * width * 2), room(1 << 18));
+    let (q, qkv, weight) = (room(256 * heads * dim), room(256 * (heads + 2 * kv_heads) * dim), room(width));
+    let (packed, scales) = (room(1 << 14), room((1 << 16) / SCALE_GROUP));
+    let ints = |numbers: Vec<u32>| numbers.into_iter().flat_map(u32::to_le_bytes).collect::<Vec<u8>>();
+    let tables = uploaded(fake, &ints((0..64).collect())).unwrap();
+    let (positions, sequences) = (uploaded(fake, &ints((0..64).collect())).unwrap(), zeros(fake, 64 * 4));
+    let lengths = uploaded(fake, &ints(vec![512, 512])).unwrap();
+    let (angles, parts) = (zeros(fake, 64 * dim * 4), zeros(fake, 1 << 20));
+    let (batch, table_width, tokens) = (2, 32, 64);
+    vec![
+        Op::Fill { out, count: 1 << 16, seed: 1, centre: 0.0, scale: 1.0 },
+        Op::Scatter { out: packed, words: 1 << 13, seed: 1 },
+        Op::Copy { from: x, to: out, bytes: rows * width * 2 },
+        Op::AddNorm { x, y: 0, weight, out, rows, width },
+        Op::AddNorm { x, y, weight, out, rows, width },
+        Op::Rotary(Rotary {
+            qkv,
+            q,
+            cache,
+            q_weight: weight,
+            k_weight: weight,
+            angles,
+            positions,
+            sequences,
+            tables,
+            table_width,
+            tokens,
+        }),
+        Op::Silu { both, out, rows, width },
+        Op::Unpack4 { packed, scales, out, weights: 1 << 16 },
+        Op::Product4 { x, packed, scales, out, rows: 8, inner: 512, columns: 128 },
+        Op::Prefill { q, cache, table: tables, out, count: 192, cached: 256 },
+        Op::Decode(Decode {
+            q,
+            cache,
+            tables,
+            table_width,
+            lengths,
+            parts,
+            out,
+            batch,
+            splits: 1,
+            kv_tokens: 1_024,
+        }),
+    ]
+}
+
+/// What a kernel did, beside what the account says of its work.
+fn each(check: impl Fn(&str, &Op, &Counts)) {
+    let Some(mut fake) = Fake::with_kernels(BUILD, ROOFLINE) else { return };
+    for op in every_op(&mut fake) {
+        fake.counts();
+        fake.run(&[op]).unwrap();
+        let name = format!("{op:?}");
+        check(name.split([' ', '(']).next().unwrap_or_default(), &op, &fake.counts());
+    }
+}
+
+/// Every rate and share of a probe rests on [`Op::amount`], which claims to be the least: here it is held against the bytes
+/// that the kernels touch, each counted once. What they touch beyond are weights of norms, tables, angles and sums of parts;
+/// what tensor cores multiply beyond are scores that nobody may see and rows that no query has.
+#[test]
+fn the_account_is_the_least_that_kernels_touch() {
+    each(|name, op, counts| {
+        let least = op.amount(BUILD.dim, BUILD.group);
+        let beyond = (counts.reads.touched() + counts.writes.touched()) as f64 / least.bytes;
+        assert!((1.0..1.1).contains(&beyond), "{name} touches {beyond} of the least");
+        if name == "Prefill" {
+            let beyond = counts.mma_flops as f64 / least.flops;
+            assert!((1.0..1.2).contains(&beyond), "{name} multiplies {beyond} of the least");
+        }
+    });
+}
+
+/// Kernels that are to be bound by bytes fetch no sector for less than it holds, and threads meet in no bank.
+#[test]
+fn no_kernel_wastes_sectors_or_meets_in_banks() {
+    each(|name, _, counts| {
+        let (reads, writes) = (counts.reads.waste(), counts.writes.waste());
+        // A warp reads two scales for 1,024 bytes of weights, a page's number for its keys.
+        assert!(reads.is_nan() || reads < 1.25, "{name} reads {reads} of what it asks for");
+        let (limit, conflicts) = match name {
+            // A number a warp at the very end, half a sector of each row.
+            "Product4" => (16.0, 1.0),
+            "Prefill" => (2.0, 1.0),
+            // Where sums of the warps come together.
+            "Decode" => (1.0, 1.35),
+            _ => (1.0, 1.0),
+        };
+        assert!(writes.is_nan() || writes <= limit, "{name} writes {writes} of what it has to");
+        let found = counts.conflicts();
+        assert!(found.is_nan() || found <= conflicts, "{name} meets in banks: {found}");
+    });
+}
