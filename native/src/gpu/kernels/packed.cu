@@ -14,24 +14,27 @@ __device__ __forceinline__ u32 fma2(u32 a, u32 b, u32 c) {
     return y;
 }
 
-// The two weights of a byte, without their scale, as two numbers: exact. Bits that are put below those of a power of two whose
-// last bit is worth 1 add to it: four bits n at its end make 128 + n (fp16: 1,024 + n), three places higher 128 + 8n, which
-// still fits the seven bits that bf16 has behind the first. A product and a sum leave n - 8 of both.
-__device__ __forceinline__ u32 weights(u32 word, int byte) {
+// Eight weights without their scale, as numbers: exact. A byte under 128, whose last bit is worth 1 in bf16, makes 128 + n of four
+// bits n (fp16: 1,024 + n), from which 136 (1,032) is taken.
+__device__ __forceinline__ uint4 weights(u32 word) {
 #if BF16
-    const u32 power = 0x43004300u, factors = 0x3e003f80u, offsets = 0xc1c0c308u; // 128; 1, 1/8; -136, -24
+    const u32 powers = 0x43434343u, one = 0x3f803f80u, offset = 0xc308c308u;
 #else
-    const u32 power = 0x64006400u, factors = 0x30003c00u, offsets = 0xd840e408u; // 1,024; 1, 1/8; -1,032, -136
+    const u32 powers = 0x64646464u, one = 0x3c003c00u, offset = 0xe408e408u;
 #endif
-    u32 apart = __byte_perm(word, word >> 1, 0x4400u + 0x1111u * byte);
-    return fma2((apart & 0x0078000fu) | power, factors, offsets);
+    // Bytes of one weight each: those in even places, and in odd ones.
+    u32 even = word & 0x0f0f0f0fu, odd = (word >> 4) & 0x0f0f0f0fu;
+    u32 first = __byte_perm(even, odd, 0x5140), last = __byte_perm(even, odd, 0x7362);
+    return make_uint4(fma2(__byte_perm(first, powers, 0x4140), one, offset), fma2(__byte_perm(first, powers, 0x4342), one, offset),
+                      fma2(__byte_perm(last, powers, 0x4140), one, offset), fma2(__byte_perm(last, powers, 0x4342), one, offset));
 }
 
 // Eight weights times their scale, which stands in both halves of a word. What is added is -0, which changes nothing.
 __device__ __forceinline__ uint4 scaled(u32 word, u32 scale) {
     const u32 nothing = 0x80008000u;
-    return make_uint4(fma2(weights(word, 0), scale, nothing), fma2(weights(word, 1), scale, nothing),
-                      fma2(weights(word, 2), scale, nothing), fma2(weights(word, 3), scale, nothing));
+    uint4 plain = weights(word);
+    return make_uint4(fma2(plain.x, scale, nothing), fma2(plain.y, scale, nothing), fma2(plain.z, scale, nothing),
+                      fma2(plain.w, scale, nothing));
 }
 
 // A word a thread, four in flight: loads of four bytes and stores of 16 are whole sectors, while a load of 16 bytes a thread
@@ -67,7 +70,8 @@ struct Held {
     half_t scales[2];
 };
 
-// The groups with which the two columns begin; the last column's instead of those of one that does not exist.
+// Where a lane reads weights: the groups with which its two columns begin, the last column's instead of those of one that does
+// not exist, and its quarter of a group.
 struct Columns {
     u32 groups[2];
 };
@@ -80,11 +84,11 @@ __device__ __forceinline__ Columns columns_from(int first, int chunks, int colum
     return from;
 }
 
-__device__ __forceinline__ void hold(Held &held, const u32 *packed, const half_t *scales, const Columns &from, int chunk) {
+__device__ __forceinline__ void hold(Held &held, const u32 *quarters, const half_t *scales, const Columns &from, int chunk) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-        u64 group = from.groups[half] + chunk;
-        held.words[half] = stream(packed + group * (SCALE_GROUP / 8) + threadIdx.x % 4 * 4);
+        u32 group = from.groups[half] + chunk;
+        held.words[half] = stream(quarters + (u64)group * (SCALE_GROUP / 8));
         held.scales[half] = scales[group];
     }
 }
@@ -106,8 +110,8 @@ __device__ __forceinline__ u32 word_of(const uint4 &words, int place) {
 // product is free, so a lane has weights that lie side by side, and the same place of the rows.
 template <int TILES>
 __device__ __forceinline__ void multiply_word(float (&sums)[TILES][4], u32 upper, u32 lower, const uint4 (&rows)[TILES]) {
-    u32 first[4] = {weights(upper, 0), weights(lower, 0), weights(upper, 1), weights(lower, 1)};
-    u32 second[4] = {weights(upper, 2), weights(lower, 2), weights(upper, 3), weights(lower, 3)};
+    uint4 a = weights(upper), b = weights(lower);
+    u32 first[4] = {a.x, b.x, a.y, b.y}, second[4] = {a.z, b.z, a.w, b.w};
 #pragma unroll
     for (int tile = 0; tile < TILES; tile++) {
         multiply(sums[tile], first, rows[tile].x, rows[tile].y);
@@ -143,45 +147,48 @@ __device__ __forceinline__ void join_warps(const float (&sums)[STRIPS][TILES][4]
     }
 }
 
+// A 16-byte piece of a lane's quarter of a row, of which `from` is the first: the second and the fourth lie `across`.
+__device__ __forceinline__ uint4 piece_of(const half_t *from, int across, int piece) {
+    return *(const uint4 *)(from + piece / 2 * 16 + (piece % 2 ? across : 0));
+}
+
 // out[m][n] = sum over k of x[m][k] * weight[n][k]. A block: STRIPS of 16 columns, up to TILES of 8 rows. Its warps take chunks
 // of all columns in turn; weights lie DEPTH chunks ahead, rows one, each reloaded where it was used.
 template <int STRIPS, int TILES, int DEPTH>
 __device__ __forceinline__ void product4(const half_t *x, const u32 *packed, const half_t *scales, half_t *out, int rows,
                                          int inner, int columns) {
-    int warp = threadIdx.x / WARP, quad = threadIdx.x % WARP / 4, quarter = threadIdx.x % 4, chunks = inner / SCALE_GROUP;
+    // The same in all lanes, which the compiler knows only so.
+    int warp = __shfl_sync(ALL, (int)threadIdx.x / WARP, 0), chunks = inner / SCALE_GROUP;
+    int quad = threadIdx.x % WARP / 4, quarter = threadIdx.x % 4;
     // Rows begin in the same bank, and so do the first quarter of a chunk and the third, the second and the fourth: these two
     // take each other's second 16 bytes when the others take their first.
-    int turned = quarter / 2;
-    const half_t *mine = x + (u64)quad * inner + quarter * (SCALE_GROUP / 4);
-    auto row = [&](int tile, int chunk, int piece) {
-        const half_t *from = mine + (u64)tile * 8 * inner + chunk * SCALE_GROUP + (piece ^ turned) * 8;
-        return tile * 8 + quad < rows && chunk < chunks ? *(const uint4 *)from : make_uint4(0u, 0u, 0u, 0u);
-    };
+    int turned = quarter / 2, across = turned ? -8 : 8;
+    const u32 *quarters = packed + quarter * 4;
+    u32 row[TILES];
     Columns from[STRIPS];
     Held held[DEPTH][STRIPS];
     uint4 ahead[4][TILES];
-    float sums[STRIPS][TILES][4];
+    float sums[STRIPS][TILES][4] = {};
 #pragma unroll
-    for (int strip = 0; strip < STRIPS; strip++) {
-        from[strip] = columns_from((blockIdx.x * STRIPS + strip) * 16, chunks, columns);
+    for (int slot = 0; slot < DEPTH; slot++)
 #pragma unroll
-        for (int slot = 0; slot < DEPTH; slot++) {
+        for (int strip = 0; strip < STRIPS; strip++) {
+            from[strip] = columns_from((blockIdx.x * STRIPS + strip) * 16, chunks, columns);
             int chunk = warp + slot * PRODUCT_WARPS;
-            if (chunk < chunks) hold(held[slot][strip], packed, scales, from[strip], chunk);
+            if (chunk < chunks) hold(held[slot][strip], quarters, scales, from[strip], chunk);
         }
 #pragma unroll
-        for (int tile = 0; tile < TILES; tile++)
+    for (int tile = 0; tile < TILES; tile++) {
+        // The last row instead of one that does not exist: its sums are nobody's.
+        row[tile] = (u32)min(tile * 8 + quad, rows - 1) * inner + quarter * (SCALE_GROUP / 4) + turned * 8;
 #pragma unroll
-            for (int i = 0; i < 4; i++) sums[strip][tile][i] = 0.0f;
+        for (int piece = 0; piece < 4; piece++)
+            if (warp < chunks) ahead[piece][tile] = piece_of(x + row[tile] + warp * SCALE_GROUP, across, piece);
     }
-#pragma unroll
-    for (int piece = 0; piece < 4; piece++)
-#pragma unroll
-        for (int tile = 0; tile < TILES; tile++) ahead[piece][tile] = row(tile, warp, piece);
     for (int first = warp; first < chunks; first += DEPTH * PRODUCT_WARPS) {
 #pragma unroll
         for (int slot = 0; slot < DEPTH; slot++) {
-            int chunk = first + slot * PRODUCT_WARPS;
+            int chunk = first + slot * PRODUCT_WARPS, next = chunk + PRODUCT_WARPS;
             if (chunk >= chunks) break;
 #pragma unroll
             for (int strip = 0; strip < STRIPS; strip++) {
@@ -191,17 +198,18 @@ __device__ __forceinline__ void product4(const half_t *x, const u32 *packed, con
 #pragma unroll
                 for (int piece = 0; piece < 4; piece++) {
                     multiply_word(parts, word_of(here.words[0], piece), word_of(here.words[1], piece), ahead[piece]);
-                    if (strip + 1 < STRIPS) continue;
+                    if (strip + 1 < STRIPS || next >= chunks) continue;
 #pragma unroll
-                    for (int tile = 0; tile < TILES; tile++) ahead[piece][tile] = row(tile, chunk + PRODUCT_WARPS, piece);
+                    for (int tile = 0; tile < TILES; tile++)
+                        ahead[piece][tile] = piece_of(x + row[tile] + next * SCALE_GROUP, across, piece);
                 }
                 float upper = widen(here.scales[0]), lower = widen(here.scales[1]);
 #pragma unroll
                 for (int tile = 0; tile < TILES; tile++)
 #pragma unroll
                     for (int i = 0; i < 4; i++) sums[strip][tile][i] += parts[tile][i] * (i < 2 ? upper : lower);
-                int next = chunk + DEPTH * PRODUCT_WARPS;
-                if (next < chunks) hold(here, packed, scales, from[strip], next);
+                int later = chunk + DEPTH * PRODUCT_WARPS;
+                if (later < chunks) hold(here, quarters, scales, from[strip], later);
             }
         }
     }
