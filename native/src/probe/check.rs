@@ -20,7 +20,7 @@ const CACHED: u64 = 37;
 /// Rows, inner size and columns of products of packed weights: rows that fill a tile and one more, columns that fill no block,
 /// and groups of 128 fewer than a block's warps, more, and more than all of them hold at once.
 const PACKED: [[u64; 3]; 6] =
-    [[1, 128, 24], [5, 4_352, 17], [8, 1_280, 40], [9, 2_304, 33], [16, 256, 72], [32, 2_304, 40]];
+    [[1, 128, 24], [5, 4_352, 17], [8, 1_280, 40], [9, 2_560, 33], [16, 256, 72], [32, 2_304, 40]];
 
 /// Pages on the device, and what they hold.
 struct Pool {

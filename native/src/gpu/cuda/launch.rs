@@ -97,13 +97,13 @@ pub(crate) fn launches(op: &Op, build: &Build, multiprocessors: u32) -> Vec<Laun
         Op::Product4 { x, packed, scales, out, rows, inner, columns } => {
             let memory = [x, packed, scales, out].map(Long);
             let args = [&memory[..], &[Int(rows), Int(inner), Int(columns)]].concat();
-            // More rows are read again for each block: for more columns, then.
-            let (kernel, of_block) = match rows {
-                ..=8 => ("product4_8", 16),
-                9..=16 => ("product4_16", 32),
-                _ => ("product4_32", 32),
+            // Each block reads all rows: where they are more, it has more columns, which take registers.
+            let (kernel, of_block, warps) = match rows {
+                ..=8 => ("product4_8", 16, 8),
+                9..=16 => ("product4_16", 32, 6),
+                _ => ("product4_32", 32, 4),
             };
-            launch(kernel, [columns.div_ceil(of_block), 1, 1], 256, &args)
+            launch(kernel, [columns.div_ceil(of_block), 1, 1], 32 * warps, &args)
         }
         Op::Prefill { q, cache, table, out, count, cached } => {
             let memory = [q, cache.keys, cache.values, table, out].map(Long);

@@ -14,8 +14,8 @@ __device__ __forceinline__ u32 fma2(u32 a, u32 b, u32 c) {
     return y;
 }
 
-// Eight weights without their scale, as numbers: exact. A byte under 128, whose last bit is worth 1 in bf16, makes 128 + n of four
-// bits n (fp16: 1,024 + n), from which 136 (1,032) is taken.
+// Eight weights without their scale, as numbers: exact. In bf16 the last bit of 128 is worth 1 (in fp16 that of 1,024), so that
+// four bits n in its lower byte make 128 + n (1,024 + n), from which 136 (1,032) is taken.
 __device__ __forceinline__ uint4 weights(u32 word) {
 #if BF16
     const u32 powers = 0x43434343u, one = 0x3f803f80u, offset = 0xc308c308u;
@@ -55,8 +55,6 @@ extern "C" __global__ void unpack4(const u32 *packed, const half_t *scales, uint
     }
 }
 
-#define PRODUCT_WARPS 8
-
 // 16 bytes that are read once, so that the first cache is left to what is read again.
 __device__ __forceinline__ uint4 stream(const u32 *from) {
     uint4 y;
@@ -70,26 +68,26 @@ struct Held {
     half_t scales[2];
 };
 
-// Where a lane reads weights: the groups with which its two columns begin, the last column's instead of those of one that does
-// not exist, and its quarter of a group.
+// The groups of its two columns that a lane reads next, of the last column instead of one that does not exist.
 struct Columns {
     u32 groups[2];
 };
 
-__device__ __forceinline__ Columns columns_from(int first, int chunks, int columns) {
+__device__ __forceinline__ Columns columns_from(int first, int chunk, int chunks, int columns) {
     Columns from;
 #pragma unroll
     for (int half = 0; half < 2; half++)
-        from.groups[half] = (u32)min(first + (int)(threadIdx.x % WARP) / 4 + half * 8, columns - 1) * chunks;
+        from.groups[half] = (u32)min(first + (int)(threadIdx.x % WARP) / 4 + half * 8, columns - 1) * chunks + chunk;
     return from;
 }
 
-__device__ __forceinline__ void hold(Held &held, const u32 *quarters, const half_t *scales, const Columns &from, int chunk) {
+// The chunk that lies so many further; `quarters` is the lane's of the first group.
+__device__ __forceinline__ void hold(Held &held, const u32 *quarters, const half_t *scales, const Columns &from, int further) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-        u32 group = from.groups[half] + chunk;
-        held.words[half] = stream(quarters + (u64)group * (SCALE_GROUP / 8));
-        held.scales[half] = scales[group];
+        u64 group = from.groups[half];
+        held.words[half] = stream(quarters + group * (SCALE_GROUP / 8) + further * (SCALE_GROUP / 8));
+        held.scales[half] = (scales + group)[further];
     }
 }
 
@@ -120,9 +118,9 @@ __device__ __forceinline__ void multiply_word(float (&sums)[TILES][4], u32 upper
 }
 
 // Sums of all warps, always in the same order, to memory. `sums[strip][tile]`: 16 columns, 8 rows.
-template <int STRIPS, int TILES>
+template <int STRIPS, int TILES, int WARPS>
 __device__ __forceinline__ void join_warps(const float (&sums)[STRIPS][TILES][4], half_t *out, int rows, int columns) {
-    __shared__ float4 parts[PRODUCT_WARPS][STRIPS * TILES][WARP];
+    __shared__ float4 parts[WARPS][STRIPS * TILES][WARP];
     int warp = threadIdx.x / WARP, quad = threadIdx.x % WARP / 4, pair = threadIdx.x % 4;
     // A lane's four sums: columns quad and quad + 8 of rows 2 pair and 2 pair + 1. So turned, neither stores nor loads meet
     // in a bank.
@@ -140,96 +138,118 @@ __device__ __forceinline__ void join_warps(const float (&sums)[STRIPS][TILES][4]
         int place = of_pair * 8 + (of_strip % 8 ^ (2 * of_pair)), which = of_strip / 8 * 2 + odd;
         float sum = 0.0f;
 #pragma unroll
-        for (int of_warp = 0; of_warp < PRODUCT_WARPS; of_warp++) sum += ((const float *)&parts[of_warp][part][place])[which];
+        for (int of_warp = 0; of_warp < WARPS; of_warp++) sum += ((const float *)&parts[of_warp][part][place])[which];
         int row = part % TILES * 8 + of_pair * 2 + odd;
         int column = (blockIdx.x * STRIPS + part / TILES) * 16 + of_strip;
         if (row < rows && column < columns) out[(u64)row * columns + column] = narrow(sum);
     }
 }
 
-// A 16-byte piece of a lane's quarter of a row, of which `from` is the first: the second and the fourth lie `across`.
-__device__ __forceinline__ uint4 piece_of(const half_t *from, int across, int piece) {
-    return *(const uint4 *)(from + piece / 2 * 16 + (piece % 2 ? across : 0));
+// Where a lane reads a row next: even and odd pieces, of 16 bytes, of its quarter.
+struct Row {
+    const half_t *pieces[2];
+};
+
+__device__ __forceinline__ uint4 piece_of(const Row &row, int further, int piece) {
+    return *(const uint4 *)(row.pieces[piece % 2] + further * SCALE_GROUP + piece / 2 * 16);
+}
+
+// A chunk of 16 columns, times its scales, to their sums. Each piece of the rows is reloaded where it was used, so many chunks
+// further, if that is asked for.
+template <int TILES>
+__device__ __forceinline__ void multiply_chunk(float (&sums)[TILES][4], Held &held, uint4 (&ahead)[4][TILES],
+                                               const Row (&row)[TILES], int turned, bool reload, int further) {
+    float parts[TILES][4] = {};
+    turn(held, turned);
+#pragma unroll
+    for (int piece = 0; piece < 4; piece++) {
+        multiply_word(parts, word_of(held.words[0], piece), word_of(held.words[1], piece), ahead[piece]);
+        if (!reload) continue;
+#pragma unroll
+        for (int tile = 0; tile < TILES; tile++) ahead[piece][tile] = piece_of(row[tile], further, piece);
+    }
+    float upper = widen(held.scales[0]), lower = widen(held.scales[1]);
+#pragma unroll
+    for (int tile = 0; tile < TILES; tile++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) sums[tile][i] += parts[tile][i] * (i < 2 ? upper : lower);
 }
 
 // out[m][n] = sum over k of x[m][k] * weight[n][k]. A block: STRIPS of 16 columns, up to TILES of 8 rows. Its warps take chunks
-// of all columns in turn; weights lie DEPTH chunks ahead, rows one, each reloaded where it was used.
-template <int STRIPS, int TILES, int DEPTH>
+// of all columns in turn, weights DEPTH chunks ahead, rows one. Registers allow two blocks a multiprocessor, so that one works
+// while another begins or ends.
+template <int STRIPS, int TILES, int WARPS, int DEPTH>
 __device__ __forceinline__ void product4(const half_t *x, const u32 *packed, const half_t *scales, half_t *out, int rows,
                                          int inner, int columns) {
     // The same in all lanes, which the compiler knows only so.
     int warp = __shfl_sync(ALL, (int)threadIdx.x / WARP, 0), chunks = inner / SCALE_GROUP;
     int quad = threadIdx.x % WARP / 4, quarter = threadIdx.x % 4;
     // Rows begin in the same bank, and so do the first quarter of a chunk and the third, the second and the fourth: these two
-    // take each other's second 16 bytes when the others take their first.
-    int turned = quarter / 2, across = turned ? -8 : 8;
+    // take each other's odd pieces when the others take their even ones.
+    int turned = quarter / 2;
     const u32 *quarters = packed + quarter * 4;
-    u32 row[TILES];
     Columns from[STRIPS];
+    Row row[TILES];
     Held held[DEPTH][STRIPS];
     uint4 ahead[4][TILES];
     float sums[STRIPS][TILES][4] = {};
 #pragma unroll
+    for (int strip = 0; strip < STRIPS; strip++)
+        from[strip] = columns_from((blockIdx.x * STRIPS + strip) * 16, warp, chunks, columns);
+#pragma unroll
     for (int slot = 0; slot < DEPTH; slot++)
 #pragma unroll
-        for (int strip = 0; strip < STRIPS; strip++) {
-            from[strip] = columns_from((blockIdx.x * STRIPS + strip) * 16, chunks, columns);
-            int chunk = warp + slot * PRODUCT_WARPS;
-            if (chunk < chunks) hold(held[slot][strip], quarters, scales, from[strip], chunk);
-        }
+        for (int strip = 0; strip < STRIPS; strip++)
+            if (warp + slot * WARPS < chunks) hold(held[slot][strip], quarters, scales, from[strip], slot * WARPS);
 #pragma unroll
     for (int tile = 0; tile < TILES; tile++) {
         // The last row instead of one that does not exist: its sums are nobody's.
-        row[tile] = (u32)min(tile * 8 + quad, rows - 1) * inner + quarter * (SCALE_GROUP / 4) + turned * 8;
+        const half_t *mine = x + (u64)min(tile * 8 + quad, rows - 1) * inner + warp * SCALE_GROUP + quarter * (SCALE_GROUP / 4);
+        row[tile].pieces[0] = mine + turned * 8;
+        row[tile].pieces[1] = mine + (1 - turned) * 8;
 #pragma unroll
         for (int piece = 0; piece < 4; piece++)
-            if (warp < chunks) ahead[piece][tile] = piece_of(x + row[tile] + warp * SCALE_GROUP, across, piece);
+            if (warp < chunks) ahead[piece][tile] = piece_of(row[tile], 0, piece);
     }
-    for (int first = warp; first < chunks; first += DEPTH * PRODUCT_WARPS) {
+    for (int first = warp; first < chunks; first += DEPTH * WARPS) {
+#pragma unroll
+        for (int strip = 0; strip < STRIPS; strip++)
+#pragma unroll
+            for (int half = 0; half < 2; half++) from[strip].groups[half] += DEPTH * WARPS;
 #pragma unroll
         for (int slot = 0; slot < DEPTH; slot++) {
-            int chunk = first + slot * PRODUCT_WARPS, next = chunk + PRODUCT_WARPS;
+            int chunk = first + slot * WARPS;
             if (chunk >= chunks) break;
 #pragma unroll
             for (int strip = 0; strip < STRIPS; strip++) {
-                Held &here = held[slot][strip];
-                float parts[TILES][4] = {};
-                turn(here, turned);
-#pragma unroll
-                for (int piece = 0; piece < 4; piece++) {
-                    multiply_word(parts, word_of(here.words[0], piece), word_of(here.words[1], piece), ahead[piece]);
-                    if (strip + 1 < STRIPS || next >= chunks) continue;
-#pragma unroll
-                    for (int tile = 0; tile < TILES; tile++)
-                        ahead[piece][tile] = piece_of(x + row[tile] + next * SCALE_GROUP, across, piece);
-                }
-                float upper = widen(here.scales[0]), lower = widen(here.scales[1]);
-#pragma unroll
-                for (int tile = 0; tile < TILES; tile++)
-#pragma unroll
-                    for (int i = 0; i < 4; i++) sums[strip][tile][i] += parts[tile][i] * (i < 2 ? upper : lower);
-                int later = chunk + DEPTH * PRODUCT_WARPS;
-                if (later < chunks) hold(here, quarters, scales, from[strip], later);
+                // The last strip is the last to use the rows.
+                bool reload = strip + 1 == STRIPS && chunk + WARPS < chunks;
+                multiply_chunk(sums[strip], held[slot][strip], ahead, row, turned, reload, (slot + 1) * WARPS);
+                if (chunk + DEPTH * WARPS < chunks) hold(held[slot][strip], quarters, scales, from[strip], slot * WARPS);
             }
         }
+#pragma unroll
+        for (int tile = 0; tile < TILES; tile++)
+#pragma unroll
+            for (int odd = 0; odd < 2; odd++) row[tile].pieces[odd] += DEPTH * WARPS * SCALE_GROUP;
     }
-    join_warps(sums, out, rows, columns);
+    join_warps<STRIPS, TILES, WARPS>(sums, out, rows, columns);
 }
 
 // Up to 8 rows, of which a block of 16 columns reads twice the bytes of its weights.
 extern "C" __global__ void __launch_bounds__(256, 2) product4_8(const half_t *x, const u32 *packed, const half_t *scales,
                                                                 half_t *out, int rows, int inner, int columns) {
-    product4<1, 1, 4>(x, packed, scales, out, rows, inner, columns);
+    product4<1, 1, 8, 4>(x, packed, scales, out, rows, inner, columns);
 }
 
 // Up to 16 rows: again twice, as a block has 32 columns.
-extern "C" __global__ void __launch_bounds__(256, 2) product4_16(const half_t *x, const u32 *packed, const half_t *scales,
-                                                              half_t *out, int rows, int inner, int columns) {
-    product4<2, 2, 2>(x, packed, scales, out, rows, inner, columns);
+extern "C" __global__ void __launch_bounds__(192, 2) product4_16(const half_t *x, const u32 *packed, const half_t *scales,
+                                                                 half_t *out, int rows, int inner, int columns) {
+    product4<2, 2, 6, 3>(x, packed, scales, out, rows, inner, columns);
 }
 
 // Up to 32 rows: four times.
-extern "C" __global__ void __launch_bounds__(256) product4_32(const half_t *x, const u32 *packed, const half_t *scales,
-                                                              half_t *out, int rows, int inner, int columns) {
-    product4<2, 4, 2>(x, packed, scales, out, rows, inner, columns);
+extern "C" __global__ void __launch_bounds__(128, 2) product4_32(const half_t *x, const u32 *packed, const half_t *scales,
+                                                                 half_t *out, int rows, int inner, int columns) {
+    product4<2, 4, 4, 3>(x, packed, scales, out, rows, inner, columns);
 }
