@@ -1,19 +1,15 @@
 //! The kernels themselves, interpreted: what they compute, and what they ask of memory.
 
 use super::check;
+use super::step::{Batch, Weights};
+use super::tests::{Computed, ROOFLINE, TINY_BUILD, tiny};
 use crate::gpu::device::{Device, uploaded};
-use crate::gpu::fake::{Fake, Overlap, Roofline};
+use crate::gpu::fake::Fake;
+use crate::gpu::half::{from_bytes, to_bytes};
 use crate::gpu::op::{Cache, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
 use crate::gpu::ptx::Counts;
+use crate::gpu::reference;
 use crate::gpu::source::{Build, Half};
-
-const ROOFLINE: Roofline = Roofline {
-    flops_per_s: 1e15,
-    bytes_per_s: 1e12,
-    launch_us: 1.0,
-    graph_launch_us: 1.0,
-    overlap: Overlap::Nowhere,
-};
 
 /// The checks that a probe begins with, by the kernels: heads and groups of all sizes, and both kinds of numbers.
 #[test]
@@ -134,4 +130,30 @@ fn no_kernel_wastes_sectors_or_meets_in_banks() {
         let found = counts.conflicts();
         assert!(found.is_nan() || found <= conflicts, "{name} meets in banks: {found}");
     });
+}
+
+/// Whole steps by the kernels and by the reference, from the same random weights; a prompt behind a prefix that lies in its
+/// pages, and a decode step behind it, come to what the prompt comes to at once.
+#[test]
+fn a_step_of_the_kernels_is_a_step_of_the_reference() {
+    let shape = tiny(true);
+    let one = |tokens: usize| tokens * 128 * 2;
+    let input =
+        to_bytes(&(0..21 * 128).map(|i| (f64::from(i) * 0.7).sin()).collect::<Vec<f64>>(), Half::Bf16);
+    let numbers = |bytes: Vec<u8>| from_bytes(&bytes, Half::Bf16);
+    let whole = Batch::prompt(21, 0);
+    for weights in [Weights::Half, Weights::Four] {
+        let Some(fake) = Fake::with_kernels(TINY_BUILD, ROOFLINE) else { return };
+        let mut by_kernels = Computed::on(fake, &shape, weights);
+        let mut by_reference = Computed::on(Fake::new(TINY_BUILD, ROOFLINE, true), &shape, weights);
+        let expected = numbers(by_reference.logits(&whole, &input));
+        let close = |found: Vec<u8>, what: &str| {
+            let error = reference::error(&numbers(found), &expected);
+            assert!(error < 0.02, "{what}, {weights:?}: {error}");
+        };
+        close(by_kernels.logits(&whole, &input), "at once");
+        by_kernels.logits(&Batch::prompt(12, 0), &input[..one(12)]);
+        close(by_kernels.logits(&Batch::prompt(9, 12), &input[one(12)..]), "behind a prefix");
+        close(by_kernels.logits(&Batch::decoding(1, 21), &input[one(20)..]), "decoding");
+    }
 }

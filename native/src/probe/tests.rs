@@ -14,7 +14,7 @@ use atr_core::report::{AnyReport, Checked, Measured, Probe, Probed, Report, Unde
 use atr_core::serve::latency::fit::Fit;
 use atr_core::serve::latency::{Costs, FittedFrom, Profile};
 
-const ROOFLINE: Roofline = Roofline {
+pub(super) const ROOFLINE: Roofline = Roofline {
     flops_per_s: 500e12,
     bytes_per_s: 4e12,
     launch_us: 3.0,
@@ -276,7 +276,7 @@ fn a_point_that_fails_is_left_out_and_the_rest_is_measured() {
 }
 
 /// A model that is small enough to be computed here.
-fn tiny(head_norms: bool) -> Shape {
+pub(super) fn tiny(head_norms: bool) -> Shape {
     let sizes =
         Shape { layers: 2, hidden: 128, heads: 2, kv_heads: 1, ..Shape::by_name("qwen3-4b").unwrap() };
     Shape { dim: 64, inter: 256, vocabulary: 32, context: 64, head_norms, ..sizes }
@@ -284,22 +284,27 @@ fn tiny(head_norms: bool) -> Shape {
 
 const TINY: Limits = Limits { rows: 32, batch: 2, context: 64, pages: 8 };
 
+/// What kernels for such a model are compiled for.
+pub(super) const TINY_BUILD: Build = Build { half: Half::Bf16, dim: 64, group: 2 };
+
 /// A tiny model on a device that computes.
-struct Computed {
+pub(super) struct Computed {
     fake: Fake,
     model: Model,
 }
 
 impl Computed {
     fn new(shape: &Shape) -> Computed {
-        let build = Build { half: Half::Bf16, dim: 64, group: 2 };
-        let mut fake = Fake::new(build, ROOFLINE, true);
-        let model = Model::new(&mut fake, shape, Weights::Half, &TINY).unwrap();
+        Computed::on(Fake::new(TINY_BUILD, ROOFLINE, true), shape, Weights::Half)
+    }
+
+    pub(super) fn on(mut fake: Fake, shape: &Shape, weights: Weights) -> Computed {
+        let model = Model::new(&mut fake, shape, weights, &TINY).unwrap();
         Computed { fake, model }
     }
 
     /// The bytes of the logits of a step over these rows of input.
-    fn logits(&mut self, batch: &Batch, input: &[u8]) -> Vec<u8> {
+    pub(super) fn logits(&mut self, batch: &Batch, input: &[u8]) -> Vec<u8> {
         let ops = self.model.ops(&mut self.fake, batch).unwrap();
         let (x, logits) = self.model.ends();
         self.fake.upload(x, input).unwrap();

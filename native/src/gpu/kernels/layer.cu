@@ -68,43 +68,41 @@ extern "C" __global__ void add_norm(half_t *x, const half_t *y, const half_t *we
 }
 
 // Rotary positions, and before them the norm of each head of queries and keys where the model has one; keys and values go
-// to their pages. A warp a head; a block (tokens, heads of queries, keys and values).
-// `angles` holds (cos, sin) by position and half of a head. Pages: [page][KV head][token in page][DIM].
+// to their pages. A warp a head, whose lanes hold two neighbours of each half; a block (tokens, heads of queries, keys and
+// values). `angles` holds (cos, sin) by position and half of a head. Pages: [page][KV head][token in page][DIM].
 extern "C" __global__ void rotary(const half_t *qkv, half_t *q, half_t *keys, half_t *values, const half_t *q_weight,
-                                  const half_t *k_weight, const float2 *angles, const int *positions, const int *sequences,
+                                  const half_t *k_weight, const float4 *angles, const int *positions, const int *sequences,
                                   const int *tables, int table_width, int kv_heads, float eps) {
     int token = blockIdx.x, head = blockIdx.y * (blockDim.x / WARP) + threadIdx.x / WARP, lane = threadIdx.x % WARP;
     int q_heads = kv_heads * GROUP;
     if (head >= q_heads + 2 * kv_heads) return;
-    const half_t *in = qkv + ((u64)token * (q_heads + 2 * kv_heads) + head) * DIM;
+    const u32 *in = (const u32 *)(qkv + ((u64)token * (q_heads + 2 * kv_heads) + head) * DIM);
+    bool mine = lane < DIM / 4;
+    u32 first = mine ? in[lane] : 0u, second = mine ? in[lane + DIM / 4] : 0u;
     int position = positions[token], page = tables[sequences[token] * table_width + position / PAGE];
     int kv_head = head < q_heads ? 0 : (head - q_heads) % kv_heads;
     u64 slot = (((u64)page * kv_heads + kv_head) * PAGE + position % PAGE) * DIM;
-    if (head >= q_heads + kv_heads) {
-        for (int i = lane; i < DIM / 2; i += WARP) ((u32 *)(values + slot))[i] = ((const u32 *)in)[i];
-        return;
-    }
-    const half_t *weight = head < q_heads ? q_weight : k_weight;
-    half_t *out = head < q_heads ? q + ((u64)token * q_heads + head) * DIM : keys + slot;
-    float scale = 1.0f;
-    if (weight) {
-        float sum = 0.0f;
-        for (int i = lane; i < DIM / 2; i += WARP) {
-            u32 word = ((const u32 *)in)[i];
-            sum += low(word) * low(word) + high(word) * high(word);
-        }
-        scale = rsqrtf(warp_sum(sum) / DIM + eps);
-    }
-    for (int i = lane; i < DIM / 2; i += WARP) {
-        float a = widen(in[i]) * scale, b = widen(in[i + DIM / 2]) * scale;
+    bool is_value = head >= q_heads + kv_heads;
+    u32 *out = (u32 *)(head < q_heads ? q + ((u64)token * q_heads + head) * DIM : (is_value ? values : keys) + slot);
+    if (!is_value) {
+        const u32 *weight = (const u32 *)(head < q_heads ? q_weight : k_weight);
+        float a = low(first), b = high(first), c = low(second), d = high(second);
         if (weight) {
-            a *= widen(weight[i]);
-            b *= widen(weight[i + DIM / 2]);
+            float scale = rsqrtf(warp_sum(a * a + b * b + c * c + d * d) / DIM + eps);
+            u32 left = mine ? weight[lane] : 0u, right = mine ? weight[lane + DIM / 4] : 0u;
+            a *= scale * low(left);
+            b *= scale * high(left);
+            c *= scale * low(right);
+            d *= scale * high(right);
         }
-        float2 angle = angles[(u64)position * (DIM / 2) + i];
-        out[i] = narrow(a * angle.x - b * angle.y);
-        out[i + DIM / 2] = narrow(b * angle.x + a * angle.y);
+        if (!mine) return;
+        float4 angle = angles[(u64)position * (DIM / 4) + lane];
+        first = pack(a * angle.x - c * angle.y, b * angle.z - d * angle.w);
+        second = pack(c * angle.x + a * angle.y, d * angle.z + b * angle.w);
     }
+    if (!mine) return;
+    out[lane] = first;
+    out[lane + DIM / 4] = second;
 }
 
 // silu(gate) * up; a row of `both` holds gate and up, each `width` wide.
