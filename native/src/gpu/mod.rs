@@ -12,6 +12,8 @@ pub(crate) mod half;
 pub(crate) mod libraries;
 mod list;
 pub(crate) mod op;
+#[cfg(test)]
+mod packed;
 pub(crate) mod parts;
 #[cfg(test)]
 pub(crate) mod ptx;

@@ -31,7 +31,7 @@ pub(crate) enum Op {
     Gemm { x: Ptr, weight: Ptr, out: Ptr, rows: u64, inner: u64, columns: u64 },
     /// Packed weights to numbers.
     Unpack4 { packed: Ptr, scales: Ptr, out: Ptr, weights: u64 },
-    /// The same product for at most 8 rows, of packed weights that are read once.
+    /// The same product for at most 32 rows, of packed weights that are read once; `inner` is a multiple of [`SCALE_GROUP`].
     Product4 { x: Ptr, packed: Ptr, scales: Ptr, out: Ptr, rows: u64, inner: u64, columns: u64 },
     /// Attention of one prompt's new tokens to all before them.
     Prefill(Prefill),

@@ -33,11 +33,16 @@ macro_rules! attention {
 }
 
 /// All kernels.
-pub(crate) const SOURCES: [Source; 3] = [
+pub(crate) const SOURCES: [Source; 4] = [
     Source {
         file: "layer.cu",
         text: include_str!("kernels/layer.cu"),
-        kernels: &["nothing", "fill", "scatter", "copy", "add_norm", "rotary", "silu", "unpack4", "product4"],
+        kernels: &["nothing", "fill", "scatter", "copy", "add_norm", "rotary", "silu"],
+    },
+    Source {
+        file: "packed.cu",
+        text: include_str!("kernels/packed.cu"),
+        kernels: &["unpack4", "product4_8", "product4_16", "product4_32"],
     },
     Source { file: "prefill.cu", text: attention!("prefill.cu"), kernels: &["prefill"] },
     Source { file: "decode.cu", text: attention!("decode.cu"), kernels: &["decode", "join"] },

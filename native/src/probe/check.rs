@@ -17,6 +17,10 @@ const EPS: f64 = 1e-6;
 /// New tokens of a prompt behind cached ones.
 const NEW: u64 = 70;
 const CACHED: u64 = 37;
+/// Rows, inner size and columns of products of packed weights: rows that fill a tile and one more, columns that fill no block,
+/// and groups of 128 fewer than a block's warps, more, and more than all of them hold at once.
+const PACKED: [[u64; 3]; 6] =
+    [[1, 128, 24], [5, 4_352, 17], [8, 1_280, 40], [9, 2_560, 33], [16, 256, 72], [32, 2_304, 40]];
 
 /// Pages on the device, and what they hold.
 struct Pool {
@@ -190,17 +194,29 @@ impl Check<'_> {
         let out = self.poisoned(rows * columns)?;
         self.device.run(&[Op::Gemm { x, weight, out, rows, inner, columns }])?;
         self.compare("matrix product", out, &reference::product(&xs, &weights, inner as usize))?;
-        let words: Vec<u32> = (0..columns * inner / 8).map(|_| self.chance.bits() as u32).collect();
-        let packed = self.ints(&words)?;
-        let (scales, factors) = self.random(columns * inner / SCALE_GROUP)?;
-        let one = |place| reference::unpacked(&words, &factors, SCALE_GROUP as usize, place);
-        let weights: Vec<f64> = (0..(columns * inner) as usize).map(one).collect();
+        let (packed, scales, weights) = self.packed(columns * inner)?;
         let out = self.poisoned(columns * inner)?;
         self.device.run(&[Op::Unpack4 { packed, scales, out, weights: columns * inner }])?;
         self.compare("unpacked weights", out, &weights)?;
+        PACKED.into_iter().try_for_each(|sizes| self.packed_product(sizes))
+    }
+
+    fn packed_product(&mut self, [rows, inner, columns]: [u64; 3]) -> anyhow::Result<()> {
+        let (x, xs) = self.random(rows * inner)?;
+        let (packed, scales, weights) = self.packed(columns * inner)?;
         let out = self.poisoned(rows * columns)?;
         self.device.run(&[Op::Product4 { x, packed, scales, out, rows, inner, columns }])?;
-        self.compare("product of packed weights", out, &reference::product(&xs, &weights, inner as usize))
+        let what = format!("product of packed weights, rows {rows}, {inner} by {columns}");
+        self.compare(&what, out, &reference::product(&xs, &weights, inner as usize))
+    }
+
+    /// Random packed weights, their scales, and what both come to.
+    fn packed(&mut self, count: u64) -> anyhow::Result<(Ptr, Ptr, Vec<f64>)> {
+        let words: Vec<u32> = (0..count / 8).map(|_| self.chance.bits() as u32).collect();
+        let packed = self.ints(&words)?;
+        let (scales, factors) = self.random(count / SCALE_GROUP)?;
+        let one = |place| reference::unpacked(&words, &factors, SCALE_GROUP as usize, place);
+        Ok((packed, scales, (0..count as usize).map(one).collect()))
     }
 
     /// A pool of random pages, and what the tables say.

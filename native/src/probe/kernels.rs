@@ -117,10 +117,10 @@ fn no_kernel_wastes_sectors_or_meets_in_banks() {
     each(|name, _, counts| {
         let (reads, writes) = (counts.reads.waste(), counts.writes.waste());
         // A warp reads two scales for 1,024 bytes of weights, a page's number for its keys.
-        assert!(reads.is_nan() || reads < 1.25, "{name} reads {reads} of what it asks for");
+        // Products of packed weights read rows by half sectors, the other halves with the next instruction.
+        let most = if name == "Product4" { 2.0 } else { 1.25 };
+        assert!(reads.is_nan() || reads < most, "{name} reads {reads} of what it asks for");
         let (limit, conflicts) = match name {
-            // A number a warp at the very end, half a sector of each row.
-            "Product4" => (16.0, 1.0),
             // A maximum and a sum in a sector of their own; where sums of the warps come together.
             "Decode" => (1.04, 1.35),
             _ => (1.0, 1.0),

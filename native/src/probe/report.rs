@@ -76,9 +76,10 @@ fn notes(shape: &Shape, weights: Weights) -> Vec<String> {
         notes.push(format!(
             "Four-bit weights of more than {FEW_ROWS} rows are unpacked to memory and then multiplied, which no good engine \
              does: times of prompts, and of decoding more than {FEW_ROWS} sequences, are too long by the unpacking, and say \
-             nothing of an engine's kernels. The fit leaves such decode steps out; its `prompt` term holds the unpacking. The \
-             kernel for fewer rows reads its weights by words of four bytes and multiplies without tensor cores: it need not \
-             be bound by bytes, so that no time of `w4` speaks for an engine."
+             nothing of an engine's kernels. The fit leaves such decode steps out; its `prompt` term holds the unpacking. Up \
+             to {FEW_ROWS} rows one kernel reads the packed weights once, for tensor cores. It reads the rows again for every \
+             16 columns, or 32 beyond 8 rows: of 8 and of 16 rows twice the bytes of the weights, of {FEW_ROWS} four times, \
+             from caches. Where its share of bandwidth is low, its time speaks for this kernel and not for an engine's."
         ));
     }
     if let Some(scaling) = &shape.rope_scaling {

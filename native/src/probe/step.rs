@@ -98,19 +98,22 @@ pub(crate) struct Limits {
 }
 
 /// Rows that the kernel over packed weights takes.
-pub(crate) const FEW_ROWS: u64 = 8;
+pub(crate) const FEW_ROWS: u64 = 32;
 
 impl Model {
     /// Makes one. Where memory does not hold all pages, the pool is smaller.
     ///
     /// # Errors
-    /// When weights and room for a step do not fit, or the device fails.
+    /// When weights and room for a step do not fit, weights cannot be packed so, or the device fails.
     pub(crate) fn new(
         device: &mut dyn Device,
         shape: &Shape,
         weights: Weights,
         limits: &Limits,
     ) -> anyhow::Result<Self> {
+        if weights == Weights::Four {
+            shape.check_packed()?;
+        }
         let mut seed = 1;
         let mut layers = (0..shape.layers)
             .map(|_| Layer::new(device, shape, weights, &mut seed))

@@ -209,9 +209,9 @@ fn packed_weights_are_read_packed_by_few_rows_and_unpacked_for_many() {
     let limits = Limits { rows: 64, batch: 64, context: 64, pages: 256 };
     let model = Model::new(&mut fake, &shape, Weights::Four, &limits).unwrap();
     let count = |ops: &[Op], is: fn(&Op) -> bool| ops.iter().filter(|op| is(op)).count();
-    let few = model.ops(&mut fake, &Batch::decoding(8, 64)).unwrap();
+    let few = model.ops(&mut fake, &Batch::decoding(32, 64)).unwrap();
     assert_eq!(count(&few, |op| matches!(op, Op::Product4 { .. })), 4);
-    let many = model.ops(&mut fake, &Batch::decoding(9, 64)).unwrap();
+    let many = model.ops(&mut fake, &Batch::decoding(33, 64)).unwrap();
     assert_eq!(count(&many, |op| matches!(op, Op::Unpack4 { .. })), 4);
     assert_eq!(count(&many, |op| matches!(op, Op::Product4 { .. })), 0);
 }
@@ -260,9 +260,9 @@ fn words_say_origin_weights_and_what_was_left_out() {
 fn unpacked_weights_are_called_what_they_are() {
     let (_, _, report) = made(Weights::Four, Overlap::Attention);
     let Probe { fit, fit_by_kind, notes, results, .. } = report.body;
-    assert!(notes.iter().any(|note| note.contains("more than 8 rows are unpacked")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("more than 32 rows are unpacked")), "{notes:?}");
     let decoding = fit_by_kind.iter().find(|of| of.kind == "decoding").unwrap();
-    let few = results.decode_graphs.iter().filter(|step| step.sizes[0] <= 8).count();
+    let few = results.decode_graphs.iter().filter(|step| step.sizes[0] <= 32).count();
     assert!(few < results.decode_graphs.len());
     assert_eq!(decoding.points, few as u64);
     close(fit.unwrap().us_per.prompt, 144.0 - 36.0 + 1.6 + 3.633e9 * 4.0 / 4e12 * 1e6, 0.01);

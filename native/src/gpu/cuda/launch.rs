@@ -1,7 +1,7 @@
 //! From work to kernels: grids, threads and arguments.
 
 use super::Cuda;
-use crate::gpu::op::{Decode, Op, Prefill, Rotary, SCALE_GROUP};
+use crate::gpu::op::{Decode, Op, Prefill, Rotary};
 use crate::gpu::parts::TILE_ROWS;
 use crate::gpu::source::Build;
 use anyhow::Context;
@@ -103,13 +103,19 @@ pub(crate) fn launches(op: &Op, build: &Build, multiprocessors: u32) -> Vec<Laun
         }
         Op::Gemm { .. } => return Vec::new(),
         Op::Unpack4 { packed, scales, out, weights } => {
-            let args = [Long(packed), Long(scales), Long(out), Long(weights / 8), Int(SCALE_GROUP)];
+            let args = [Long(packed), Long(scales), Long(out), Long(weights / 8)];
             launch("unpack4", [all, 1, 1], 256, &args)
         }
         Op::Product4 { x, packed, scales, out, rows, inner, columns } => {
-            let sizes = [Int(rows), Int(inner), Int(columns), Int(SCALE_GROUP)];
-            let args = [&[Long(x), Long(packed), Long(scales), Long(out)][..], &sizes].concat();
-            launch("product4", [columns.div_ceil(WARPS), 1, 1], 128, &args)
+            let memory = [x, packed, scales, out].map(Long);
+            let args = [&memory[..], &[Int(rows), Int(inner), Int(columns)]].concat();
+            // Each block reads all rows: where they are more, it has more columns, which take registers.
+            let (kernel, of_block, warps) = match rows {
+                ..=8 => ("product4_8", 16, 8),
+                9..=16 => ("product4_16", 32, 6),
+                _ => ("product4_32", 32, 4),
+            };
+            launch(kernel, [columns.div_ceil(of_block), 1, 1], 32 * warps, &args)
         }
         Op::Prefill(ref prefill) => return of_prefill(prefill, build),
         Op::Decode(ref decode) => return of_decode(decode, build),
@@ -191,7 +197,7 @@ impl Cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::op::{Cache, part_bytes};
+    use crate::gpu::op::{Cache, SCALE_GROUP, part_bytes};
     use crate::gpu::source::{Half, SOURCES};
     use std::collections::BTreeSet;
 
@@ -242,6 +248,8 @@ mod tests {
             Op::Silu { both: x, out, rows, width: 128 },
             Op::Unpack4 { packed, scales, out, weights: inner * columns },
             Op::Product4 { x, packed, scales, out, rows, inner, columns },
+            Op::Product4 { x, packed, scales, out, rows: 9, inner, columns },
+            Op::Product4 { x, packed, scales, out, rows: 17, inner, columns },
             Op::Prefill(prefill),
             Op::Decode(decode),
         ]
@@ -263,6 +271,27 @@ mod tests {
         }
         let all: BTreeSet<&str> = SOURCES.iter().flat_map(|source| source.kernels).copied().collect();
         assert_eq!(seen, all, "every kernel is launched");
+    }
+
+    /// By hand: 2,560 columns in blocks of 16, and of 32 from 9 rows on; one more column is one more block.
+    #[test]
+    fn products_of_more_rows_take_more_columns_a_block() {
+        let build = Build { half: Half::Bf16, dim: 128, group: 4 };
+        let of = |rows, columns| {
+            let product = Op::Product4 { x: 1, packed: 1, scales: 1, out: 1, rows, inner: 128, columns };
+            let launch = launches(&product, &build, 132).remove(0);
+            (launch.kernel, launch.grid[0])
+        };
+        assert_eq!([of(1, 2_560), of(8, 2_561)], [("product4_8", 160), ("product4_8", 161)]);
+        assert_eq!([of(9, 2_560), of(16, 2_561)], [("product4_16", 80), ("product4_16", 81)]);
+        assert_eq!([of(17, 2_560), of(32, 2_561)], [("product4_32", 80), ("product4_32", 81)]);
+    }
+
+    /// What is said on both sides of the compiler.
+    #[test]
+    fn the_kernels_know_the_size_of_a_scale_group() {
+        let said = format!("#define SCALE_GROUP {SCALE_GROUP}\n");
+        assert!(SOURCES.iter().any(|source| source.text.contains(&said)));
     }
 
     /// By hand: 70 tokens of four heads each are 280 rows, three tiles of 128; 128 rows of queries and three times 64 tokens
