@@ -129,6 +129,9 @@ impl Device for Cuda {
     }
 
     fn upload(&mut self, to: Ptr, bytes: &[u8]) -> anyhow::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         // On this one's stream: a copy on the null stream is not ordered before the kernels of one that does not wait for it.
         // SAFETY: the bytes are read before the wait is over; where they go is the GPU's memory, which no host code reads.
         unsafe { result::memcpy_htod_async(to, bytes, self.stream) }?;
