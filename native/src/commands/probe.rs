@@ -100,6 +100,9 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
         results.left_out.push(format!("clocks under load: {error:#}"));
         None
     });
+    // What spoils a context fails all that is asked behind it.
+    let answers =
+        cuda.run(&[]).context("the GPU failed while it was measured; only what was timed before stands");
     let date = args.date.clone().unwrap_or_else(today);
     let seen = [before, seen(&about.bus_id)];
     let (dtype, shape) = (args.dtype.clone(), shape.clone());
@@ -114,7 +117,9 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
         results,
     };
     let report = report(found, super::calibrate::command(), date);
-    finish(args, json, &report, &shape, weights, &about)
+    say(args, json, &report)?;
+    answers?;
+    finish(args, &report, &shape, weights, &about)
 }
 
 /// Says which kernels are wrong before minutes are spent; the times of the others are worth having.
@@ -126,15 +131,8 @@ fn say_wrong(checks: &[Checked]) {
     }
 }
 
-/// Writes what was asked for.
-fn finish(
-    args: &ProbeArgs,
-    json: bool,
-    report: &Report<Probe>,
-    shape: &Shape,
-    weights: Weights,
-    about: &About,
-) -> anyhow::Result<ExitCode> {
+/// Writes the report.
+fn say(args: &ProbeArgs, json: bool, report: &Report<Probe>) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         output::write_file(out, &report.to_json()?)?;
     }
@@ -143,6 +141,17 @@ fn finish(
     } else {
         output::emit(&readable(report))?;
     }
+    Ok(())
+}
+
+/// Writes the profile, where it was asked for.
+fn finish(
+    args: &ProbeArgs,
+    report: &Report<Probe>,
+    shape: &Shape,
+    weights: Weights,
+    about: &About,
+) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
         report.body.is_good(),
         "a kernel computes something else than it should: its times mean nothing"

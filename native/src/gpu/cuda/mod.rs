@@ -163,7 +163,7 @@ impl Device for Cuda {
         let made = unsafe {
             let made = result::graph::instantiate(graph, sys::CUgraphInstantiate_flags_enum(0));
             result::graph::destroy(graph)?;
-            made?
+            made.context("the graph cannot be made")?
         };
         self.graphs.push(Some(made));
         Ok(Graph(self.graphs.len() - 1))
@@ -172,7 +172,9 @@ impl Device for Cuda {
     fn replay(&mut self, graph: Graph) -> anyhow::Result<f64> {
         let Some(Some(made)) = self.graphs.get(graph.0).copied() else { bail!("{graph:?} is not there") };
         // SAFETY: it was made by `capture` and not let go.
-        self.timed(|cuda| Ok(unsafe { result::graph::launch(made, cuda.stream) }?))
+        self.timed(|cuda| {
+            unsafe { result::graph::launch(made, cuda.stream) }.context("the graph does not start")
+        })
     }
 
     fn forget(&mut self, graph: Graph) -> anyhow::Result<()> {
