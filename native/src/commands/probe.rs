@@ -13,7 +13,7 @@ use crate::probe::step::{Model, Weights};
 use crate::probe::{check, clocks, fit};
 use crate::profile;
 use anyhow::Context;
-use atr_core::report::{Probe, Report, join_numbers};
+use atr_core::report::{Checked, Probe, Report, join_numbers};
 use atr_core::serve::latency::{FittedFrom, Gpu, Profile};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -89,8 +89,13 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
         stated(&about)?;
     }
     let checks = check::kernels(&mut cuda, build)?;
+    say_wrong(&checks);
     let plan = Plan::new(args.quick, shape.context);
-    let model = Model::new(&mut cuda, &shape, weights, &plan.limits())?;
+    let model = Model::new(&mut cuda, &shape, weights, &plan.limits()).with_context(|| {
+        let gb = |bytes: f64| format!("{:.1} GB", bytes / 1e9);
+        let (weights, memory) = (fit::weight_bytes(&shape, weights), about.memory_bytes as f64);
+        format!("{}, weights of {}, on a GPU with {}", shape.name, gb(weights), gb(memory))
+    })?;
     output::progress(format_args!("{}: pages for {} tokens", shape.name, model.kv_tokens()));
     let mut bench = Bench { device: &mut cuda, model: &model, build, plan: &plan };
     let mut results = bench.run()?;
@@ -98,6 +103,9 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
         results.left_out.push(format!("clocks under load: {error:#}"));
         None
     });
+    // What spoils a context fails all that is asked behind it.
+    let answers =
+        cuda.run(&[]).context("the GPU failed while it was measured; only what was timed before stands");
     let date = args.date.clone().unwrap_or_else(today);
     let seen = [before, seen(&about.bus_id)];
     let (dtype, shape) = (args.dtype.clone(), shape.clone());
@@ -112,18 +120,22 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
         results,
     };
     let report = report(found, super::calibrate::command(), date);
-    finish(args, json, &report, &shape, weights, &about)
+    say(args, json, &report)?;
+    answers?;
+    finish(args, &report, &shape, weights, &about)
 }
 
-/// Writes what was asked for.
-fn finish(
-    args: &ProbeArgs,
-    json: bool,
-    report: &Report<Probe>,
-    shape: &Shape,
-    weights: Weights,
-    about: &About,
-) -> anyhow::Result<ExitCode> {
+/// Says which kernels are wrong before minutes are spent; the times of the others are worth having.
+fn say_wrong(checks: &[Checked]) {
+    let wrong = checks.iter().filter(|check| !check.good).map(|check| check.what.as_str());
+    let wrong = wrong.collect::<Vec<&str>>().join(", ");
+    if !wrong.is_empty() {
+        output::note(format_args!("WRONG: {wrong}"));
+    }
+}
+
+/// Writes the report.
+fn say(args: &ProbeArgs, json: bool, report: &Report<Probe>) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         output::write_file(out, &report.to_json()?)?;
     }
@@ -132,6 +144,17 @@ fn finish(
     } else {
         output::emit(&readable(report))?;
     }
+    Ok(())
+}
+
+/// Writes the profile, where it was asked for.
+fn finish(
+    args: &ProbeArgs,
+    report: &Report<Probe>,
+    shape: &Shape,
+    weights: Weights,
+    about: &About,
+) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
         report.body.is_good(),
         "a kernel computes something else than it should: its times mean nothing"

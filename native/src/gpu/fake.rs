@@ -49,6 +49,8 @@ pub(crate) struct Fake {
     graphs: Vec<Option<Vec<Op>>>,
     /// Prompts of so many new tokens fail.
     pub(crate) failing_prompt: Option<u64>,
+    /// Replays fail, and so does what is asked behind them.
+    pub(crate) dies: bool,
 }
 
 /// Kernels that are interpreted, and what they did.
@@ -84,6 +86,7 @@ impl Fake {
             sizes: BTreeMap::new(),
             graphs: Vec::new(),
             failing_prompt: None,
+            dies: false,
         }
     }
 
@@ -354,12 +357,14 @@ impl Device for Fake {
     }
 
     fn replay(&mut self, graph: Graph) -> anyhow::Result<f64> {
+        anyhow::ensure!(!self.dies, "the work on the GPU failed");
         let ops = self.graphs[graph.0].clone().unwrap();
         self.run(&ops)?;
         Ok(self.us(&ops, self.roofline.graph_launch_us))
     }
 
     fn forget(&mut self, graph: Graph) -> anyhow::Result<()> {
+        anyhow::ensure!(!self.dies, "the context is spoilt");
         self.graphs[graph.0] = None;
         Ok(())
     }

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "loading a library runs its initialisers")]
 
 use cudarc::{cublaslt, driver, nvrtc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::fs;
 
 /// A library that is loaded at run time.
@@ -25,6 +25,9 @@ pub(crate) struct Looked {
     pub(crate) purpose: &'static str,
     /// Whether the loader found it.
     pub(crate) found: bool,
+    /// The CUDA that it is of, where it is found; the newest that it serves if it is the driver.
+    #[serde(rename = "cuda", serialize_with = "dotted")]
+    pub(crate) release: Option<(i32, i32)>,
     /// Its file, where that can be told.
     pub(crate) path: Option<String>,
     /// The names that the loader is asked for, one after the other.
@@ -67,6 +70,28 @@ impl Library {
         }
     }
 
+    /// The CUDA that it is of. It is there.
+    fn release(self) -> Option<(i32, i32)> {
+        let (mut major, mut minor) = (0, 0);
+        // SAFETY: each writes or returns numbers, and none needs anything to have been started.
+        unsafe {
+            match self {
+                Library::Driver => {
+                    driver::sys::cuDriverGetVersion(&raw mut major).result().ok()?;
+                    Some(driver_release(major))
+                }
+                Library::Nvrtc => {
+                    nvrtc::sys::nvrtcVersion(&raw mut major, &raw mut minor).result().ok()?;
+                    Some((major, minor))
+                }
+                Library::CublasLt => {
+                    let version = i32::try_from(cublaslt::sys::cublasLtGetVersion()).ok()?;
+                    Some((version / 10_000, version % 10_000 / 100))
+                }
+            }
+        }
+    }
+
     /// Looks for it; keeps it loaded where it is there, so that its file can be told.
     pub(crate) fn look(self) -> Looked {
         let (name, purpose, from) = self.about();
@@ -82,11 +107,21 @@ impl Library {
             };
         }
         let stem = name.trim_start_matches("lib");
+        let release = found.then(|| self.release()).flatten().filter(|release| release.0 > 0);
         // The names that have a version of CUDA in them are those of Windows and of releases that are too old.
         let tried = cudarc::get_lib_name_candidates(stem).into_iter();
         let tried = tried.filter(|file| !file.contains("64")).collect();
-        Looked { name, purpose, found, path: found.then(|| loaded(name)).flatten(), tried, from }
+        Looked { name, purpose, found, release, path: found.then(|| loaded(name)).flatten(), tried, from }
     }
+}
+
+/// The driver's number of a CUDA: 13,000 for 13.0.
+pub(super) fn driver_release(version: i32) -> (i32, i32) {
+    (version / 1_000, version % 1_000 / 10)
+}
+
+fn dotted<S: Serializer>(release: &Option<(i32, i32)>, to: S) -> Result<S::Ok, S::Error> {
+    release.map(|(major, minor)| format!("{major}.{minor}")).serialize(to)
 }
 
 /// The file of a loaded library, as Linux lists it.

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "the driver's interface is C")]
 
 use super::device::About;
-use super::libraries::Library;
+use super::libraries::{Library, driver_release};
 use cudarc::driver::{DriverError, result, sys};
 
 /// All GPUs; none where there is no driver.
@@ -40,7 +40,7 @@ pub(super) fn about(device: sys::CUdevice) -> Result<About, DriverError> {
         memory_bytes: unsafe { result::device::total_mem(device) }? as u64,
         multiprocessors: count(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
         l2_bytes: count(Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)?.into(),
-        driver: (version / 1_000, version % 1_000 / 10),
+        driver: driver_release(version),
         bus_id: format!(
             "{:08X}:{:02X}:{:02X}.0",
             ask(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID)?,

@@ -3,12 +3,15 @@
 use super::measure::Bench;
 use atr_core::report::UnderLoad;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a prompt's step runs again and again.
 const SPAN: Duration = Duration::from_secs(2);
+/// Fewest clocks that say something, and how long they are waited for: where an answer has to wake other GPUs, it takes seconds.
+const FEWEST: usize = 3;
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Until clocks have settled.
 const SETTLING: Duration = Duration::from_millis(300);
 
@@ -37,6 +40,11 @@ pub(crate) fn ask(bus_id: &str, fields: &str) -> Option<String> {
     said.status.success().then(|| text.trim().to_owned())
 }
 
+/// Whether work that has gone on for so long, while so many clocks were seen, has to go on; nobody may be looking any more.
+fn goes_on(worked: Duration, clocks: usize, looking: bool) -> bool {
+    looking && (worked < SPAN || (clocks < FEWEST && worked < PATIENCE))
+}
+
 /// Runs a prompt's step for a while and looks at the clocks meanwhile; none where `nvidia-smi` does not answer.
 ///
 /// # Errors
@@ -44,7 +52,7 @@ pub(crate) fn ask(bus_id: &str, fields: &str) -> Option<String> {
 pub(crate) fn under_load(bench: &mut Bench, bus_id: &str) -> anyhow::Result<Option<UnderLoad>> {
     let begin = Instant::now();
     bench.work(|| begin.elapsed() < SETTLING)?;
-    let over = AtomicBool::new(false);
+    let (over, clocks) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         let looking = scope.spawn(|| {
             let mut lines = Vec::new();
@@ -54,12 +62,14 @@ pub(crate) fn under_load(bench: &mut Bench, bus_id: &str) -> anyhow::Result<Opti
                 // One that was asked for when the work was over shows clocks of a GPU that idles.
                 if !over.load(Ordering::Relaxed) {
                     lines.push(line);
+                    clocks.store(lines.len(), Ordering::Relaxed);
                 }
             }
             lines
         });
         let begin = Instant::now();
-        let worked = bench.work(|| begin.elapsed() < SPAN);
+        let worked =
+            bench.work(|| goes_on(begin.elapsed(), clocks.load(Ordering::Relaxed), !looking.is_finished()));
         over.store(true, Ordering::Relaxed);
         let lines = looking.join().unwrap_or_default();
         worked.map(|()| seen(&lines))
@@ -100,6 +110,14 @@ pub(crate) fn words(load: &UnderLoad) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_waits_for_slow_answers_and_for_nobody() {
+        let after = |ms, clocks, looking| goes_on(Duration::from_millis(ms), clocks, looking);
+        assert!(after(1_999, 50, true) && after(19_999, 2, true), "its time, and slow answers");
+        assert!(!after(2_000, 3, true) && !after(20_000, 2, true), "seen enough, and waited enough");
+        assert!(!after(0, 0, false), "nobody looks");
+    }
 
     #[test]
     fn clocks_are_those_of_the_lines_and_reasons_those_of_any() {

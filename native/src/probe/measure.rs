@@ -225,9 +225,8 @@ impl Bench<'_> {
         let (from, to) = (self.device.alloc(bytes)?, self.device.alloc(bytes)?);
         self.device.run(&[Op::Fill { out: from, count: bytes / 2, seed: 1, centre: 0.0, scale: 1.0 }])?;
         let measured = self.time("copy", [bytes, 0], &[Op::Copy { from, to, bytes }]);
-        self.device.free(from)?;
-        self.device.free(to)?;
-        measured
+        let freed = self.device.free(from).and_then(|()| self.device.free(to));
+        first(measured, freed)
     }
 
     fn launches(&mut self) -> anyhow::Result<Launches> {
@@ -245,27 +244,38 @@ impl Bench<'_> {
     }
 
     fn time(&mut self, what: &str, sizes: [u64; 2], ops: &[Op]) -> anyhow::Result<Measured> {
-        for _ in 0..self.plan.warm_ups {
-            self.device.run(ops)?;
-        }
-        let times = (0..self.plan.repeats).map(|_| self.device.run(ops)).collect::<anyhow::Result<_>>()?;
+        let times = self.repeated(|device| device.run(ops))?;
         Ok(self.measured(what, sizes, times, ops))
     }
 
     fn time_graph(&mut self, what: &str, sizes: [u64; 2], ops: &[Op]) -> anyhow::Result<Measured> {
         let graph = self.device.capture(ops)?;
+        let times = self.repeated(|device| device.replay(graph));
+        let forgotten = self.device.forget(graph);
+        Ok(self.measured(what, sizes, first(times, forgotten)?, ops))
+    }
+
+    /// Times of some work, which is done a few times before.
+    fn repeated(
+        &mut self,
+        once: impl Fn(&mut dyn Device) -> anyhow::Result<f64>,
+    ) -> anyhow::Result<Vec<f64>> {
         for _ in 0..self.plan.warm_ups {
-            self.device.replay(graph)?;
+            once(self.device)?;
         }
-        let times = (0..self.plan.repeats).map(|_| self.device.replay(graph)).collect::<anyhow::Result<_>>();
-        self.device.forget(graph)?;
-        Ok(self.measured(what, sizes, times?, ops))
+        (0..self.plan.repeats).map(|_| once(self.device)).collect()
     }
 
     fn measured(&self, what: &str, sizes: [u64; 2], times: Vec<f64>, ops: &[Op]) -> Measured {
         let Amount { flops, bytes } = op::amount(ops, self.build.dim, self.build.group);
         Measured::new(what, sizes, Times::of(times), flops, bytes)
     }
+}
+
+/// What was made, or the first of two errors: once work has failed, clearing up behind it fails too and says less.
+fn first<T>(made: anyhow::Result<T>, cleared: anyhow::Result<()>) -> anyhow::Result<T> {
+    let made = made?;
+    cleared.map(|()| made)
 }
 
 /// Those of a kind.

@@ -140,7 +140,8 @@ impl Model {
         // Some is left for the copy that is timed, and for what libraries take for themselves.
         let free = device.free_bytes()?;
         let pages = limits.pages.min((free - (9 << 30).min(free / 3)) / page_bytes);
-        let tables = ints(device, pages.max(1))?;
+        anyhow::ensure!(pages > 0, "no room for a page of keys and values, {free} bytes are free");
+        let tables = ints(device, pages)?;
         for layer in &mut layers {
             let numbers = pages * PAGE * shape.kv_heads * shape.dim;
             layer.cache.keys = filled(device, numbers, 0.0, 1.0, &mut seed)?;

@@ -281,6 +281,17 @@ fn a_point_that_fails_is_left_out_and_the_rest_is_measured() {
     assert!(!results.decode_graphs.is_empty() && !results.mixed.is_empty());
 }
 
+/// By what a GPU that died says, not by what clearing up behind it says.
+#[test]
+fn what_failed_first_is_what_is_said() {
+    let mut fake = Fake::new(build(Half::Bf16), ROOFLINE, false);
+    let (shape, plan) = (Shape::by_name("qwen3-4b").unwrap(), Plan::new(true, 40_960));
+    let model = Model::new(&mut fake, &shape, Weights::Half, &plan.limits()).unwrap();
+    fake.dies = true;
+    let mut bench = Bench { device: &mut fake, model: &model, build: build(Half::Bf16), plan: &plan };
+    assert_eq!(bench.run().unwrap_err().to_string(), "the work on the GPU failed");
+}
+
 /// A model that is small enough to be computed here.
 pub(super) fn tiny(head_norms: bool) -> Shape {
     let sizes =

@@ -121,9 +121,11 @@ fn readable(answer: &Answer) -> String {
     text.push_str("\nlibraries\n");
     for library in &answer.libraries {
         let (name, purpose) = (library.name, library.purpose);
+        let release =
+            library.release.map(|(major, minor)| format!(", CUDA {major}.{minor}")).unwrap_or_default();
         match (&library.path, library.found) {
-            (Some(path), _) => text.push_str(&format!("  {name}: {path} ({purpose})\n")),
-            (None, true) => text.push_str(&format!("  {name}: found ({purpose})\n")),
+            (Some(path), _) => text.push_str(&format!("  {name}: {path}{release} ({purpose})\n")),
+            (None, true) => text.push_str(&format!("  {name}: found{release} ({purpose})\n")),
             (None, false) => text.push_str(&format!(
                 "  {name}: not found ({purpose}); comes with {}; looked for {}\n",
                 library.from,

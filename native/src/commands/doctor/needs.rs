@@ -2,7 +2,7 @@
 
 use crate::args::Cli;
 use crate::gpu::device::About;
-use crate::gpu::libraries::Looked;
+use crate::gpu::libraries::{Library, Looked};
 use clap::CommandFactory;
 use serde::Serialize;
 
@@ -52,7 +52,18 @@ pub(crate) fn missing(gpus: Result<&[About], &str>, libraries: &[Looked]) -> Vec
         }
     };
     let absent = libraries.iter().filter(|library| !library.found).map(|library| library.name.to_owned());
-    gpu.into_iter().chain(absent).collect()
+    gpu.into_iter().chain(absent).chain(too_new(libraries)).collect()
+}
+
+/// Libraries of a newer major version of CUDA than the driver's, which neither loads what they compile nor starts them.
+fn too_new(libraries: &[Looked]) -> impl Iterator<Item = String> {
+    let driver = libraries.iter().find(|library| library.name == Library::Driver.name());
+    let driver = driver.and_then(|library| library.release);
+    libraries.iter().filter_map(move |library| {
+        let (driver, (major, minor)) = (driver?, library.release?);
+        let what = |most| format!("a {} of CUDA {most} at most (it is of {major}.{minor})", library.name);
+        (major > driver.0).then(|| what(driver.0))
+    })
 }
 
 #[cfg(test)]
@@ -69,11 +80,25 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let looked =
-            |name, found| Looked { name, purpose: "", found, path: None, tried: Vec::new(), from: "" };
+        let looked = |name, found| Looked {
+            name,
+            purpose: "",
+            found,
+            release: None,
+            path: None,
+            tried: Vec::new(),
+            from: "",
+        };
         let libraries = [looked("liba", true), looked("libb", false)];
         assert_eq!(missing(Ok(&[]), &libraries), ["an NVIDIA GPU", "libb"]);
         assert_eq!(missing(Err("code 803"), &[]), ["a driver that answers (code 803)"]);
+        let of_cuda = |name, release| Looked { release: Some(release), ..looked(name, true) };
+        let with = |nvrtc| [of_cuda("libcuda", (12, 8)), of_cuda("libnvrtc", nvrtc)];
+        let card = About { driver: (12, 8), capability: (9, 0), ..About::default() };
+        let missing_with = |nvrtc| missing(Ok(std::slice::from_ref(&card)), &with(nvrtc));
+        assert_eq!(missing_with((13, 0)), ["a libnvrtc of CUDA 12 at most (it is of 13.0)"]);
+        // Within a major version NVIDIA has what is compiled for the very GPU load.
+        assert_eq!(missing_with((12, 9)), Vec::<String>::new());
         let of = |driver, capability| About { driver, capability, ..About::default() };
         let (old, new) = (of((13, 0), (7, 0)), of((13, 0), (9, 0)));
         assert!(

@@ -38,7 +38,8 @@ impl Blas {
             Half::Bf16 => sys::cudaDataType_t::CUDA_R_16BF,
             Half::Fp16 => sys::cudaDataType_t::CUDA_R_16F,
         };
-        let handle = result::create_handle().context("cuBLASLt does not start")?;
+        let handle =
+            result::create_handle().context("cuBLASLt does not start: is it newer than the driver?")?;
         // SAFETY: only algorithms use the memory.
         let workspace = unsafe { driver::malloc_sync(WORKSPACE_BYTES) }?;
         Ok(Blas { handle, stream, number, workspace, prepared: BTreeMap::new() })

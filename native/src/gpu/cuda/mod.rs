@@ -166,6 +166,9 @@ impl Device for Cuda {
     }
 
     fn upload(&mut self, to: Ptr, bytes: &[u8]) -> anyhow::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         // On this one's stream: a copy on the null stream is not ordered before the kernels of one that does not wait for it.
         // SAFETY: the bytes are read before the wait is over; where they go is the GPU's memory, which no host code reads.
         unsafe { result::memcpy_htod_async(to, bytes, self.stream) }?;
@@ -197,7 +200,7 @@ impl Device for Cuda {
         let made = unsafe {
             let made = result::graph::instantiate(graph, sys::CUgraphInstantiate_flags_enum(0));
             result::graph::destroy(graph)?;
-            made?
+            made.context("the graph cannot be made")?
         };
         self.graphs.push(Some(made));
         Ok(Graph(self.graphs.len() - 1))
@@ -206,7 +209,9 @@ impl Device for Cuda {
     fn replay(&mut self, graph: Graph) -> anyhow::Result<f64> {
         let Some(Some(made)) = self.graphs.get(graph.0).copied() else { bail!("{graph:?} is not there") };
         // SAFETY: it was made by `capture` and not let go.
-        self.timed(|cuda| Ok(unsafe { result::graph::launch(made, cuda.stream) }?))
+        self.timed(|cuda| {
+            unsafe { result::graph::launch(made, cuda.stream) }.context("the graph does not start")
+        })
     }
 
     fn forget(&mut self, graph: Graph) -> anyhow::Result<()> {
