@@ -141,10 +141,9 @@ impl Device for Cuda {
         let threads = i32::try_from(launch::ATTENTION_THREADS)?;
         let bytes = launch::shared_bytes(kernel, &self.build) as usize;
         let function = self.function(kernel)?;
+        let asked = result::occupancy::max_active_block_per_multiprocessor;
         // SAFETY: the kernel is loaded.
-        let blocks =
-            unsafe { result::occupancy::max_active_block_per_multiprocessor(function, threads, bytes) };
-        let blocks = u64::try_from(blocks?)?;
+        let blocks = u64::try_from(unsafe { asked(function, threads, bytes) }?)?;
         ensure!(blocks > 0, "no block of `{kernel}` has room on a multiprocessor");
         Ok(blocks)
     }
