@@ -6,9 +6,9 @@ use super::device::{About, Device, Graph};
 use super::half::{from_bytes, to_bytes};
 use super::libraries::Library;
 use super::op::{Amount, Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP};
-use super::ptx::{self, Counts, Memory, Module};
 use super::reference::{self, Pages};
 use super::source::{Build, SOURCES};
+use atr_ptx::{Counts, Memory, Module};
 use std::collections::BTreeMap;
 
 /// Costs that are linear in the work, so that a fit can find them again.
@@ -116,7 +116,17 @@ impl Fake {
         match &mut self.kernels {
             Some(Kernels { module, counts }) if !matches!(op, Op::Gemm { .. }) => {
                 let launches = launches(op, &self.build, self.about.multiprocessors);
-                launches.iter().try_for_each(|launch| ptx::run(module, launch, &mut self.memory, counts))
+                launches.iter().try_for_each(|launch| {
+                    let params = launch.slots()?;
+                    let launch = atr_ptx::Launch {
+                        kernel: launch.kernel,
+                        grid: launch.grid,
+                        threads: launch.threads.into(),
+                        shared_bytes: launch.shared_bytes.into(),
+                        params: &params,
+                    };
+                    atr_ptx::run(module, &launch, &mut self.memory, counts)
+                })
             }
             _ => {
                 self.compute(op);

@@ -2,7 +2,7 @@
 //!
 //! [`libraries`] says which are there; [`list`] which GPUs a driver knows. Work is plain data ([`op`]) that a
 //! [`device::Device`] runs: [`cuda`] on a GPU, with kernels from [`source`], and a fake one in tests, by [`reference`] or by the
-//! kernels themselves, which `ptx` interprets.
+//! kernels themselves, which `atr_ptx` interprets.
 
 pub(crate) mod cuda;
 pub(crate) mod device;
@@ -15,8 +15,6 @@ pub(crate) mod op;
 #[cfg(test)]
 mod packed;
 pub(crate) mod parts;
-#[cfg(test)]
-pub(crate) mod ptx;
 pub(crate) mod reference;
 pub(crate) mod source;
 

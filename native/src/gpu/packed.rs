@@ -3,8 +3,8 @@
 use super::device::Device;
 use super::fake::{Fake, Overlap, Roofline};
 use super::op::{Op, SCALE_GROUP};
-use super::ptx::Counts;
 use super::source::{Build, Half};
+use atr_ptx::Counts;
 
 const ROOFLINE: Roofline = Roofline {
     flops_per_s: 1e12,

@@ -7,9 +7,9 @@ use crate::gpu::device::{Device, uploaded};
 use crate::gpu::fake::Fake;
 use crate::gpu::half::{from_bytes, to_bytes};
 use crate::gpu::op::{Cache, Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP, part_bytes};
-use crate::gpu::ptx::Counts;
 use crate::gpu::reference;
 use crate::gpu::source::{Build, Half};
+use atr_ptx::Counts;
 
 /// The checks that a probe begins with, by the kernels: heads and groups of all sizes, and both kinds of numbers.
 #[test]

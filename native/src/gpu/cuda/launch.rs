@@ -51,12 +51,6 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    /// A launch that gets addresses alone.
-    #[cfg(test)]
-    pub(crate) fn new(kernel: &'static str, grid: [u64; 3], threads: u32, addresses: &[u64]) -> Launch {
-        launch(kernel, grid, threads, &addresses.iter().copied().map(Long).collect::<Vec<Arg>>())
-    }
-
     /// The arguments, eight bytes each.
     ///
     /// # Errors

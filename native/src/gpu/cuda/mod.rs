@@ -5,7 +5,7 @@ mod blas;
 mod launch;
 
 #[cfg(test)]
-pub(crate) use launch::{Launch, launches};
+pub(crate) use launch::launches;
 
 use super::device::{About, Device, Graph};
 use super::libraries::Library;
@@ -207,8 +207,8 @@ impl Device for Cuda {
 
     fn replay(&mut self, graph: Graph) -> anyhow::Result<f64> {
         let Some(Some(made)) = self.graphs.get(graph.0).copied() else { bail!("{graph:?} is not there") };
-        // SAFETY: it was made by `capture` and not let go.
         self.timed(|cuda| {
+            // SAFETY: it was made by `capture` and not let go.
             unsafe { result::graph::launch(made, cuda.stream) }.context("the graph does not start")
         })
     }

@@ -1,14 +1,14 @@
 //! From the text of PTX to instructions.
 
-use super::arithmetic;
-use super::program::{Act, Address, Instruction, Kernel, Operand, SHARED, Space, Special, Turn, Width};
-use crate::gpu::source::Half;
+use crate::Half;
+use crate::arithmetic;
+use crate::program::{Act, Address, Instruction, Kernel, Operand, SHARED, Space, Special, Turn, Width};
 use anyhow::{Context, bail, ensure};
 use std::collections::BTreeMap;
 
 /// Kernels by their names.
 #[derive(Debug, Default)]
-pub(crate) struct Module {
+pub struct Module {
     kernels: BTreeMap<String, Kernel>,
 }
 
@@ -17,7 +17,7 @@ impl Module {
     ///
     /// # Errors
     /// When there is something that the interpreter does not know.
-    pub(crate) fn parse(text: &str) -> anyhow::Result<Module> {
+    pub fn parse(text: &str) -> anyhow::Result<Module> {
         let mut module = Module::default();
         let asked: Vec<&str> = text.lines().filter(|line| line.starts_with(".extern .shared")).collect();
         for text in text.split(".visible .entry ").skip(1) {
@@ -32,12 +32,12 @@ impl Module {
     }
 
     /// All of both.
-    pub(crate) fn with(mut self, mut other: Module) -> Module {
+    pub fn with(mut self, mut other: Module) -> Module {
         self.kernels.append(&mut other.kernels);
         self
     }
 
-    pub(super) fn kernel(&self, name: &str) -> anyhow::Result<&Kernel> {
+    pub(crate) fn kernel(&self, name: &str) -> anyhow::Result<&Kernel> {
         self.kernels.get(name).with_context(|| format!("no kernel `{name}`"))
     }
 }

@@ -1,7 +1,6 @@
 //! The interpreter against small kernels whose results, and faults, are known by hand.
 
-use super::{Counts, Memory, Module, run};
-use crate::gpu::cuda::Launch;
+use crate::{Counts, Half, Launch, Memory, Module, run};
 
 const HEAD: &str = ".version 9.0\n.target sm_80\n.address_size 64\n";
 
@@ -17,8 +16,7 @@ fn made(body: &str) -> anyhow::Result<(Vec<u32>, Counts)> {
     let (mut memory, mut counts) = (Memory::default(), Counts::default());
     let at = memory.alloc(256, true);
     memory.write(at, &(0..64_u32).flat_map(|place| (100 + place).to_le_bytes()).collect::<Vec<u8>>())?;
-    let mut launch = Launch::new("nothing", [1, 1, 1], 64, &[at]);
-    launch.shared_bytes = 64;
+    let launch = Launch { kernel: "nothing", grid: [1, 1, 1], threads: 64, shared_bytes: 64, params: &[at] };
     run(&module, &launch, &mut memory, &mut counts)?;
     let numbers = memory.read(at, 256)?.chunks_exact(4);
     Ok((numbers.map(|four| u32::from_le_bytes(four.try_into().unwrap())).collect(), counts))
@@ -210,7 +208,7 @@ fn what_is_not_known_is_named() {
 /// By hand: 32 threads 128 bytes apart meet in one bank, next to each other in none; 16 bytes each take four rounds.
 #[test]
 fn banks_are_counted_as_hardware_has_them() {
-    use super::shared::rounds;
+    use crate::shared::rounds;
     let apart = |bytes: u64| (0..32).map(|lane| 1_024 + lane * bytes).collect::<Vec<u64>>();
     assert_eq!(rounds(&apart(4), 4), (1, 1));
     assert_eq!(rounds(&apart(128), 4), (32, 1));
@@ -225,11 +223,9 @@ fn banks_are_counted_as_hardware_has_them() {
 /// A product of matrices that a warp holds, against sums by their indices: `a[i][k] = i + 16 k`, `b[k][j] = k - j`.
 #[test]
 fn fragments_lie_as_the_manual_says() {
-    use super::fragments::{load, multiply};
-    use crate::gpu::half::narrow;
-    use crate::gpu::source::Half;
+    use crate::fragments::{load, multiply};
     let word =
-        |low: f64, high: f64| u64::from(narrow(low, Half::Fp16)) | u64::from(narrow(high, Half::Fp16)) << 16;
+        |low: f64, high: f64| u64::from(Half::Fp16.narrow(low)) | u64::from(Half::Fp16.narrow(high)) << 16;
     let (a_of, b_of) = (|i: usize, k: usize| (i + 16 * k) as f64, |k: usize, j: usize| k as f64 - j as f64);
     // The manual's figures: rows by a lane's quarter, columns by twice its place in the quarter.
     let a = [(0, 0), (8, 0), (0, 8), (8, 8)].map(|(down, right)| {
