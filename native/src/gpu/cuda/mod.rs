@@ -47,7 +47,8 @@ impl Cuda {
         ensure!(ordinal < count, "GPU {ordinal} is not there, the driver knows {count}");
         let device = result::device::get(ordinal)?;
         let about = list::about(device)?;
-        about.check().map_err(|error| anyhow::anyhow!("a probe needs {error}"))?;
+        let other = if count > 1 { ", and `--gpu` names another" } else { "" };
+        about.check().map_err(|error| anyhow::anyhow!("a probe needs {error}{other}"))?;
         // SAFETY: the context stays retained until the process ends.
         unsafe {
             let context = result::primary_ctx::retain(device).context("no context on the GPU")?;
@@ -171,8 +172,8 @@ impl Device for Cuda {
 
     fn replay(&mut self, graph: Graph) -> anyhow::Result<f64> {
         let Some(Some(made)) = self.graphs.get(graph.0).copied() else { bail!("{graph:?} is not there") };
-        // SAFETY: it was made by `capture` and not let go.
         self.timed(|cuda| {
+            // SAFETY: it was made by `capture` and not let go.
             unsafe { result::graph::launch(made, cuda.stream) }.context("the graph does not start")
         })
     }
