@@ -46,7 +46,8 @@ impl Cuda {
         ensure!(ordinal < count, "GPU {ordinal} is not there, the driver knows {count}");
         let device = result::device::get(ordinal)?;
         let about = list::about(device)?;
-        about.check().map_err(|error| anyhow::anyhow!("a probe needs {error}"))?;
+        let other = if count > 1 { ", and `--gpu` names another" } else { "" };
+        about.check().map_err(|error| anyhow::anyhow!("a probe needs {error}{other}"))?;
         // SAFETY: the context stays retained until the process ends.
         unsafe {
             let context = result::primary_ctx::retain(device).context("no context on the GPU")?;
