@@ -1,4 +1,5 @@
-//! `cargo xtask kernels`: compiles every GPU kernel for every kind of GPU, with NVRTC from the wheel that NVIDIA publishes on PyPI. No GPU is needed.
+//! `cargo xtask kernels`: compiles every GPU kernel for every kind of GPU, with NVRTC from the wheel that NVIDIA publishes on
+//! PyPI, and runs them in an interpreter. No GPU is needed.
 
 use crate::shell::{Shell, run, which};
 use anyhow::{Context, Result};
@@ -11,14 +12,14 @@ const WHEEL: &str = "nvidia-cuda-nvrtc==13.0.*";
 /// Its library, in the wheel's own folder.
 const LIBRARY: &str = "libnvrtc.so.13";
 
-/// Fetches the compiler where it is not there, and runs the test that compiles the kernels.
+/// Fetches the compiler where it is not there, and runs the tests that compile and run the kernels.
 pub(crate) fn test(shell: &Shell) -> Result<()> {
     let folder = folder(shell);
     if !folder.join(LIBRARY).is_file() {
         fetch(shell, &folder)?;
     }
     let mut cargo = shell.cargo();
-    cargo.args(["test", "-p", "atr-bench", "--bin", "atr-bench", "gpu::source"]);
+    cargo.args(["test", "-p", "atr-bench", "--bin", "atr-bench", "--", "gpu::", "probe::kernels"]);
     run(cargo.env("LD_LIBRARY_PATH", library_path(&folder)).env("ATR_KERNELS", "all"))
 }
 
@@ -42,7 +43,7 @@ fn library_path(folder: &Path) -> OsString {
     path
 }
 
-/// Fetches the compiler where that can be done. Nothing but one test needs it, which says so where it is not there.
+/// Fetches the compiler where that can be done. Only tests of kernels need it, which say so where it is not there.
 pub(crate) fn fetch_if_possible(shell: &Shell) {
     let folder = folder(shell);
     if folder.join(LIBRARY).is_file() {
@@ -51,7 +52,9 @@ pub(crate) fn fetch_if_possible(shell: &Shell) {
     }
     match fetch(shell, &folder) {
         Ok(()) => println!("NVRTC: {}", folder.display()),
-        Err(error) => println!("NVRTC: not fetched, GPU kernels are not compiled in tests ({error:#})"),
+        Err(error) => {
+            println!("NVRTC: not fetched, GPU kernels are neither compiled nor run in tests ({error:#})")
+        }
     }
 }
 

@@ -39,7 +39,7 @@ usage: cargo xtask COMMAND
   bench stream [--gb N]    import a generated stream of N gigabytes (default 1); print its peak memory
   fuzz [FORMAT] [--seconds N]
                            fuzz one importer, `detect` or `ndjson`, or all of them (60 s each; needs nightly)
-  kernels                  compile the GPU kernels with NVRTC, which is fetched from PyPI
+  kernels                  compile the GPU kernels with NVRTC, which is fetched from PyPI, and interpret them
   data DIR                 derive data/ from a folder with the public sources
   reports [--check]        make every report and figure from data/; --check only says whether they are fresh
   serve [--port N]         serve the built dist/ on loopback
