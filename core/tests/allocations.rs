@@ -4,27 +4,16 @@
 
 mod common;
 
-use atr_core::choice::choose;
 use atr_core::context::{self, BuildOptions, Raw};
 use atr_core::serve::cache::CACHES;
 use atr_core::serve::evict::EVICTIONS;
-use atr_core::serve::latency::by_name;
 use atr_core::serve::route::ROUTERS;
 use atr_core::serve::schedule::SCHEDULERS;
-use atr_core::serve::{ArrivalPlan, ClusterConfig, Parts, PrefixTree, Replay, simulate};
+use atr_core::serve::{ArrivalPlan, ClusterConfig, Parts, PrefixTree, simulate};
 use atr_core::trace::{Session, Workload};
+use common::parts;
 
 const TURNS: u32 = 25;
-
-fn parts([router, cache, eviction, scheduler]: [&str; 4]) -> Parts {
-    Parts {
-        router: choose(ROUTERS, router).unwrap(),
-        cache: choose(CACHES, cache).unwrap(),
-        eviction: choose(EVICTIONS, eviction).unwrap(),
-        scheduler: choose(SCHEDULERS, scheduler).unwrap(),
-        predictor: None,
-    }
-}
 
 /// So many agents, four at a time on each of four replicas with room for a few of them: calls queue, blocks are evicted.
 fn workload(sessions: u32) -> Workload {
@@ -36,25 +25,7 @@ fn workload(sessions: u32) -> Workload {
 /// How often the engine asked for memory, and how many blocks it evicted.
 fn asked(work: &Workload, parts: Parts) -> (u64, u64) {
     let tree = PrefixTree::build(work, 16);
-    let config = ClusterConfig {
-        parts,
-        replicas: 4,
-        capacity_blocks: 8_000,
-        host_blocks: 0,
-        context_tokens: 1_000_000,
-        max_batch: 256,
-        step_tokens: 8_192,
-        coefficients: by_name("h200-qwen3-4b").unwrap().coefficients,
-        cache: true,
-        reserve: false,
-        replay: Replay::Delays,
-        speed: 1.0,
-        stepwise: false,
-        curves: false,
-        staleness_us: 0,
-        decisions: false,
-        seed: 1,
-    };
+    let config = ClusterConfig { parts, replicas: 4, capacity_blocks: 8_000, ..common::plain_cluster() };
     let mut evicted = 0;
     let asked = allocation_counter::measure(|| {
         let outcome = simulate(work, &tree, &config, &ArrivalPlan::Concurrency(16));

@@ -1,6 +1,13 @@
 //! Small workloads of our own for the simulator's tests.
 #![allow(dead_code, clippy::unwrap_used)]
 
+use atr_core::choice::{About, choose};
+use atr_core::serve::cache::CACHES;
+use atr_core::serve::evict::EVICTIONS;
+use atr_core::serve::latency;
+use atr_core::serve::route::ROUTERS;
+use atr_core::serve::schedule::SCHEDULERS;
+use atr_core::serve::{ClusterConfig, Parts, Replay};
 use atr_core::trace::{Call, CallRole, Message, MessageKind, MessageRole, Run, Scope, Segment, Session};
 
 /// A session of one call after the other, given as (segments of the prompt, tail tokens without identity,
@@ -96,4 +103,67 @@ pub(crate) fn agent(id: &str, turns: u32, action: u32, observation: u32) -> Sess
         call.reply = (reply < session.messages.len() as u32).then_some(reply);
     }
     session
+}
+
+/// One turn of [`scattered`]: the segment that comes (11: none, and back to the beginning), tail tokens, output,
+/// delay in µs, and how many calls back the one is that it waits for.
+pub(crate) type Turn = (u64, u32, u32, u64, u32);
+
+/// An agent with common and own content, in sizes that do not fit blocks. Its prompts mostly grow, and sometimes go back:
+/// that is where prefixes break. A call need not wait for the one before it, so that several run at a time.
+pub(crate) fn scattered(number: u64, turns: &[Turn]) -> Session {
+    let mut prompt = vec![number % 3];
+    let call = |&(id, tail, output, delay, _): &Turn| {
+        match id {
+            11 => prompt.truncate(1),
+            id => prompt.push(10 + id + 100 * (number % 2)),
+        }
+        (prompt.clone(), tail, output, delay)
+    };
+    let calls: Vec<_> = turns.iter().map(call).collect();
+    let mut session = session(&format!("s{number}"), Scope::Set, |id| 5 + (id as u32 * 37) % 90, &calls);
+    for (call, turn) in session.calls.iter_mut().zip(turns) {
+        call.after = call.id.checked_sub(turn.4).into_iter().collect();
+    }
+    session
+}
+
+/// A member as it is, and with each of its presets.
+pub(crate) fn names(member: &About) -> impl Iterator<Item = String> {
+    let presets = member.presets.iter().map(|preset| format!("{}:{}", member.name, preset.name));
+    std::iter::once(member.name.to_owned()).chain(presets)
+}
+
+/// Router, cache, eviction and scheduler by name; lengths are not predicted.
+pub(crate) fn parts([router, cache, eviction, scheduler]: [&str; 4]) -> Parts {
+    Parts {
+        router: choose(ROUTERS, router).unwrap(),
+        cache: choose(CACHES, cache).unwrap(),
+        eviction: choose(EVICTIONS, eviction).unwrap(),
+        scheduler: choose(SCHEDULERS, scheduler).unwrap(),
+        predictor: None,
+    }
+}
+
+/// One plain replica with more room than anything here fills.
+pub(crate) fn plain_cluster() -> ClusterConfig {
+    ClusterConfig {
+        parts: parts(["round-robin", "block-hash", "lru", "fcfs"]),
+        replicas: 1,
+        capacity_blocks: 1_000_000,
+        host_blocks: 0,
+        context_tokens: 1_000_000,
+        max_batch: 256,
+        step_tokens: 8_192,
+        coefficients: latency::by_name("h200-qwen3-4b").unwrap().coefficients,
+        cache: true,
+        reserve: false,
+        replay: Replay::Delays,
+        speed: 1.0,
+        stepwise: false,
+        curves: false,
+        staleness_us: 0,
+        decisions: false,
+        seed: 1,
+    }
 }

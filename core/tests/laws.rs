@@ -11,43 +11,17 @@ use atr_core::serve::cache::CACHES;
 use atr_core::serve::evict::EVICTIONS;
 use atr_core::serve::route::ROUTERS;
 use atr_core::serve::schedule::SCHEDULERS;
-use atr_core::trace::{CallOutcome, CallStatus, Decision, Scope, Session};
-use common::session;
+use atr_core::trace::{CallOutcome, CallStatus, Decision, Session};
+use common::{names, scattered};
 use proptest::prelude::*;
 
-/// A handful of agents with common and own content, in sizes that do not fit blocks. Some calls do not wait for the
-/// one before them, so that a session has several at a time.
+/// A handful of agents.
 fn sessions() -> impl Strategy<Value = Vec<Session>> {
     let back = prop::sample::select(vec![1u32, 1, 1, 2, 3]);
     let turn = (1u64..12, 0u32..40, 0u32..60, 0u64..40_000, back);
     let one = prop::collection::vec(turn, 1..8);
-    prop::collection::vec(one, 1..8).prop_map(|all| {
-        (0u64..)
-            .zip(all)
-            .map(|(number, turns)| {
-                let mut prompt = vec![number % 3];
-                let backs: Vec<u32> = turns.iter().map(|turn| turn.4).collect();
-                let calls: Vec<_> = turns
-                    .into_iter()
-                    .map(|(id, tail, output, delay, _)| {
-                        // Mostly grow, sometimes go back: that is where prefixes break.
-                        if id == 11 {
-                            prompt.truncate(1);
-                        } else {
-                            prompt.push(10 + id + 100 * (number % 2));
-                        }
-                        (prompt.clone(), tail, output, delay)
-                    })
-                    .collect();
-                let tokens = |id| 5 + (id as u32 * 37) % 90;
-                let mut session = session(&format!("s{number}"), Scope::Set, tokens, &calls);
-                for (call, back) in session.calls.iter_mut().zip(backs) {
-                    call.after = call.id.checked_sub(back).into_iter().collect();
-                }
-                session
-            })
-            .collect()
-    })
+    prop::collection::vec(one, 1..8)
+        .prop_map(|all| (0u64..).zip(all).map(|(number, turns)| scattered(number, &turns)).collect())
 }
 
 /// Members with parameters that let something happen within the milliseconds and tokens of these workloads.
@@ -62,9 +36,8 @@ const SMALL: &[&str] = &[
 /// Any member of a family, as it is, with one of its presets, or with parameters for small workloads.
 fn any_of(family: &'static [About]) -> impl Strategy<Value = Option<String>> {
     let named = |member: &'static About| {
-        let presets = member.presets.iter().map(|preset| format!("{}:{}", member.name, preset.name));
         let small = SMALL.iter().filter(|text| text.split(':').next() == Some(member.name));
-        std::iter::once(member.name.to_owned()).chain(presets).chain(small.map(|text| (*text).to_owned()))
+        names(member).chain(small.map(|text| (*text).to_owned()))
     };
     prop::sample::select(family.iter().flat_map(named).collect::<Vec<_>>()).prop_map(Some)
 }

@@ -3,15 +3,12 @@
 
 mod common;
 
-use atr_core::choice::choose;
 use atr_core::context::{self, BuildOptions};
 use atr_core::metrics::{JobParts, JobSplit, compare};
 use atr_core::policy::{Arrivals, PolicyRun, Replay, Scenario, simulate};
-use atr_core::serve::{
-    self, ArrivalPlan, ClusterConfig, Parts, PrefixTree, cache, evict, latency, route, schedule,
-};
+use atr_core::serve::{self, ArrivalPlan, ClusterConfig, PrefixTree};
 use atr_core::trace::{CallOutcome, Outcome, Run, Scope, Session, Start, WorkSession, Workload};
-use common::session;
+use common::{parts, plain_cluster, session};
 
 /// One call at a time, 1 ms a computed token, 1 ms a further token.
 fn one_at_a_time(scheduler: &str) -> Scenario {
@@ -94,31 +91,11 @@ fn the_lowest_priority_is_thrown_out() {
         call.priority = priority;
     }
     let preemptions = |scheduler: &str, stepwise| {
-        let profile = latency::by_name("h200-qwen3-4b").unwrap();
         let config = ClusterConfig {
-            parts: Parts {
-                router: choose(route::ROUTERS, "round-robin").unwrap(),
-                cache: choose(cache::CACHES, "block-hash").unwrap(),
-                eviction: choose(evict::EVICTIONS, "lru").unwrap(),
-                scheduler: choose(schedule::SCHEDULERS, scheduler).unwrap(),
-                predictor: None,
-            },
-            replicas: 1,
+            parts: parts(["round-robin", "block-hash", "lru", scheduler]),
             capacity_blocks: 27,
-            host_blocks: 0,
-            context_tokens: 1_000,
-            max_batch: 8,
-            step_tokens: 512,
-            coefficients: profile.coefficients,
-            cache: true,
-            reserve: false,
-            replay: Replay::Delays,
-            speed: 1.0,
             stepwise,
-            curves: false,
-            staleness_us: 0,
-            decisions: false,
-            seed: 1,
+            ..plain_cluster()
         };
         let outcome = serve::simulate(&work, &tree, &config, &ArrivalPlan::Concurrency(3));
         assert!(outcome.calls.iter().all(|call| call.output_tokens == 150));

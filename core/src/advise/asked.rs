@@ -41,6 +41,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// What was simulated; `strain` of the run that stands for all.
     pub(super) fn setting(&self, strain: Option<Strain>, simulations: u64) -> SettingAdvice {
         let resolved = self.resolved;
         setting(SettingFigures {
@@ -55,6 +56,7 @@ impl Asked<'_> {
         })
     }
 
+    /// What levers are turned on from.
     pub(super) fn base(&self) -> Result<Setup, ScenarioError> {
         match &self.resolved.scenario.policies[..] {
             [one] => by_name(one).map(|policy| Setup::of(policy, &self.resolved.scenario)),
@@ -62,7 +64,8 @@ impl Asked<'_> {
         }
     }
 
-    pub(super) fn ranking(&self, objectives: &[Condition]) -> Ranking {
+    /// By the first of the objectives whose figures there are, else by mean time to first token.
+    pub(super) fn ranking(objectives: &[Condition]) -> Ranking {
         let ttft = METRICS.iter().find(|metric| metric.name == "ttft_ms").unwrap_or(&METRICS[0]);
         let mean = Quantity { metric: ttft, statistic: Some(Statistic::Mean) };
         Ranking { quantity: objectives.first().map_or(mean, |first| first.quantity) }
@@ -103,16 +106,8 @@ pub(super) fn in_vain(
         objectives: asked.options.objectives.clone(),
         setting: asked.setting(strain, teller.simulations),
         ceiling: CeilingAdvice { says: Vec::new(), ..ceiling },
-        order: OrderAdvice::none(&Setup::default(), asked.ranking(&[]), 1),
-        capacity: CapacityAdvice {
-            memory: memory(given),
-            setup: Setup::default().name(),
-            ceiling_hit_rate: None,
-            rows: Vec::new(),
-            tried: Vec::new(),
-            curve: Vec::new(),
-            says: Vec::new(),
-        },
+        order: OrderAdvice::none(&Setup::default(), Asked::ranking(&[]), 1),
+        capacity: CapacityAdvice::none(memory(given), Setup::default().name()),
         replicas: None,
         jobs: JobsAdvice::default(),
         recommended: Recommended { setup: Setup::default().name(), replicas: given.replicas },
@@ -138,6 +133,7 @@ fn full_profile(scenario: &Scenario) -> Option<latency::Profile> {
     own.or_else(|| latency::find(&scenario.profile))
 }
 
+/// The latency model that a scenario's times rest on.
 pub(super) fn profile(resolved: &Resolved) -> ProfileNote {
     let name = &resolved.scenario.profile;
     let full = full_profile(&resolved.scenario);

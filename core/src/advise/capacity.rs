@@ -9,6 +9,8 @@ use serde::Serialize;
 
 /// Shares of the ceiling that memory is searched for.
 pub(super) const SHARES: [f64; 3] = [0.90, 0.95, 0.99];
+/// What the curve is of.
+pub(super) const ONE_CACHE: &str = "one shared LRU cache, untimed, calls as admitted";
 /// Most points of the curve that are given.
 const MOST_POINTS: u32 = 40;
 
@@ -66,6 +68,29 @@ pub struct CapacityAdvice {
     pub curve: Vec<Point>,
     /// What is said of it.
     pub says: Vec<Sentence>,
+}
+
+impl CapacityAdvice {
+    /// Nothing was searched.
+    pub(super) fn none(memory: Memory, setup: String) -> Self {
+        CapacityAdvice {
+            memory,
+            setup,
+            ceiling_hit_rate: None,
+            rows: Vec::new(),
+            tried: Vec::new(),
+            curve: Vec::new(),
+            says: Vec::new(),
+        }
+    }
+
+    /// The same of a trace that has counts alone: no memory can be told.
+    pub(super) fn untold(self) -> Self {
+        let text =
+            "The trace does not say what prompts share: how much memory would find it again cannot be told.";
+        let says = vec![Sentence::new(text).counted("prompts whose content is identified", 0.0)];
+        CapacityAdvice { says, ..Self::none(self.memory, self.setup) }
+    }
 }
 
 /// What it is made from.
@@ -127,11 +152,11 @@ fn says(figures: &CapacityFigures<'_>, rows: &[CapacityRow]) -> Vec<Sentence> {
     let curve = figures.admitted;
     if curve.prompt_tokens == 0 {
         let text = "No call was admitted: there is no order of calls to read memory from.";
-        return vec![Sentence::new(text).on(ORDER, "prompt_tokens admitted", 0.0)];
+        return vec![Sentence::new(text).on(ONE_CACHE, "prompt_tokens admitted", 0.0)];
     }
     if curve.ceiling_tokens() == 0 {
         let text = "No prompt shares a whole block with an earlier one: more KV memory adds no hits.";
-        return vec![Sentence::new(text).on(ORDER, "ceiling_hit_rate", curve.hit_rate(u64::MAX))];
+        return vec![Sentence::new(text).on(ONE_CACHE, "ceiling_hit_rate", curve.hit_rate(u64::MAX))];
     }
     let mut all = Vec::new();
     if !figures.tried.is_empty() {
@@ -257,12 +282,9 @@ fn alone(rows: &[CapacityRow]) -> Sentence {
     );
     rows.iter().fold(Sentence::new(text), |sentence, row| {
         let metric = format!("kv_tokens for {} of the ceiling", whole_percent(row.share_of_ceiling));
-        sentence.on(ORDER, metric, row.curve_kv_tokens as f64)
+        sentence.on(ONE_CACHE, metric, row.curve_kv_tokens as f64)
     })
 }
-
-/// What the curve is of.
-const ORDER: &str = "one shared LRU cache, untimed, calls as admitted";
 
 fn whole_percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)

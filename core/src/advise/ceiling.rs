@@ -1,13 +1,19 @@
 //! How far traffic is from its ceiling, policy by policy, and what broke its prefixes.
 
+use super::Sentence;
+use super::capacity::ONE_CACHE;
 use super::units::times;
-use super::{CapacityAdvice, Sentence};
 use crate::figure::units::{grouped, listed, percent, plural};
 use crate::metrics::PolicyMetrics;
 use crate::metrics::breaks::{Breaks, CauseRow};
 use crate::policy::by_name;
 use crate::trace::Session;
 use serde::Serialize;
+
+/// A smaller difference between two policies is none.
+const LEAST_SHARE: f64 = 0.001;
+/// A smaller distance to the ceiling needs no explanation.
+const LEAST_LOSS: f64 = 0.005;
 
 /// What the advice is made from.
 #[derive(Clone, Copy, Debug)]
@@ -27,23 +33,8 @@ pub struct CeilingFigures<'a> {
 }
 
 /// Whether the trace says of any prompt what it is made of; some have counts alone.
-pub(super) fn identified(sessions: &[Session]) -> bool {
+pub(super) fn is_identified(sessions: &[Session]) -> bool {
     sessions.iter().any(|session| !session.segments.is_empty())
-}
-
-/// Of memory where it does not.
-pub(super) fn no_capacity(advice: CapacityAdvice) -> CapacityAdvice {
-    let text =
-        "The trace does not say what prompts share: how much memory would find it again cannot be told.";
-    let says = vec![Sentence::new(text).counted("prompts whose content is identified", 0.0)];
-    CapacityAdvice {
-        ceiling_hit_rate: None,
-        rows: Vec::new(),
-        tried: Vec::new(),
-        curve: Vec::new(),
-        says,
-        ..advice
-    }
 }
 
 /// One policy against its ceiling.
@@ -206,20 +197,14 @@ fn lost(figures: &CeilingFigures<'_>, policies: &[CeilingRow]) -> Option<Sentenc
         grouped(figures.shared_kv_tokens),
         percent(Some(shared)),
     );
-    let order = "one shared LRU cache, untimed, calls as admitted";
     Some(
         sentence(text)
-            .on(order, "hit_rate", shared)
-            .on(order, "share of prompt tokens lost to too little memory", memory)
+            .on(ONE_CACHE, "hit_rate", shared)
+            .on(ONE_CACHE, "share of prompt tokens lost to too little memory", memory)
             .on(&best.name, "share of prompt tokens lost otherwise", rest)
             .given("kv_tokens of all replicas", figures.shared_kv_tokens as f64),
     )
 }
-
-/// A smaller difference between two policies is none.
-const LEAST_SHARE: f64 = 0.001;
-/// A smaller distance to the ceiling needs no explanation.
-const LEAST_LOSS: f64 = 0.005;
 
 fn broke(breaks: &Breaks) -> Sentence {
     let ledger = &breaks.ledger;

@@ -1,7 +1,8 @@
 //! What one lever adds to a set-up, draw by draw.
 
-use super::order_words::step;
-use super::{Draws, Lever, Risk, Sentence, risk};
+use super::risk::{Risk, risk};
+use super::sample::drawn_order;
+use super::{Draws, Lever, Sentence};
 use crate::metrics::objective::Quantity;
 use crate::metrics::{PolicyMetrics, answered, percentile, summarise};
 use crate::policy::PolicyRun;
@@ -136,7 +137,7 @@ pub struct Gain {
 }
 
 impl Gain {
-    /// In the first draw.
+    /// In the first draw; nothing is said of it yet.
     pub(super) fn first(
         (lever, to, gives): (&Lever, String, String),
         ranking: Ranking,
@@ -145,7 +146,7 @@ impl Gain {
     ) -> Self {
         let (before, after, drawn) = drawn(ranking, without, with, None);
         let context = if let Lever::Context(name) = lever { Some(name.as_str()) } else { None };
-        let mut gain = Gain {
+        Gain {
             lever: lever.name(),
             kind: lever.kind().to_owned(),
             to,
@@ -159,12 +160,10 @@ impl Gain {
             after: Glance::at(&after, ranking),
             risk: context.and_then(risk),
             says: Sentence::new(""),
-        };
-        gain.says = step(&gain, ranking);
-        gain
+        }
     }
 
-    /// In one draw more. Where draws are parts of one run, these are the runs of the first.
+    /// In one draw more. Where draws are parts of one run, that run comes each time.
     pub(super) fn again(&mut self, draws: Draws, ranking: Ranking, without: &PolicyRun, with: &PolicyRun) {
         let part = match draws {
             Draws::Halves(_, seed) => Some(half(without, seed, self.draws.len() as u32)),
@@ -172,11 +171,10 @@ impl Gain {
         };
         let (.., drawn) = drawn(ranking, without, with, part.as_deref());
         self.draws.push(drawn);
-        (self.gain, self.ttft_gain) = (median(self.each(false)), median(self.each(true)));
-        self.says = step(self, ranking);
+        (self.gain, self.ttft_gain) = (median(&self.gains()), median(&self.ttft_gains()));
     }
 
-    /// The median of the draws, as far as there are any.
+    /// The median of the draws made so far.
     fn median(&self) -> Drawn {
         Drawn { gain: self.gain, ttft_gain: self.ttft_gain }
     }
@@ -198,17 +196,17 @@ impl Gain {
 
     /// Least and most of the draws, of what decides; nothing where they do not differ.
     fn spread(&self) -> Option<(f64, f64)> {
-        spread(&self.each(self.moves_ttft_alone()))
+        if self.moves_ttft_alone() { self.ttft_over_draws() } else { self.over_draws() }
     }
 
     /// Least and most of the draws, of the ranking figure.
     pub(super) fn over_draws(&self) -> Option<(f64, f64)> {
-        spread(&self.each(false))
+        spread(&self.gains())
     }
 
     /// The same of the mean time to first token.
     pub(super) fn ttft_over_draws(&self) -> Option<(f64, f64)> {
-        spread(&self.each(true))
+        spread(&self.ttft_gains())
     }
 
     /// Whether draws do not tell it from another gain in its place: one's median lies within the other's spread.
@@ -229,13 +227,20 @@ impl Gain {
         other.holds().cmp(&self.holds()).then(b.total_cmp(&a)).then(b_ttft.total_cmp(&a_ttft))
     }
 
-    /// Draw by draw, sorted.
-    fn each(&self, ttft: bool) -> Vec<f64> {
-        let one = |drawn: &Drawn| if ttft { drawn.ttft_gain } else { drawn.gain };
-        let mut all: Vec<f64> = self.draws.iter().map(one).collect();
-        all.sort_unstable_by(f64::total_cmp);
-        all
+    /// Of the ranking figure draw by draw, sorted.
+    fn gains(&self) -> Vec<f64> {
+        sorted(self.draws.iter().map(|drawn| drawn.gain).collect())
     }
+
+    /// The same of the mean time to first token.
+    fn ttft_gains(&self) -> Vec<f64> {
+        sorted(self.draws.iter().map(|drawn| drawn.ttft_gain).collect())
+    }
+}
+
+fn sorted(mut all: Vec<f64>) -> Vec<f64> {
+    all.sort_unstable_by(f64::total_cmp);
+    all
 }
 
 fn spread(sorted: &[f64]) -> Option<(f64, f64)> {
@@ -243,8 +248,8 @@ fn spread(sorted: &[f64]) -> Option<(f64, f64)> {
     least.total_cmp(most).is_ne().then_some((*least, *most))
 }
 
-fn median(sorted: Vec<f64>) -> f64 {
-    percentile(&sorted, 0.5).unwrap_or(0.0)
+fn median(sorted: &[f64]) -> f64 {
+    percentile(sorted, 0.5).unwrap_or(0.0)
 }
 
 /// Both sides over the calls that both finished, of a part of them where one is given.
@@ -271,11 +276,7 @@ fn drawn(
 fn half(run: &PolicyRun, seed: u64, draw: u32) -> Vec<bool> {
     let sessions = &run.workload.sessions;
     let mut chance = Chance::part(seed, &[u64::from(draw.saturating_sub(1) / 2), sessions.len() as u64]);
-    let mut order: Vec<usize> = (0..sessions.len()).collect();
-    for last in (1..order.len()).rev() {
-        let other = (chance.uniform() * (last + 1) as f64) as usize;
-        order.swap(last, other.min(last));
-    }
+    let order = drawn_order(sessions.len(), &mut chance);
     let (one, other) = order.split_at(order.len() / 2);
     let mut taken = vec![false; run.outcome.calls.len()];
     for &session in if draw % 2 == 1 { one } else { other } {

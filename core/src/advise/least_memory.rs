@@ -39,7 +39,7 @@ pub struct LeastMemory {
 }
 
 /// What was tried of one set-up.
-struct Search<'a, E> {
+struct MemorySearch<'a, E> {
     block: u64,
     /// Fewest calls that any memory leaves without an answer.
     unanswerable: u64,
@@ -49,7 +49,7 @@ struct Search<'a, E> {
     run: &'a mut dyn FnMut(u64) -> Result<Option<Tried>, E>,
 }
 
-impl<E> Search<'_, E> {
+impl<E> MemorySearch<'_, E> {
     /// Whole blocks, one at least.
     fn rounded(&self, kv_tokens: f64) -> u64 {
         ((kv_tokens / self.block as f64) as u64).max(1).saturating_mul(self.block)
@@ -81,15 +81,27 @@ impl<E> Search<'_, E> {
         }
     }
 
-    /// Tries memories for one share, from `start` on.
-    fn bracket(&mut self, share: f64, start: u64) -> Result<(), E> {
+    /// Tries memories for one share, from `start` on; ends early where the set-up cannot be applied.
+    fn search(&mut self, share: f64, start: u64) -> Result<(), E> {
+        if let Some((fails, holds)) = self.bracket(share, start)?
+            && let Some(least) = self.narrowed(share, fails, holds)?
+        {
+            // Whether more is never worse: some way above the answer.
+            self.ask(self.rounded(least as f64 * 1.25))?;
+        }
+        Ok(())
+    }
+
+    /// A memory with which the share fails and one with which it holds, by doubling or halving; nothing where all that can be
+    /// tried is on one side.
+    fn bracket(&mut self, share: f64, start: u64) -> Result<Option<(u64, u64)>, E> {
         let (mut fails, mut holds) = self.known(share);
         let mut at = self.rounded(start as f64);
         for _ in 0..MOST_DOUBLINGS {
             if fails.is_some() && holds.is_some() {
                 break;
             }
-            let Some(tried) = self.ask(at)? else { return Ok(()) };
+            let Some(tried) = self.ask(at)? else { return Ok(None) };
             if self.holds(&tried, share) {
                 holds = Some(at);
             } else {
@@ -101,18 +113,20 @@ impl<E> Search<'_, E> {
             }
             at = if holds.is_some() { self.rounded(at as f64 / 2.0) } else { (at * 2).min(self.most) };
         }
-        let (Some(mut fails), Some(mut holds)) = (fails, holds) else { return Ok(()) };
+        Ok(fails.zip(holds))
+    }
+
+    /// Halves the gap until it is close; gives the side that holds.
+    fn narrowed(&mut self, share: f64, mut fails: u64, mut holds: u64) -> Result<Option<u64>, E> {
         while holds as f64 > fails as f64 * CLOSE && holds - fails > self.block {
             let middle = self.rounded(libm::sqrt(fails as f64 * holds as f64)).max(fails + self.block);
             if middle >= holds {
                 break;
             }
-            let Some(tried) = self.ask(middle)? else { return Ok(()) };
+            let Some(tried) = self.ask(middle)? else { return Ok(None) };
             if self.holds(&tried, share) { holds = middle } else { fails = middle }
         }
-        // Whether more is never worse: some way above the answer.
-        self.ask(self.rounded(holds as f64 * 1.25))?;
-        Ok(())
+        Ok(Some(holds))
     }
 
     fn answer(&self, share: f64) -> LeastMemory {
@@ -137,7 +151,7 @@ pub fn least_memory<E>(
     run: &mut dyn FnMut(u64) -> Result<Option<Tried>, E>,
 ) -> Result<(Vec<LeastMemory>, Vec<Tried>), E> {
     let block = u64::from(block.max(1));
-    let mut search = Search { block, unanswerable: u64::MAX, most: 0, tried: BTreeMap::new(), run };
+    let mut search = MemorySearch { block, unanswerable: u64::MAX, most: 0, tried: BTreeMap::new(), run };
     // The most that can be answered, and found.
     let largest = shares.iter().map(|(_, start)| *start).fold(here, u64::max);
     search.most = search.rounded(largest as f64 * 2.0);
@@ -157,7 +171,7 @@ pub fn least_memory<E>(
     }
     search.ask(here)?;
     for &(share, start) in shares {
-        search.bracket(share, start)?;
+        search.search(share, start)?;
     }
     let found = shares.iter().map(|(share, _)| search.answer(*share)).collect();
     Ok((found, search.tried.into_values().collect()))

@@ -7,15 +7,15 @@
 mod asked;
 mod bench;
 mod capacity;
+mod capacity_runs;
 mod ceiling;
 mod flags;
 mod floor;
 mod gain;
+mod greedy;
 mod jobs;
 mod least_memory;
-mod memory;
 mod order;
-mod order_words;
 mod page;
 mod replicas;
 mod resample;
@@ -32,16 +32,17 @@ pub use capacity::{CapacityAdvice, CapacityFigures, CapacityRow, Memory, Point, 
 pub use ceiling::{CeilingAdvice, CeilingFigures, CeilingRow, ceiling};
 pub use flags::{CANNOT, COMPONENTS, Component, Flag, flags, unset};
 pub use gain::{Drawn, Gain, Glance, Ranking};
+pub use greedy::{Levers, Runner, greedy};
 pub use jobs::JobsAdvice;
 pub use least_memory::{LeastMemory, Tried, least_memory};
-pub use order::{Levers, OrderAdvice, Runner, greedy};
+pub use order::OrderAdvice;
 pub use page::{Block, Part, parts};
 pub use replicas::{Drop, Kept, Probe, ReplicaAdvice, Search, search};
 pub use resample::Resampled;
-pub use risk::{Difference, Risk, risk};
+pub use risk::{Difference, Risk};
 pub use runs::run;
 pub use sample::{Sample, shuffled, take};
-pub use setting::{Needs, SettingAdvice, SettingFigures, Strain, setting};
+pub use setting::{SettingAdvice, Strain};
 pub use setup::{Lever, Setup};
 
 use crate::metrics::objective::Condition;

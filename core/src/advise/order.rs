@@ -1,10 +1,9 @@
-//! What to turn on first, and what each adds to what is on already.
+//! What to turn on first, what each adds to what is on already, and what is said of it.
 
-use super::gain::{Gain, Ranking};
-use super::order_words::sentences;
-use super::risk::warning;
-use super::{Draws, Lever, Sentence, Setup};
-use crate::policy::{PolicyRun, ScenarioError};
+use super::gain::{Gain, Glance, LEAST_GAIN, MEAN_TTFT, Ranking};
+use super::units::{calls_of, change, span, value};
+use super::{Draws, Sentence, Setup};
+use crate::figure::units::{grouped, listed, percent, plural, time};
 use serde::Serialize;
 
 /// What to turn on, in which order.
@@ -60,218 +59,262 @@ impl OrderAdvice {
     }
 }
 
-/// Everything that may be tried.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Levers {
-    /// What changes nothing of what the model is told.
-    pub lossless: Vec<Lever>,
-    /// What no released engine has.
-    pub research: Vec<Lever>,
-    /// What changes what the model is told.
-    pub lossy: Vec<Lever>,
-    /// Set-ups that what comes out must not fall behind: those of the policies that are shown.
-    pub known: Vec<Setup>,
+/// One step.
+pub(super) fn step(gain: &Gain, ranking: Ranking) -> Sentence {
+    let text = format!("On top of `{}`, `{}` gives {}.", gain.to, gain.lever, changes(gain, ranking));
+    rests(Sentence::new(text), gain, ranking)
 }
 
-/// Runs a set-up in a draw; nothing where it cannot be applied to the trace.
-pub type Runner<'a> = dyn FnMut(&Setup, u32) -> Result<Option<PolicyRun>, ScenarioError> + 'a;
-
-/// Turns lossless levers on, always the one that gains most, until none gains anything worth it in every draw; then
-/// tries each other one on top. Steps compare the calls and sessions that both sides finished. The run of all steps, in
-/// the first draw, comes with it.
-///
-/// One lever at a time leads nowhere where two are worth something only together, as a cache and the router that keeps
-/// sessions on it. So where no single one gains, a cache is tried with each router; and where one of the known
-/// set-ups still gains on what was found, the search goes on from there.
-///
-/// # Errors
-/// Those of the runs.
-pub fn greedy(
-    base: &Setup,
-    levers: &Levers,
-    ranking: Ranking,
-    draws: Draws,
-    run: &mut Runner<'_>,
-) -> Result<(OrderAdvice, Option<PolicyRun>), ScenarioError> {
-    let mut advice = OrderAdvice::none(base, ranking, draws.count());
-    let mut hands = Hands { ranking, draws, run };
-    let Some(mut first) = hands.point(base)? else { return Ok((advice, None)) };
-    let mut latest: Option<Point> = None;
-    let pairs = Lever::pairs(&levers.lossless);
-    let mut known = levers.known.iter();
-    loop {
-        let current = latest.as_mut().unwrap_or(&mut first);
-        let mut tried = hands.try_all(&levers.lossless, current)?;
-        if !tried.leads() {
-            tried.join(hands.try_all(&pairs, current)?);
-        }
-        if let Some((lever, gain, with)) = tried.best.take_if(|(_, gain, _)| gain.holds()) {
-            advice.setup = lever.on(&advice.setup);
-            let others = tried.others.into_iter().filter(|(other, _)| !other.fits(&advice.setup));
-            advice.instead.extend(others.map(|(_, other)| Gain { equal: gain.is_like(&other), ..other }));
-            advice.steps.push(gain);
-            latest = Some(with);
-            continue;
-        }
-        match hands.better(&mut known, &mut first, &mut latest)? {
-            Some((gain, with)) => {
-                (advice.setup, advice.steps, advice.instead) = (with.setup.clone(), vec![gain], Vec::new());
-                latest = Some(with);
-            }
-            None => {
-                advice.left = tried.gains();
-                break;
-            }
-        }
-    }
-    let current = latest.as_mut().unwrap_or(&mut first);
-    advice.research = hands.try_all(&levers.research, current)?.gains();
-    advice.lossy = hands.try_all(&levers.lossy, current)?.gains();
-    advice.evicted_blocks = advice.setup.cache.then_some(current.evicted());
-    if let Some(last) = &mut latest {
-        let all = Lever::Whole(advice.setup.clone());
-        advice.total = Some(Gain { lever: "all steps".to_owned(), ..hands.gain(&all, &mut first, last)? });
-    }
-    advice.warnings = warnings(&advice.lossy);
-    advice.says = sentences(&advice, ranking, draws);
-    let last = latest.unwrap_or(first);
-    Ok((advice, last.runs.into_iter().next()))
-}
-
-/// A set-up and its runs, draw by draw as far as they were needed.
-struct Point {
-    setup: Setup,
-    runs: Vec<PolicyRun>,
-}
-
-impl Point {
-    fn evicted(&self) -> u64 {
-        self.runs[0].outcome.counters.evicted_blocks
-    }
-}
-
-/// Levers tried on top of one set-up: the best with its runs, and the others.
-#[derive(Default)]
-struct Tried {
-    best: Option<(Lever, Gain, Point)>,
-    others: Vec<(Lever, Gain)>,
-}
-
-impl Tried {
-    fn leads(&self) -> bool {
-        self.best.as_ref().is_some_and(|(_, gain, _)| gain.holds())
-    }
-
-    /// Of equals the first one stays the best.
-    fn add(&mut self, lever: Lever, gain: Gain, with: Point) {
-        if self.best.as_ref().is_some_and(|(_, best, _)| gain.order(best).is_ge()) {
-            self.others.push((lever, gain));
-        } else if let Some((lever, gain, _)) = self.best.replace((lever, gain, with)) {
-            self.others.push((lever, gain));
-        }
-        self.others.sort_by(|(_, a), (_, b)| a.order(b));
-    }
-
-    fn join(&mut self, more: Tried) {
-        self.others.extend(more.others);
-        if let Some((lever, gain, with)) = more.best {
-            self.add(lever, gain, with);
-        }
-    }
-
-    /// All, the best first.
-    fn gains(self) -> Vec<Gain> {
-        let best = self.best.map(|(_, gain, _)| gain);
-        best.into_iter().chain(self.others.into_iter().map(|(_, gain)| gain)).collect()
-    }
-}
-
-/// Makes runs and compares them.
-struct Hands<'a, 'b> {
-    ranking: Ranking,
-    draws: Draws,
-    run: &'a mut Runner<'b>,
-}
-
-impl Hands<'_, '_> {
-    /// A set-up in the first draw.
-    fn point(&mut self, setup: &Setup) -> Result<Option<Point>, ScenarioError> {
-        let run = (self.run)(setup, 0)?;
-        Ok(run.map(|run| Point { setup: setup.clone(), runs: vec![run] }))
-    }
-
-    /// Makes the run of a draw, where draws are runs.
-    fn draw(&mut self, point: &mut Point, draw: u32) -> Result<(), ScenarioError> {
-        while matches!(self.draws, Draws::Arrivals(_)) && point.runs.len() <= draw as usize {
-            let run = (self.run)(&point.setup, point.runs.len() as u32)?;
-            point.runs.push(run.ok_or(ScenarioError::NoSessions)?);
-        }
-        Ok(())
-    }
-
-    /// What one gains on the other: in every draw, as long as it gains.
-    fn gain(&mut self, lever: &Lever, without: &mut Point, with: &mut Point) -> Result<Gain, ScenarioError> {
-        let names = (lever, without.setup.name(), with.setup.name());
-        let mut gain = Gain::first(names, self.ranking, &without.runs[0], &with.runs[0]);
-        if !gain.holds() {
-            return Ok(gain);
-        }
-        for draw in 1..self.draws.count() {
-            self.draw(without, draw)?;
-            self.draw(with, draw)?;
-            let at = |point: &Point| (draw as usize).min(point.runs.len() - 1);
-            let runs = (&without.runs[at(without)], &with.runs[at(with)]);
-            gain.again(self.draws, self.ranking, runs.0, runs.1);
-        }
-        Ok(gain)
-    }
-
-    /// Every lever that fits and can do anything, on top of a set-up.
-    fn try_all(&mut self, levers: &[Lever], current: &mut Point) -> Result<Tried, ScenarioError> {
-        let pressed = current.evicted() > 0;
-        let setup = current.setup.clone();
-        let fits = |lever: &&Lever| lever.fits(&setup) && (pressed || !lever.needs_pressure());
-        let mut tried = Tried::default();
-        for lever in levers.iter().filter(fits) {
-            let Some(mut with) = self.point(&lever.on(&setup))? else { continue };
-            let gain = self.gain(lever, current, &mut with)?;
-            tried.add(lever.clone(), gain, with);
-        }
-        Ok(tried)
-    }
-
-    /// The next of the known set-ups that gains on what was found, as one step from where everything began.
-    fn better<'k>(
-        &mut self,
-        known: &mut impl Iterator<Item = &'k Setup>,
-        first: &mut Point,
-        latest: &mut Option<Point>,
-    ) -> Result<Option<(Gain, Point)>, ScenarioError> {
-        for setup in known {
-            let found = latest.as_mut().unwrap_or(first);
-            if *setup == found.setup {
-                continue;
-            }
-            let Some(mut with) = self.point(setup)? else { continue };
-            let lever = Lever::Whole(setup.clone());
-            if self.gain(&lever, found, &mut with)?.holds() {
-                return Ok(Some((self.gain(&lever, first, &mut with)?, with)));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// One warning for each kind of lossy lever.
-fn warnings(lossy: &[Gain]) -> Vec<Sentence> {
-    let kind = |gain: &Gain| gain.lever.split(':').next().unwrap_or_default().to_owned();
-    let mut warned: Vec<String> = Vec::new();
-    let mut says = Vec::new();
-    for gain in lossy {
-        if !warned.contains(&kind(gain)) {
-            warned.push(kind(gain));
-            says.push(warning(&gain.lever));
-        }
-    }
+/// All that is shown beside the table.
+pub(super) fn sentences(advice: &OrderAdvice, ranking: Ranking, draws: Draws) -> Vec<Sentence> {
+    let mut says = vec![summary(advice, ranking)];
+    says.push(rule(advice, ranking));
+    says.push(drawn(advice, draws));
+    says.extend(instead(advice, ranking));
+    says.extend(left(advice, ranking));
+    says.extend(left_on(advice, ranking));
+    says.extend(unpressed(advice));
+    says.extend(research(advice, ranking));
+    says.extend(admits(advice, ranking));
     says
+}
+
+fn summary(advice: &OrderAdvice, ranking: Ranking) -> Sentence {
+    match &advice.total {
+        Some(total) => {
+            let steps: Vec<String> = advice.steps.iter().map(named).collect();
+            let one = if let [_] = &steps[..] { "" } else { ", in this order" };
+            let text = format!(
+                "Turn on {}{one}. From `{}` that is {}.",
+                listed(&steps),
+                advice.base,
+                changes(total, ranking)
+            );
+            rests(Sentence::new(text), total, ranking)
+        }
+        None => {
+            let text = format!(
+                "Turn on nothing: no lossless lever that was tried on top of `{}` gains {:.0} % in `{}` or in mean TTFT{}.",
+                advice.base,
+                LEAST_GAIN * 100.0,
+                advice.ranked_by,
+                if advice.draws > 1 { ", in every draw" } else { "" },
+            );
+            let sentence = Sentence::new(text).given("least gain", LEAST_GAIN);
+            advice.left.iter().fold(sentence, |sentence, gain| rests(sentence, gain, ranking))
+        }
+    }
+}
+
+/// How the order is found.
+fn rule(advice: &OrderAdvice, ranking: Ranking) -> Sentence {
+    let moves = if ranking.is_mean_ttft() { "" } else { " (in mean TTFT where that moves by less than 1 %)" };
+    let text = format!(
+        "Ordered by what each adds to `{}`{moves}, the column `gain`, on top of what stands above it; the lossy ones each \
+         alone on top of all steps.",
+        advice.ranked_by
+    );
+    let all = advice.steps.iter().chain(&advice.lossy);
+    all.fold(Sentence::new(text).given("least gain", LEAST_GAIN), |sentence, gain| {
+        sentence.on(&gain.gives, format!("gain in {}", advice.ranked_by), gain.gain)
+    })
+}
+
+/// How far gains can be relied on.
+fn drawn(advice: &OrderAdvice, draws: Draws) -> Sentence {
+    let text = match draws {
+        Draws::Arrivals(1) => {
+            "Gains are of one draw of arrivals: what another one would give is not known.".to_owned()
+        }
+        Draws::Halves(1, _) => "Gains are of the one run: nothing was drawn again.".to_owned(),
+        Draws::Arrivals(count) => format!(
+            "Gains are medians over {count} draws of arrivals, with the least and the most where they differ; what does not gain \
+             in each is no step. All other figures are of the first draw, and so is what is no gain there."
+        ),
+        Draws::Halves(count, _) => format!(
+            "Arrivals are as recorded, so gains are medians over {count} parts of the one run (the whole, and halves of its sessions), \
+             with the least and the most where they differ; what does not gain in each is no step. All other figures \
+             are of the whole."
+        ),
+    };
+    Sentence::new(text).on("all runs", "draws", f64::from(advice.draws))
+}
+
+/// What else was tried in the place of each step.
+fn instead(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
+    let say = |step: &Gain| {
+        let all = || advice.instead.iter().filter(|other| other.to == step.to);
+        let list = |equal: bool| all().filter(|other| other.equal == equal).map(gained).collect::<Vec<_>>();
+        let (equal, other) = (list(true), list(false));
+        let mut parts = Vec::new();
+        parts.extend(
+            (!equal.is_empty()).then(|| format!("equal within the spread of draws, {}", equal.join(", "))),
+        );
+        parts.extend((!other.is_empty()).then(|| other.join(", ")));
+        let text = format!("In the place of {}: {}.", gained(step), parts.join("; otherwise "));
+        (!parts.is_empty()).then(|| {
+            all().fold(rests(Sentence::new(text), step, ranking), |sentence, other| {
+                rests(sentence, other, ranking)
+            })
+        })
+    };
+    advice.steps.iter().filter_map(say).collect()
+}
+
+/// What is no step on top of all: what gains in some draws, and what does not in the first.
+fn left(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
+    let list = |wavers: bool, before: &str| {
+        let some: Vec<&Gain> = advice.left.iter().filter(|gain| gain.wavers() == wavers).collect();
+        let each: Vec<String> = some.iter().map(|gain| gained(gain)).collect();
+        let text = format!("{before}: {}.", each.join(", "));
+        (!some.is_empty()).then(|| {
+            some.into_iter().fold(Sentence::new(text), |sentence, gain| rests(sentence, gain, ranking))
+        })
+    };
+    let some = list(true, "Gains in some draws only, which makes no step on top of that");
+    some.into_iter().chain(list(false, "Not worth it on top of that")).collect()
+}
+
+/// Engines have the cache on: what was not shown to gain is not to be turned off for that.
+fn left_on(advice: &OrderAdvice, ranking: Ranking) -> Option<Sentence> {
+    let cache = advice.left.iter().find(|gain| gain.kind == "cache")?;
+    let why = match cache.gain <= -LEAST_GAIN {
+        true => "what it loses here it loses with these replicas and routers",
+        false => "that no gain is shown here is no reason to turn it off",
+    };
+    let text = format!("vLLM and SGLang have the prefix cache on by default: {why}.");
+    Some(rests(Sentence::new(text), cache, ranking))
+}
+
+/// Where no cache ever had to make room.
+fn unpressed(advice: &OrderAdvice) -> Option<Sentence> {
+    let evicted = advice.evicted_blocks.filter(|evicted| *evicted == 0)?;
+    let text = "Nothing had to leave a cache: another eviction or a tier in the host's memory changes nothing on top of \
+                all steps.";
+    Some(Sentence::new(text).on(&advice.setup.name(), "evicted_blocks", evicted as f64))
+}
+
+fn research(advice: &OrderAdvice, ranking: Ranking) -> Option<Sentence> {
+    if advice.research.is_empty() {
+        return None;
+    }
+    let each: Vec<String> = advice.research.iter().map(gained).collect();
+    let text = format!(
+        "Evictions that no released engine has, each alone on top of all steps: {}.",
+        each.join(", ")
+    );
+    Some(advice.research.iter().fold(Sentence::new(text), |sentence, gain| rests(sentence, gain, ranking)))
+}
+
+/// Levers that let calls in that were refused.
+fn admits(advice: &OrderAdvice, ranking: Ranking) -> Vec<Sentence> {
+    let all = advice.steps.iter().chain(&advice.lossy).filter(|gain| gain.after.failed != gain.before.failed);
+    all.map(|gain| {
+        let text = format!(
+            "With `{}` {} are not answered, without it {}; its figures cover the {} that are answered either way.",
+            gain.lever,
+            calls_of(gain.after.failed),
+            grouped(gain.before.failed),
+            calls_of(gain.before.calls),
+        );
+        rests(Sentence::new(text), gain, ranking)
+            .on(&gain.to, "failed", gain.before.failed as f64)
+            .on(&gain.gives, "failed", gain.after.failed as f64)
+            .on(&gain.gives, "calls answered either way", gain.before.calls as f64)
+    })
+    .collect()
+}
+
+/// A lever with its kind, where its name does not say it.
+fn named(gain: &Gain) -> String {
+    match gain.kind.as_str() {
+        "cache" => "the prefix cache".to_owned(),
+        "memory" => format!("a tier of so many tokens in each host's memory, `{}`", gain.lever),
+        "together" => format!("`{}` together", gain.lever.replace('+', "` and `")),
+        kind => format!("the {kind} `{}`", gain.lever),
+    }
+}
+
+/// A lever with what it gains.
+fn gained(gain: &Gain) -> String {
+    format!("`{}` {}", gain.lever, share(gain))
+}
+
+/// What a lever gains in the ranking figure, and in mean TTFT where that is all that moves; how it is spread over draws.
+fn share(gain: &Gain) -> String {
+    let percent = |share: f64, over: Option<(f64, f64)>| {
+        let over = over.map_or_else(String::new, |(least, most)| format!(" ({})", span(least, most)));
+        format!("{:+.1} %{over}", share * 100.0)
+    };
+    let ranked = percent(gain.gain, gain.over_draws());
+    if gain.moves_ttft_alone() {
+        return format!("{ranked}, mean TTFT {}", percent(gain.ttft_gain, gain.ttft_over_draws()));
+    }
+    ranked
+}
+
+/// `mean TTFT 283 ms → 174 ms (-38.6 %), hit rate 0.0 % → 44.6 %`.
+fn changes(gain: &Gain, ranking: Ranking) -> String {
+    let (was, is) = (&gain.before, &gain.after);
+    if was.calls == 0 {
+        return "nothing to compare: no call is answered on both sides".to_owned();
+    }
+    let mut parts = Vec::new();
+    let mut times = |name: &str, was: Option<f64>, is: Option<f64>, write: &dyn Fn(f64) -> String| {
+        if let (Some(was), Some(is)) = (was, is) {
+            let more = change(was, is).map_or_else(String::new, |change| format!(" ({change})"));
+            parts.push(format!("{name} {} → {}{more}", write(was), write(is)));
+        }
+    };
+    if !ranking.is_mean_ttft() {
+        let ranked = |of: f64| value(ranking.quantity, of);
+        times(&format!("`{}`", ranking.quantity), was.ranked, is.ranked, &ranked);
+    }
+    times("mean TTFT", was.ttft_mean_ms, is.ttft_mean_ms, &time);
+    if !ranking.quantity.to_string().starts_with("job_ms") {
+        times("mean job time", was.job_mean_ms, is.job_mean_ms, &time);
+    }
+    if ranking.quantity.metric.name != "hit_rate" && is.hit_rate.is_some() {
+        parts.push(format!("hit rate {} → {}", percent(was.hit_rate), percent(is.hit_rate)));
+    }
+    parts.push(format!(
+        "{} to compute instead of {}",
+        plural(is.prefill_tokens, "prompt token"),
+        grouped(was.prefill_tokens)
+    ));
+    parts.join(", ")
+}
+
+fn rests(sentence: Sentence, gain: &Gain, ranking: Ranking) -> Sentence {
+    let figures = |sentence: Sentence, name: &str, at: &Glance| {
+        let ranked = at.ranked.filter(|_| !ranking.is_mean_ttft());
+        sentence
+            .on(name, ranking.quantity, ranked)
+            .on(name, MEAN_TTFT, at.ttft_mean_ms)
+            .on(name, "job_ms.mean", at.job_mean_ms)
+            .on(name, "hit_rate", at.hit_rate)
+            .on(name, "prefill_tokens", at.prefill_tokens as f64)
+    };
+    let sentence = figures(figures(sentence, &gain.to, &gain.before), &gain.gives, &gain.after);
+    let over = |sentence: Sentence, figure: &dyn std::fmt::Display, ends: Option<(f64, f64)>| {
+        let (least, most) = ends.unzip();
+        sentence.on(&gain.gives, format!("gain in {figure} (least of draws)"), least).on(
+            &gain.gives,
+            format!("gain in {figure} (most of draws)"),
+            most,
+        )
+    };
+    let changed = |was: Option<f64>, is: Option<f64>| {
+        was.zip(is).filter(|(was, _)| was.abs() > 0.0).map(|(was, is)| is / was - 1.0)
+    };
+    let (was, is) = (&gain.before, &gain.after);
+    let sentence = sentence
+        .on(&gain.gives, format!("gain in {}", ranking.quantity), gain.gain)
+        .on(&gain.gives, format!("gain in {MEAN_TTFT}"), gain.ttft_gain)
+        .on(&gain.gives, format!("change of {}", ranking.quantity), changed(was.ranked, is.ranked))
+        .on(&gain.gives, format!("change of {MEAN_TTFT}"), changed(was.ttft_mean_ms, is.ttft_mean_ms))
+        .on(&gain.gives, "change of job_ms.mean", changed(was.job_mean_ms, is.job_mean_ms));
+    let sentence = over(sentence, &ranking.quantity, gain.over_draws());
+    let ttft = gain.ttft_over_draws().filter(|_| gain.moves_ttft_alone());
+    over(sentence, &MEAN_TTFT, ttft)
 }

@@ -1,8 +1,10 @@
 //! Advice as it is read: parts of sentences and tables, the same in a terminal and on a page.
 
+use super::gain::MEAN_TTFT;
 use super::units::{gib, replicas_of, span, value};
 use super::{Advice, Because, Gain, Glance, Probe, Recommended, ReplicaAdvice, Sentence, Strain};
 use crate::figure::units::{grouped, known_time, percent};
+use crate::metrics::objective::Quantity;
 
 /// A heading and what stands below it.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,14 +126,14 @@ fn ceiling(advice: &Advice) -> Vec<Vec<String>> {
 fn order(advice: &Advice) -> Part {
     let order = &advice.order;
     let ranked = order.ranked_by.as_str();
-    let by_mean = ranked == super::gain::MEAN_TTFT;
+    let by_mean = ranked == MEAN_TTFT;
     let mut heads = vec!["set-up", ranked, "gain"];
     let spread = order.steps.iter().chain(&order.lossy).any(|gain| gain.over_draws().is_some());
     heads.extend(spread.then_some("over draws"));
     heads.extend((!by_mean).then_some("TTFT mean"));
     heads.extend(["job mean", "hit rate", "prefill tokens"]);
     let cells = |name: String, (gain, over): (String, String), at: &Glance| {
-        let quantity = crate::metrics::objective::Quantity::parse(ranked).ok();
+        let quantity = Quantity::parse(ranked).ok();
         let figure = at.ranked.zip(quantity).map(|(of, quantity)| value(quantity, of));
         let mut row = vec![name, figure.unwrap_or_else(|| "–".to_owned()), gain];
         row.extend(spread.then_some(over));

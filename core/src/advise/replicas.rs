@@ -8,8 +8,8 @@
 use super::units::{bound, objective, replicas_of, value};
 use super::{Resampled, Sentence};
 use crate::figure::units::listed;
-use crate::metrics::PolicyMetrics;
 use crate::metrics::objective::Condition;
+use crate::metrics::{PolicyMetrics, percentile};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -181,7 +181,7 @@ fn probe(replicas: u32, objectives: &[Condition], rows: &[PolicyMetrics]) -> Pro
         Some(Kept {
             objective,
             least: *values.first()?,
-            median: crate::metrics::percentile(&values, 0.5)?,
+            median: percentile(&values, 0.5)?,
             most: *values.last()?,
             met: rows.iter().filter(|row| objective.met(row) == Some(true)).count() as u32,
         })
@@ -279,29 +279,8 @@ const CONFIDENCE: f64 = 0.95;
 
 /// How sure the answer is: what the draws can tell, or what drawing sessions again tells where there is one.
 fn sure(advice: &ReplicaAdvice, at: &Probe, one_order: bool) -> Sentence {
-    let alike = at.kept.iter().all(|kept| kept.least.total_cmp(&kept.most).is_eq());
     if at.draws > 1 {
-        let text = if alike {
-            format!(
-                "How sure: the {} draws of arrivals do not differ in these figures, so nothing is known of their spread.",
-                at.draws
-            )
-        } else if at.met == at.draws {
-            let least = libm::pow(0.05, 1.0 / f64::from(at.draws));
-            format!(
-                "How sure: {} draws that all meet it say, at 95 % confidence, only that more than {:.0} % of such draws do; \
-                 59 would say 95 %. A draw is another order of sessions and another seed of the same trace, not another trace.",
-                at.draws,
-                least * 100.0,
-            )
-        } else {
-            format!("How sure: {} of {} draws of arrivals meet all of it.", at.met, at.draws)
-        };
-        let least = libm::pow(0.05, 1.0 / f64::from(at.draws));
-        return rests(Sentence::new(text), advice, at)
-            .given("confidence", CONFIDENCE)
-            .given("share of draws that so many say at least", least)
-            .given("draws that would say as much as the confidence", 59.0);
+        return sure_of_draws(advice, at);
     }
     let one = if one_order { "there is one order of arrivals" } else { "arrivals were drawn once" };
     if advice.resampled.is_empty() {
@@ -322,6 +301,32 @@ fn sure(advice: &ReplicaAdvice, at: &Probe, one_order: bool) -> Sentence {
             .on(&scenario, format!("{} (95th percentile)", one.objective.quantity), one.p95)
             .on(&scenario, format!("draws of {} that meet {}", one.draws, one.objective), f64::from(one.met))
     })
+}
+
+/// What several draws of arrivals can tell.
+fn sure_of_draws(advice: &ReplicaAdvice, at: &Probe) -> Sentence {
+    // If a smaller share of draws met it, all of so many would in fewer than one case of twenty.
+    let least = libm::pow(0.05, 1.0 / f64::from(at.draws));
+    let alike = at.kept.iter().all(|kept| kept.least.total_cmp(&kept.most).is_eq());
+    let text = if alike {
+        format!(
+            "How sure: the {} draws of arrivals do not differ in these figures, so nothing is known of their spread.",
+            at.draws
+        )
+    } else if at.met == at.draws {
+        format!(
+            "How sure: {} draws that all meet it say, at 95 % confidence, only that more than {:.0} % of such draws do; \
+             59 would say 95 %. A draw is another order of sessions and another seed of the same trace, not another trace.",
+            at.draws,
+            least * 100.0,
+        )
+    } else {
+        format!("How sure: {} of {} draws of arrivals meet all of it.", at.met, at.draws)
+    };
+    rests(Sentence::new(text), advice, at)
+        .given("confidence", CONFIDENCE)
+        .given("share of draws that so many say at least", least)
+        .given("draws that would say as much as the confidence", 59.0)
 }
 
 fn drawn_again(one: &Resampled) -> String {

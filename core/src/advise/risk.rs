@@ -72,7 +72,7 @@ const SUMMARY: Risk = Risk {
 };
 
 /// What is published of the kind of a strategy; nothing where nothing is known.
-pub fn risk(context: &str) -> Option<Risk> {
+pub(super) fn risk(context: &str) -> Option<Risk> {
     match context.split(':').next()? {
         "masking" => Some(MASKING),
         "summary" => Some(SUMMARY),

@@ -3,17 +3,18 @@
 use super::asked::{Asked, Options, in_vain, memory, needs, profile};
 use super::bench::{Benches, Draws, Progress, Teller};
 use super::capacity::{CapacityAdvice, Memory};
-use super::ceiling::{CeilingFigures, ceiling, identified, no_capacity};
+use super::capacity_runs::capacity_of;
+use super::ceiling::{CeilingFigures, ceiling, is_identified};
 use super::flags::{flags, unset};
 use super::floor::{Floors, in_reach};
+use super::greedy::{Levers, greedy};
 use super::jobs::jobs_of;
-use super::memory::needed;
-use super::order::{Levers, OrderAdvice, greedy};
+use super::order::OrderAdvice;
 use super::replicas::{ReplicaAdvice, Search, search};
 use super::resample::resample;
 use super::sample::{Sample, take};
 use super::setting::Strain;
-use super::setup::refuse_foresight;
+use super::setup::{CACHE_AWARE, ROUND_ROBIN, refuse_foresight};
 use super::{Advice, Lever, Recommended, Sentence, Setup};
 use crate::figure::units::grouped;
 use crate::metrics::breaks::{Breaks, breaks};
@@ -54,13 +55,13 @@ pub fn run(
         return Ok(in_vain(&asked, &rows, strain, untold, &teller));
     }
     let given = resolved.scenario.clone();
-    let known = identified(sessions);
-    let (order, last) = ordered(&mut benches, &asked, &objectives, known, &mut teller)?;
+    let identified = is_identified(sessions);
+    let (order, last) = ordered(&mut benches, &asked, &objectives, identified, &mut teller)?;
     (teller.tell)("the hit rate at every capacity", teller.simulations);
     let block = block_tokens(sessions, given.block_tokens)?;
     let one_by_one = miss_ratio_curve(sessions, &inspect_options(block));
     jobs.with_all_steps(last.as_ref());
-    let Read { row, strain, admitted, floors } = read(last, &one_by_one, &given, block);
+    let AllSteps { row, strain, admitted, floors } = all_steps(last, &one_by_one, &given, block);
     let memory = memory(&given);
     let found = breaks(sessions, block);
     let shared_kv_tokens = memory.kv_tokens.saturating_mul(memory.replicas.into());
@@ -70,7 +71,7 @@ pub fn run(
         shared_hit_rate: admitted.hit_rate(shared_kv_tokens),
         shared_kv_tokens,
         breaks: &found,
-        identified: known,
+        identified,
     });
     let setup = wanted(&order, &given);
     let reach = match &row {
@@ -92,7 +93,7 @@ pub fn run(
         setting: asked.setting(strain, teller.simulations),
         jobs,
         ceiling,
-        capacity: if known { capacity } else { no_capacity(capacity) },
+        capacity: if identified { capacity } else { capacity.untold() },
         recommended: Recommended { setup: setup.name(), replicas: scenario.replicas },
         flags: flags(&setup, &scenario, memory.kv_bytes_per_token),
         order,
@@ -117,7 +118,7 @@ fn settled(
         benches.run(setup, scenario, 0)
     };
     let memory = Memory { replicas: scenario.replicas, ..memory };
-    let capacity = needed(&setup, scenario, curves, memory, &mut run)?;
+    let capacity = capacity_of(&setup, scenario, curves, memory, &mut run)?;
     Ok((setup, capacity))
 }
 
@@ -132,8 +133,8 @@ fn sampled(sessions: &[Session], options: &Options) -> (Vec<Session>, Option<Sam
     }
 }
 
-/// What is read of the run of all steps.
-struct Read {
+/// What is read of the run of all steps; nothing where the base could not be run.
+struct AllSteps {
     row: Option<PolicyMetrics>,
     strain: Option<Strain>,
     /// The hit rate at every capacity, in its order of calls.
@@ -142,14 +143,14 @@ struct Read {
     floors: Floors,
 }
 
-fn read(last: Option<PolicyRun>, one_by_one: &Curve, given: &Scenario, block: u32) -> Read {
+fn all_steps(last: Option<PolicyRun>, one_by_one: &Curve, given: &Scenario, block: u32) -> AllSteps {
     let Some(last) = last else {
         let floors = Floors::default();
-        return Read { row: None, strain: None, admitted: one_by_one.clone(), floors };
+        return AllSteps { row: None, strain: None, admitted: one_by_one.clone(), floors };
     };
     let row = compare(std::slice::from_ref(&last)).pop();
     let strain = row.as_ref().map(|row| Strain::of(&last, row));
-    Read { row, strain, admitted: admitted(&last, block), floors: Floors::of(&last, given) }
+    AllSteps { row, strain, admitted: admitted(&last, block), floors: Floors::of(&last, given) }
 }
 
 fn inspect_options(block: u32) -> InspectOptions {
@@ -201,7 +202,7 @@ fn ordered(
         teller.next(&setup.name());
         benches.run(setup, given, draw)
     };
-    greedy(&base, &levers, asked.ranking(objectives), draws, &mut run)
+    greedy(&base, &levers, Asked::ranking(objectives), draws, &mut run)
 }
 
 /// The curve of calls in the order in which a run admitted them. Replies enter the cache as they do in the run.
@@ -220,15 +221,15 @@ fn admitted(run: &PolicyRun, block: u32) -> Curve {
 fn wanted(order: &OrderAdvice, given: &Scenario) -> Setup {
     let mut setup = order.setup.clone();
     if setup.cache && setup.router.is_none() && given.replicas == 1 {
-        let router = given.router.clone().unwrap_or_else(|| Lever::ROUTERS[0].to_owned());
-        setup.router = Some(router).filter(|name| name != "round-robin");
+        let router = given.router.as_deref().unwrap_or(CACHE_AWARE);
+        setup.router = Some(router).filter(|name| *name != ROUND_ROBIN).map(str::to_owned);
     }
     setup
 }
 
 /// Which router several replicas are tried with where one was given, and why that one.
 fn routed(setup: &Setup, given: &Scenario) -> Sentence {
-    let router = setup.router.as_deref().unwrap_or("round-robin");
+    let router = setup.router.as_deref().unwrap_or(ROUND_ROBIN);
     let policy = given.policies.first().filter(|_| given.policies.len() == 1);
     let why = match &given.router {
         Some(named) if named == router => "as given",

@@ -46,13 +46,19 @@ pub fn take(sessions: &[Session], calls: u64, contiguous: bool) -> Option<(Vec<S
 
 /// The sessions in another order, which decides who runs beside whom. Seed 0 leaves them as they are.
 pub fn shuffled(sessions: &[Session], seed: u64) -> Vec<Session> {
-    let mut order: Vec<usize> = (0..sessions.len()).collect();
-    if seed > 0 {
-        let mut chance = Chance::part(seed, &[sessions.len() as u64]);
-        for last in (1..order.len()).rev() {
-            let other = (chance.uniform() * (last + 1) as f64) as usize;
-            order.swap(last, other.min(last));
-        }
+    if seed == 0 {
+        return sessions.to_vec();
     }
-    order.into_iter().map(|place| sessions[place].clone()).collect()
+    let mut chance = Chance::part(seed, &[sessions.len() as u64]);
+    drawn_order(sessions.len(), &mut chance).into_iter().map(|place| sessions[place].clone()).collect()
+}
+
+/// So many places in an order drawn at random.
+pub(super) fn drawn_order(count: usize, chance: &mut Chance) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        let other = (chance.uniform() * (last + 1) as f64) as usize;
+        order.swap(last, other.min(last));
+    }
+    order
 }

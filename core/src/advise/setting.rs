@@ -1,7 +1,7 @@
 //! What was simulated, and what tempers everything that is said of it: calls that are refused, and load that
 //! the cluster does not keep up with.
 
-use super::units::{calls_of, replicas_of};
+use super::units::{calls_of, gib, replicas_of};
 use super::{Sample, Sentence};
 use crate::figure::tempers;
 use crate::figure::units::{grouped, percent, plural, time};
@@ -97,7 +97,7 @@ fn thirds(run: &PolicyRun) -> Option<(f64, f64)> {
 /// What was simulated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SettingAdvice {
-    /// How hard the replicas have it, with all lossless steps turned on.
+    /// How hard the replicas have it with all steps turned on; with the first policy that was given where nothing is answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strain: Option<Strain>,
     /// The set-up in sentences.
@@ -108,37 +108,37 @@ pub struct SettingAdvice {
 
 /// What the paragraph is made from.
 #[derive(Clone, Debug)]
-pub struct SettingFigures<'a> {
-    /// The set-up that was given, and with its defaults filled in.
-    pub given: &'a Scenario,
+pub(super) struct SettingFigures<'a> {
+    /// The set-up as it was given.
+    pub(super) given: &'a Scenario,
     /// The same with its defaults filled in.
-    pub resolved: &'a Resolved,
+    pub(super) resolved: &'a Resolved,
     /// What of the trace was simulated, where that was not all.
-    pub sample: Option<&'a Sample>,
+    pub(super) sample: Option<&'a Sample>,
     /// The latency model in a sentence.
-    pub profile: &'a str,
+    pub(super) profile: &'a str,
     /// What a token of KV takes, where the profile knows it.
-    pub kv_bytes_per_token: Option<f64>,
+    pub(super) kv_bytes_per_token: Option<f64>,
     /// Simulations made.
-    pub simulations: u64,
-    /// The run that everything else is read against.
-    pub strain: Option<Strain>,
+    pub(super) simulations: u64,
+    /// How hard it is for the replicas, in the run that stands for all.
+    pub(super) strain: Option<Strain>,
     /// What the trace's calls take.
-    pub needs: Needs,
+    pub(super) needs: Needs,
 }
 
 /// KV tokens, or tokens of context, that calls take: prompt and output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
+pub(super) struct Needs {
     /// The smallest of the calls that begin a session: with less nothing is answered.
-    pub least_tokens: u64,
+    pub(super) least_tokens: u64,
     /// The largest of all calls: with as much all are answered.
-    pub most_tokens: u64,
+    pub(super) most_tokens: u64,
 }
 
 impl Needs {
     /// In whole blocks of so many tokens, in each of so many places.
-    pub fn of(work: &Workload, block_tokens: u32, places: u64) -> Self {
+    pub(super) fn of(work: &Workload, block_tokens: u32, places: u64) -> Self {
         let block = u64::from(block_tokens.max(1));
         let of = |call: &WorkCall| {
             let tokens = u64::from(call.prompt_tokens) + u64::from(call.output_tokens);
@@ -153,7 +153,7 @@ impl Needs {
 }
 
 /// Says what was simulated.
-pub fn setting(figures: SettingFigures<'_>) -> SettingAdvice {
+pub(super) fn setting(figures: SettingFigures<'_>) -> SettingAdvice {
     let mut says = vec![asked(&figures), cluster(&figures), model(&figures)];
     says.extend(unknown(figures.resolved));
     let mut warns = Vec::new();
@@ -261,7 +261,7 @@ fn cluster(figures: &SettingFigures<'_>) -> Sentence {
     let scenario = &figures.resolved.scenario;
     let kv_tokens = scenario.kv_tokens.unwrap_or(0);
     let bytes = figures.kv_bytes_per_token.map_or_else(String::new, |bytes| {
-        format!(" ({}, {} bytes a token)", super::units::gib(bytes * kv_tokens as f64), grouped(bytes as u64))
+        format!(" ({}, {} bytes a token)", gib(bytes * kv_tokens as f64), grouped(bytes as u64))
     });
     let each = if scenario.replicas == 1 { "" } else { " each" };
     let text = format!(
@@ -304,30 +304,17 @@ fn refused(strain: &Strain, figures: &SettingFigures<'_>) -> Option<Sentence> {
     if failed == 0 {
         return None;
     }
-    let scenario = &resolved.scenario;
-    let kv_tokens = scenario.kv_tokens.unwrap_or(u64::MAX);
-    let by_memory = kv_tokens < resolved.context_tokens;
-    let limit = if by_memory {
-        format!("a replica's {} KV tokens", grouped(kv_tokens))
-    } else {
-        format!("the model's context of {} tokens", grouped(resolved.context_tokens))
-    };
-    let share = percent(Some(failed as f64 / strain.calls.max(1) as f64));
-    let mut text = format!("{} of {} ({share}) are not answered: ", grouped(failed), calls_of(strain.calls));
-    text.push_str(&format!("{} exceed {limit}", grouped(strain.rejected)));
-    if strain.skipped > 0 {
-        text.push_str(&format!(", {} come after such a call of their session", grouped(strain.skipped)));
-    }
+    let mut text = tempers::unanswered(strain.calls, strain.rejected, strain.skipped, resolved);
     text.push_str(match strain.answered() {
-        0 => ". No call is answered: no policy, router or number of replicas mends that, and nothing more can be said.",
+        0 => " No call is answered: no policy, router or number of replicas mends that, and nothing more can be said.",
         answered if answered < failed => {
-            ". Most of this traffic does not fit, and more replicas do not mend that: larger ones or a longer context \
+            " Most of this traffic does not fit, and more replicas do not mend that: larger ones or a longer context \
              do. Everything below is about the minority that is answered."
         }
-        _ => ". Everything below is about the others.",
+        _ => " Everything below is about the others.",
     });
     if strain.is_in_vain() {
-        text.push_str(&larger(figures, by_memory));
+        text.push_str(&larger(figures));
     }
     let bytes_of = |tokens: u64| figures.kv_bytes_per_token.map(|one| one * tokens as f64);
     Some(
@@ -337,7 +324,7 @@ fn refused(strain: &Strain, figures: &SettingFigures<'_>) -> Option<Sentence> {
             .on(&strain.setup, "not answered", failed as f64)
             .on(&strain.setup, "share not answered", failed as f64 / strain.calls.max(1) as f64)
             .counted("calls", strain.calls as f64)
-            .given("kv_tokens of a replica", scenario.kv_tokens.map(|of| of as f64))
+            .given("kv_tokens of a replica", resolved.scenario.kv_tokens.map(|of| of as f64))
             .given("context_tokens", resolved.context_tokens as f64)
             .counted("tokens of the smallest first call", figures.needs.least_tokens as f64)
             .counted("tokens of the largest call", figures.needs.most_tokens as f64)
@@ -347,10 +334,11 @@ fn refused(strain: &Strain, figures: &SettingFigures<'_>) -> Option<Sentence> {
 }
 
 /// What would be needed, of memory or of context.
-fn larger(figures: &SettingFigures<'_>, by_memory: bool) -> String {
+fn larger(figures: &SettingFigures<'_>) -> String {
+    let by_memory = tempers::is_memory_short(figures.resolved);
     let bytes = figures.kv_bytes_per_token.filter(|_| by_memory);
     let size = |tokens: u64| {
-        let bytes = bytes.map(|one| format!(" ({})", super::units::gib(one * tokens as f64)));
+        let bytes = bytes.map(|one| format!(" ({})", gib(one * tokens as f64)));
         format!("{} tokens{}", grouped(tokens), bytes.unwrap_or_default())
     };
     format!(

@@ -1,7 +1,17 @@
-//! What can be turned on, one lever at a time: only what a released engine, gateway or agent can be told to do.
+//! What can be turned on, one lever at a time: what a released engine, gateway or agent can be told to do, and apart from
+//! that what only papers have.
 
 use crate::policy::{Policy, Scenario, ScenarioError};
 use serde::Serialize;
+
+/// The router where none is named.
+pub(super) const ROUND_ROBIN: &str = "round-robin";
+/// The router that is assumed for a cache on several replicas.
+pub(super) const CACHE_AWARE: &str = "cache-aware";
+/// The context strategy that changes nothing.
+const RAW: &str = "raw";
+/// What predicted lengths are for, as a part of names.
+const SHORTEST: &str = "shortest-predicted-first";
 
 /// Which levers are pulled. Everything else is as the scenario says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -113,10 +123,6 @@ pub(super) fn refuse_foresight(given: &Scenario) -> Result<(), ScenarioError> {
     refuse("eviction", &given.eviction, &["belady", "steps-to-next-use"])
 }
 
-const ROUND_ROBIN: &str = "round-robin";
-const RAW: &str = "raw";
-const SHORTEST: &str = "shortest-predicted-first";
-
 /// A tier of so many tokens in the host's memory of a replica.
 fn host(kv_tokens: u64) -> String {
     format!("host-memory:{kv_tokens}")
@@ -148,7 +154,7 @@ pub enum Lever {
 impl Lever {
     /// Routers that are tried where none is given: those of public gateways.
     pub const ROUTERS: [&'static str; 9] = [
-        "cache-aware",
+        CACHE_AWARE,
         "session-affinity",
         "power-of-two",
         "least-load",

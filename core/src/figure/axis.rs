@@ -42,6 +42,17 @@ pub(super) fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     found
 }
 
+/// Where a value lies between the ends of an axis, from 0 to 1; what lies beyond an end stands at it.
+#[inline]
+pub(super) fn share(value: f64, (low, high): (f64, f64), log: bool) -> f64 {
+    let share = if log {
+        libm::log(value.max(low) / low) / libm::log(high / low)
+    } else {
+        (value - low) / (high - low)
+    };
+    share.clamp(0.0, 1.0)
+}
+
 /// A time on an axis that goes up to `max_ms`: no more digits than a round step needs.
 #[inline]
 pub(super) fn time_tick(ms: f64, max_ms: f64) -> String {

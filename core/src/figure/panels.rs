@@ -1,7 +1,7 @@
 //! Small multiples: curves on panels that share their axes, what was recorded as a plain line with a
 //! band and what is synthetic dashed.
 
-use super::axis::{LABEL, SMALL};
+use super::axis::{LABEL, SMALL, share};
 use super::pen::{Ink, Side};
 use super::scene::Scene;
 use super::theme::Rgb;
@@ -55,12 +55,7 @@ const SYNTHETIC_DASH: &[f64] = &[5.0, 3.0];
 impl Axis {
     #[inline]
     fn share(&self, value: f64) -> f64 {
-        let share = if self.log {
-            libm::log(value.max(self.low) / self.low) / libm::log(self.high / self.low)
-        } else {
-            (value - self.low) / (self.high - self.low)
-        };
-        share.clamp(0.0, 1.0)
+        share(value, (self.low, self.high), self.log)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The roofline: what a GPU reached against how much it computes for each byte, under its measured and its stated roofs.
 
-use super::axis::{SMALL, log_ticks, plain};
+use super::axis::{SMALL, log_ticks, plain, share};
 use super::pen::{Ink, Pen, Side};
 use super::{DrawError, Figure, Mark, Rgb, Table, Theme, units};
 use crate::report::{Measured, Probe};
@@ -21,13 +21,15 @@ struct Family<'a> {
     points: &'a [Measured],
 }
 
-/// Above the plot: what the axes are. Below: the x axis.
+/// Above the key: what the y axis is. Below the plot: the x axis.
 const HEAD: f64 = 22.0;
 const FOOT: f64 = 38.0;
 const PLOT: f64 = 280.0;
 /// Space for the y axis' labels, and behind the plot.
 const LEFT: f64 = 42.0;
 const RIGHT: f64 = 14.0;
+/// Kinds of points.
+const FAMILIES: usize = 5;
 /// A name of the key takes so much, its line so much.
 const KEY: f64 = 150.0;
 const KEY_LINE: f64 = 18.0;
@@ -45,10 +47,16 @@ struct Plot {
 impl Plot {
     #[inline]
     fn at(&self, x: f64, y: f64) -> (f64, f64) {
-        let share = |value: f64, (low, high): (f64, f64)| {
-            (libm::log(value / low) / libm::log(high / low)).clamp(0.0, 1.0)
-        };
-        (LEFT + self.width * share(x, self.x), self.top + PLOT * (1.0 - share(y, self.y)))
+        (LEFT + self.width * share(x, self.x, true), self.top + PLOT * (1.0 - share(y, self.y, true)))
+    }
+}
+
+impl Family<'_> {
+    /// Those that log scales can show: what computes or moves nothing has no place on them.
+    #[inline]
+    fn drawn(&self) -> impl Iterator<Item = &Measured> {
+        let computes = |point: &&Measured| point.flops > 0.0 && point.bytes > 0.0 && point.flops_per_s > 0.0;
+        self.points.iter().filter(computes)
     }
 }
 
@@ -60,7 +68,7 @@ fn intensity(measured: &Measured) -> f64 {
 
 impl RooflineFigure<'_> {
     #[inline]
-    fn families(&self) -> [Family<'_>; 5] {
+    fn families(&self) -> [Family<'_>; FAMILIES] {
         let results = &self.report.results;
         [
             ("products", Mark::Circle, results.products.as_slice()),
@@ -72,13 +80,7 @@ impl RooflineFigure<'_> {
         .map(|(name, mark, points)| Family { name, mark, points })
     }
 
-    /// Everything that computes; a copy has no place under a roof of operations.
-    #[inline]
-    fn points(&self) -> Vec<&Measured> {
-        let all = self.families().map(|family| family.points).into_iter().flatten();
-        all.filter(|point| point.flops > 0.0 && point.bytes > 0.0 && point.flops_per_s > 0.0).collect()
-    }
-
+    /// Operations and bytes a second of each roof, and its strokes.
     #[inline]
     fn roofs(&self) -> Vec<(f64, f64, &'static [f64])> {
         let peaks = self.report.peaks;
@@ -88,15 +90,17 @@ impl RooflineFigure<'_> {
         [Some(measured), stated].into_iter().flatten().collect()
     }
 
+    /// Columns of the key, and its height.
     #[inline]
-    fn key_rows(width: f64) -> (usize, f64) {
-        let columns = ((width / KEY) as usize).clamp(1, 5);
-        (columns, 5_usize.div_ceil(columns) as f64 * KEY_LINE)
+    fn key(width: f64) -> (usize, f64) {
+        let columns = ((width / KEY) as usize).clamp(1, FAMILIES);
+        (columns, FAMILIES.div_ceil(columns) as f64 * KEY_LINE)
     }
 
     #[inline]
     fn plot(&self, width: f64) -> Plot {
-        let points = self.points();
+        let families = self.families();
+        let points: Vec<&Measured> = families.iter().flat_map(Family::drawn).collect();
         let range = |values: &mut dyn Iterator<Item = f64>| {
             values.fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)))
         };
@@ -105,7 +109,7 @@ impl RooflineFigure<'_> {
         let roof = self.roofs().iter().map(|roof| roof.0).fold(y.1, f64::max);
         let (x, y) =
             if points.is_empty() { ((1.0, 1e3), (1e9, 1e15)) } else { (x, (y.0.min(roof / 10.0), roof)) };
-        let top = HEAD + Self::key_rows(width).1 + 8.0;
+        let top = HEAD + Self::key(width).1 + 8.0;
         Plot { top, width: width - LEFT - RIGHT, x: (x.0 / 1.5, x.1 * 1.5), y: (y.0 / 1.5, y.1 * 1.3) }
     }
 
@@ -148,20 +152,20 @@ impl RooflineFigure<'_> {
         Ok(())
     }
 
-    fn draw_points<B: DrawingBackend>(
+    /// Family by family: its line of the key, then its points.
+    fn draw_families<B: DrawingBackend>(
         &self,
         pen: &Pen<'_, B>,
         theme: &Theme,
         plot: &Plot,
     ) -> Result<(), DrawError<B>> {
-        let (columns, _) = Self::key_rows(pen.width());
+        let (columns, _) = Self::key(pen.width());
         for (place, (family, colour)) in self.families().iter().zip(colours(theme)).enumerate() {
             let x = (place % columns) as f64 * KEY;
             let y = HEAD + (place / columns) as f64 * KEY_LINE + 4.0;
             pen.mark(family.mark, (x + 6.0, y), 3.6, colour)?;
             pen.text(family.name, (x + 16.0, y), Ink::new(colour, SMALL))?;
-            let drawn = family.points.iter().filter(|point| point.flops > 0.0 && point.bytes > 0.0);
-            for point in drawn {
+            for point in family.drawn() {
                 pen.mark(family.mark, plot.at(intensity(point), point.flops_per_s), 2.6, colour)?;
             }
         }
@@ -169,7 +173,7 @@ impl RooflineFigure<'_> {
     }
 }
 
-/// A colour for each family.
+/// A colour for each family: those of policies without the grey of the first.
 #[inline]
 fn colours(theme: &Theme) -> impl Iterator<Item = Rgb> + '_ {
     theme.policies.iter().skip(1).copied()
@@ -222,13 +226,14 @@ impl Figure for RooflineFigure<'_> {
         let plot = self.plot(pen.width());
         self.draw_axes(&pen, theme, &plot)?;
         self.draw_roofs(&pen, theme, &plot)?;
-        self.draw_points(&pen, theme, &plot)
+        self.draw_families(&pen, theme, &plot)
     }
 
     #[inline]
     fn table(&self) -> Table {
         let columns = ["what", "size", "by", "operations a byte", "TFLOP/s", "GB/s", "median"];
-        let rows = self.points().into_iter().map(|point| {
+        let families = self.families();
+        let rows = families.iter().flat_map(Family::drawn).map(|point| {
             vec![
                 point.what.clone(),
                 units::grouped(point.sizes[0]),

@@ -1,7 +1,7 @@
 //! The sweep: one quantity against the number of sessions at a time, one line a policy, one panel
 //! a cache size.
 
-use super::axis::{LABEL, SMALL, log_time_ticks, ticks};
+use super::axis::{LABEL, SMALL, log_time_ticks, share, ticks};
 use super::lossy::{caution, sends_all};
 use super::pen::{Ink, Pen, Side};
 use super::{DrawError, Figure, Table, Theme, units};
@@ -53,12 +53,7 @@ struct Panel {
 impl Panel {
     #[inline]
     fn y(&self, value: f64) -> f64 {
-        let share = if self.log {
-            libm::log(value / self.low) / libm::log(self.high / self.low)
-        } else {
-            (value - self.low) / (self.high - self.low)
-        };
-        self.top + self.height * (1.0 - share.clamp(0.0, 1.0))
+        self.top + self.height * (1.0 - share(value, (self.low, self.high), self.log))
     }
 }
 

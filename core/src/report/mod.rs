@@ -9,6 +9,7 @@ mod dispatch;
 mod envelope;
 mod failures;
 mod load;
+mod measure;
 mod policies;
 mod probe;
 mod published;
@@ -20,8 +21,9 @@ mod verdict;
 
 pub use dispatch::{Dispatch, DispatchLoad, DispatchRun, DispatchSet, DispatchTails, Tails};
 pub use envelope::{Body, Input, Kind, Origin, Provenance, Report, SCHEMA, SetRef, join_numbers};
-pub use failures::{Failure, Failures, Figures, RouterRow};
+pub use failures::{Failure, Failures};
 pub use load::{AnyReport, ReportError, load, load_any};
+pub use measure::Figures;
 pub use policies::Policies;
 pub use probe::{
     Checked, FitOfKind, Launches, Measured, MixedStep, Peaks, Probe, Probed, ProbedGpu, ProbedModel, Times,
@@ -32,4 +34,4 @@ pub use race::{Lane, Race, RaceCall};
 pub use shapes::{AgentShapes, FitRow, NotCounted, ShapesGroup, ShapesInput, ShareRow};
 pub use strips::{StripRow, session_strips};
 pub use sweep::{Sweep, SweepPoint};
-pub use verdict::{Verdict, Worse};
+pub use verdict::{RouterRow, Verdict, Worse};

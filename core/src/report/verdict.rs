@@ -5,7 +5,7 @@
 //! hits no harder than others does badly; against the best alone a router falls that nothing happened to. The oracle is no
 //! reference: nobody can run it.
 
-use super::failures::{Figures, RouterRow};
+use super::measure::Figures;
 use crate::choice;
 use crate::policy::Measure;
 use crate::serve::route::{ROUTERS, Sees, sees};
@@ -54,6 +54,23 @@ pub struct Worse {
     pub than_calm: f64,
     /// Than that of the best router in the failing set-up.
     pub than_best: f64,
+}
+
+/// One router in both set-ups.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouterRow {
+    /// The router.
+    pub router: String,
+    /// Where nothing is wrong.
+    pub calm: Figures,
+    /// Where something is.
+    pub failing: Figures,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Whether the verdict lies near a threshold.
+    pub close: bool,
+    /// By what it was judged: of the two figures the one with the worse verdict.
+    pub worse: Worse,
 }
 
 impl Worse {

@@ -2,7 +2,7 @@
 //! and the other simulator, field by field.
 
 use super::apart::{self, Tape};
-use super::common::session;
+use super::common::{Turn, names, scattered};
 use super::fnv;
 use atr_core::choice::About;
 use atr_core::policy::{Arrivals, Scenario, simulate};
@@ -11,7 +11,7 @@ use atr_core::serve::cache::CACHES;
 use atr_core::serve::evict::EVICTIONS;
 use atr_core::serve::route::ROUTERS;
 use atr_core::serve::schedule::SCHEDULERS;
-use atr_core::trace::{Scope, Session};
+use atr_core::trace::Session;
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -21,28 +21,17 @@ const CASES: u64 = 6;
 /// Cases of the other simulator.
 const APART: u64 = 300;
 
-/// A handful of agents with common and own content, some calls side by side.
+/// A handful of agents.
 fn sessions(tape: &mut Tape) -> Vec<Session> {
     (0..tape.within(1, 8))
         .map(|number| {
-            let mut prompt = vec![number % 3];
-            let mut backs = Vec::new();
-            let calls: Vec<_> = (0..tape.within(1, 8))
-                .map(|_| {
-                    match tape.within(1, 12) {
-                        11 => prompt.truncate(1),
-                        id => prompt.push(10 + id + 100 * (number % 2)),
-                    }
-                    backs.push(tape.one_of(&[1, 1, 1, 2, 3]));
-                    (prompt.clone(), tape.below(40) as u32, tape.below(60) as u32, tape.below(40_000))
-                })
-                .collect();
-            let tokens = |id| 5 + (id as u32 * 37) % 90;
-            let mut session = session(&format!("s{number}"), Scope::Set, tokens, &calls);
-            for (call, back) in session.calls.iter_mut().zip(backs) {
-                call.after = call.id.checked_sub(back).into_iter().collect();
-            }
-            session
+            let count = tape.within(1, 8);
+            let turn = |_| {
+                let (id, back) = (tape.within(1, 12), tape.one_of(&[1, 1, 1, 2, 3]));
+                (id, tape.below(40) as u32, tape.below(60) as u32, tape.below(40_000), back)
+            };
+            let turns: Vec<Turn> = (0..count).map(turn).collect();
+            scattered(number, &turns)
         })
         .collect()
 }
@@ -80,10 +69,6 @@ fn scenario(tape: &mut Tape) -> Scenario {
 
 /// One line a member and preset: its name, and the hash of what comes of its cases.
 fn lines(family: &str, members: &[About], set: fn(&mut Scenario, String)) -> String {
-    let named = |member: &About| {
-        let presets = member.presets.iter().map(|preset| format!("{}:{}", member.name, preset.name));
-        std::iter::once(member.name.to_owned()).chain(presets).collect::<Vec<_>>()
-    };
     let line = |name: String| {
         let outcomes = (0..CASES).map(|case| {
             // The cases of a member do not depend on who else is registered.
@@ -95,7 +80,7 @@ fn lines(family: &str, members: &[About], set: fn(&mut Scenario, String)) -> Str
         });
         format!("{family} {name} {}\n", fnv_hex(&outcomes.collect::<String>()))
     };
-    members.iter().flat_map(named).map(line).collect()
+    members.iter().flat_map(names).map(line).collect()
 }
 
 fn fnv_hex(text: &str) -> String {

@@ -72,6 +72,9 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (dim, group) = (u32::try_from(shape.dim)?, u32::try_from(shape.heads / shape.kv_heads)?);
     let build = Build { half, dim, group };
     build.check().map_err(|error| WrongCall(format!("{}: {error}", shape.name)))?;
+    if weights == Weights::Four {
+        shape.check_packed().map_err(|error| WrongCall(error.to_string()))?;
+    }
     let missing = missing();
     anyhow::ensure!(
         missing.is_empty(),

@@ -74,6 +74,9 @@ pub(crate) trait Device {
     /// What it says of itself.
     fn about(&self) -> &About;
 
+    /// Blocks of a kernel of attention that a multiprocessor holds at once.
+    fn blocks_at_once(&mut self, kernel: &'static str) -> anyhow::Result<u64>;
+
     /// Memory that is free now.
     fn free_bytes(&mut self) -> anyhow::Result<u64>;
 

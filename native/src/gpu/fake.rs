@@ -5,10 +5,10 @@ use super::cuda::launches;
 use super::device::{About, Device, Graph};
 use super::half::{from_bytes, to_bytes};
 use super::libraries::Library;
-use super::op::{Amount, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
-use super::ptx::{self, Counts, Memory, Module};
+use super::op::{Amount, Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP};
 use super::reference::{self, Pages};
 use super::source::{Build, SOURCES};
+use atr_ptx::{Counts, Memory, Module};
 use std::collections::BTreeMap;
 
 /// Costs that are linear in the work, so that a fit can find them again.
@@ -116,7 +116,17 @@ impl Fake {
         match &mut self.kernels {
             Some(Kernels { module, counts }) if !matches!(op, Op::Gemm { .. }) => {
                 let launches = launches(op, &self.build, self.about.multiprocessors);
-                launches.iter().try_for_each(|launch| ptx::run(module, launch, &mut self.memory, counts))
+                launches.iter().try_for_each(|launch| {
+                    let params = launch.slots()?;
+                    let launch = atr_ptx::Launch {
+                        kernel: launch.kernel,
+                        grid: launch.grid,
+                        threads: launch.threads.into(),
+                        shared_bytes: launch.shared_bytes.into(),
+                        params: &params,
+                    };
+                    atr_ptx::run(module, &launch, &mut self.memory, counts)
+                })
             }
             _ => {
                 self.compute(op);
@@ -132,8 +142,10 @@ impl Fake {
             let (products, reading) = (flops / flops_per_s, bytes / bytes_per_s);
             let attention = matches!(op, Op::Prefill { .. } | Op::Decode(_));
             let hides = overlap == Overlap::Everywhere || overlap == Overlap::Attention && attention;
-            // Decode attention is two kernels: the parts, and what joins them.
-            let launches = if matches!(op, Op::Decode(_)) { 2.0 } else { 1.0 };
+            // Attention in parts is two kernels: the parts, and what joins them.
+            let joined =
+                matches!(op, Op::Decode(_)) || matches!(op, Op::Prefill(prefill) if prefill.splits > 1);
+            let launches = if joined { 2.0 } else { 1.0 };
             launches * launch_us + 1e6 * if hides { products.max(reading) } else { products + reading }
         });
         each.sum()
@@ -215,7 +227,7 @@ impl Fake {
                 let made = reference::product(&self.numbers(x, rows * inner), &weights, inner as usize);
                 self.put(out, &made);
             }
-            Op::Prefill { q, cache, table, out, count, cached } => {
+            Op::Prefill(Prefill { q, cache, table, out, count, cached, .. }) => {
                 let table = self.ints(table, (count + cached).div_ceil(PAGE));
                 let seen = (0..count).map(|token| (table.as_slice(), cached + token + 1)).collect::<Vec<_>>();
                 self.attend(q, cache.keys, cache.values, cache.kv_heads, out, &seen);
@@ -304,6 +316,11 @@ impl Device for Fake {
         &self.about
     }
 
+    /// What an H200 holds by the registers of the kernels as compiled for it.
+    fn blocks_at_once(&mut self, kernel: &'static str) -> anyhow::Result<u64> {
+        Ok(if kernel == "prefill" { 2 } else { 3 })
+    }
+
     fn free_bytes(&mut self) -> anyhow::Result<u64> {
         Ok(self.about.memory_bytes - self.used)
     }
@@ -334,7 +351,8 @@ impl Device for Fake {
     }
 
     fn run(&mut self, ops: &[Op]) -> anyhow::Result<f64> {
-        let fails = |op: &Op| matches!(op, Op::Prefill { count, .. } if Some(*count) == self.failing_prompt);
+        let fails =
+            |op: &Op| matches!(op, Op::Prefill(prefill) if Some(prefill.count) == self.failing_prompt);
         anyhow::ensure!(!ops.iter().any(fails), "the work on the GPU failed");
         if self.computes {
             ops.iter().try_for_each(|op| self.work(op))?;

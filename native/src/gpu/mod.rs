@@ -2,7 +2,7 @@
 //!
 //! [`libraries`] says which are there; [`list`] which GPUs a driver knows. Work is plain data ([`op`]) that a
 //! [`device::Device`] runs: [`cuda`] on a GPU, with kernels from [`source`], and a fake one in tests, by [`reference`] or by the
-//! kernels themselves, which `ptx` interprets.
+//! kernels themselves, which `atr_ptx` interprets.
 
 pub(crate) mod cuda;
 pub(crate) mod device;
@@ -13,9 +13,9 @@ pub(crate) mod libraries;
 mod list;
 pub(crate) mod op;
 #[cfg(test)]
-pub(crate) mod ptx;
+mod packed;
+pub(crate) mod parts;
 pub(crate) mod reference;
 pub(crate) mod source;
 
-pub(crate) use cuda::{PREFILL_ROWS, splits};
 pub(crate) use list::list;

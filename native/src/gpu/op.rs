@@ -31,10 +31,10 @@ pub(crate) enum Op {
     Gemm { x: Ptr, weight: Ptr, out: Ptr, rows: u64, inner: u64, columns: u64 },
     /// Packed weights to numbers.
     Unpack4 { packed: Ptr, scales: Ptr, out: Ptr, weights: u64 },
-    /// The same product for at most 8 rows, of packed weights that are read once.
+    /// The same product for at most 32 rows, of packed weights that are read once; `inner` is a multiple of [`SCALE_GROUP`].
     Product4 { x: Ptr, packed: Ptr, scales: Ptr, out: Ptr, rows: u64, inner: u64, columns: u64 },
     /// Attention of one prompt's new tokens to all before them.
-    Prefill { q: Ptr, cache: Cache, table: Ptr, out: Ptr, count: u64, cached: u64 },
+    Prefill(Prefill),
     /// Attention of one new token of each sequence.
     Decode(Decode),
 }
@@ -69,6 +69,24 @@ pub(crate) struct Rotary {
     pub(crate) tokens: u64,
 }
 
+/// See [`Op::Prefill`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Prefill {
+    pub(crate) q: Ptr,
+    pub(crate) cache: Cache,
+    /// The prompt's pages.
+    pub(crate) table: Ptr,
+    /// Room for what each part of the context comes to; none where there is one part.
+    pub(crate) parts: Ptr,
+    pub(crate) out: Ptr,
+    /// New tokens, whose keys and values already lie in pages.
+    pub(crate) count: u64,
+    /// Tokens before them.
+    pub(crate) cached: u64,
+    /// Parts that the context is cut into.
+    pub(crate) splits: u64,
+}
+
 /// See [`Op::Decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decode {
@@ -86,6 +104,12 @@ pub(crate) struct Decode {
     pub(crate) splits: u64,
     /// Sum of the lengths, for the account.
     pub(crate) kv_tokens: u64,
+}
+
+/// Bytes of what a query head's row comes to in a part of a context: floats, the maximum and the sum of the weights, and six more
+/// that fill up a sector.
+pub(crate) fn part_bytes(dim: u64) -> u64 {
+    4 * (dim + 8)
 }
 
 /// What work must do at the least: each operand read once, each result written once.
@@ -125,7 +149,7 @@ impl Op {
                 let packed = inner * columns * (0.5 + 2.0 / SCALE_GROUP as f64);
                 of(2.0 * rows * inner * columns, packed + 2.0 * rows * (inner + columns))
             }
-            Op::Prefill { cache, count, cached, .. } => {
+            Op::Prefill(Prefill { cache, count, cached, .. }) => {
                 let (count, cached, kv_heads) = (n(count), n(cached), n(cache.kv_heads));
                 // Each token sees itself and all before it; a pair costs a product with its key and one with its value.
                 let pairs = count * cached + count * (count + 1.0) / 2.0;
@@ -177,8 +201,10 @@ mod tests {
     #[test]
     fn a_prompt_behind_a_prefix_makes_the_pairs_of_both() {
         let cache = Cache { keys: 1, values: 2, kv_heads: 8 };
-        let flops =
-            |count, cached| Op::Prefill { q: 3, cache, table: 4, out: 5, count, cached }.amount(128, 4).flops;
+        let flops = |count, cached| {
+            let prefill = Prefill { q: 3, cache, table: 4, parts: 6, out: 5, count, cached, splits: 2 };
+            Op::Prefill(prefill).amount(128, 4).flops
+        };
         let whole = flops(100, 0);
         assert_eq!(whole, flops(60, 0) + flops(40, 60), "a cut changes nothing");
         assert_eq!(whole, 4.0 * 5_050.0 * 4_096.0);

@@ -18,18 +18,34 @@ pub(crate) struct Source {
     pub(crate) kernels: &'static [&'static str],
 }
 
+/// The text of a file of attention kernels, with what they share before it.
+macro_rules! attention {
+    ($file:literal) => {
+        concat!(
+            "#line 1 \"attention.cuh\"\n",
+            include_str!("kernels/attention.cuh"),
+            "\n#line 1 \"",
+            $file,
+            "\"\n",
+            include_str!(concat!("kernels/", $file))
+        )
+    };
+}
+
 /// All kernels.
-pub(crate) const SOURCES: [Source; 2] = [
+pub(crate) const SOURCES: [Source; 4] = [
     Source {
         file: "layer.cu",
         text: include_str!("kernels/layer.cu"),
-        kernels: &["nothing", "fill", "scatter", "copy", "add_norm", "rotary", "silu", "unpack4", "product4"],
+        kernels: &["nothing", "fill", "scatter", "copy", "add_norm", "rotary", "silu"],
     },
     Source {
-        file: "attention.cu",
-        text: include_str!("kernels/attention.cu"),
-        kernels: &["prefill", "decode", "join"],
+        file: "packed.cu",
+        text: include_str!("kernels/packed.cu"),
+        kernels: &["unpack4", "product4_8", "product4_16", "product4_32"],
     },
+    Source { file: "prefill.cu", text: attention!("prefill.cu"), kernels: &["prefill"] },
+    Source { file: "decode.cu", text: attention!("decode.cu"), kernels: &["decode", "join"] },
 ];
 
 /// Numbers of two bytes.
@@ -95,7 +111,7 @@ impl Source {
     /// # Errors
     /// When NVRTC is not there or refuses the source.
     pub(crate) fn compile(&self, build: &Build, arch: &str) -> anyhow::Result<Compiled> {
-        self.compile_to(build, arch, sys::nvrtcGetCUBINSize, sys::nvrtcGetCUBIN)
+        self.compile_to(build, arch, &[], (sys::nvrtcGetCUBINSize, sys::nvrtcGetCUBIN))
     }
 
     /// Compiles the file to PTX, the assembly before machine code; `arch` is such as `compute_80`.
@@ -104,21 +120,39 @@ impl Source {
     /// As for [`Source::compile`].
     #[cfg(test)]
     pub(crate) fn assembly(&self, build: &Build, arch: &str) -> anyhow::Result<String> {
-        let made = self.compile_to(build, arch, sys::nvrtcGetPTXSize, sys::nvrtcGetPTX)?;
+        let made = self.compile_to(build, arch, &[], (sys::nvrtcGetPTXSize, sys::nvrtcGetPTX))?;
         Ok(CString::from_vec_with_nul(made.image)?.into_string()?)
     }
 
-    fn compile_to(&self, build: &Build, arch: &str, size: SizeOf, get: Get) -> anyhow::Result<Compiled> {
+    /// What the compiler says of registers and spills.
+    ///
+    /// # Errors
+    /// As for [`Source::compile`].
+    #[cfg(test)]
+    fn usage(&self, build: &Build, arch: &str) -> anyhow::Result<String> {
+        let verbose = ["--ptxas-options=-v"];
+        Ok(self.compile_to(build, arch, &verbose, (sys::nvrtcGetCUBINSize, sys::nvrtcGetCUBIN))?.log)
+    }
+
+    fn compile_to(
+        &self,
+        build: &Build,
+        arch: &str,
+        more: &[&str],
+        (size, get): (SizeOf, Get),
+    ) -> anyhow::Result<Compiled> {
         if !Library::Nvrtc.is_there() {
             bail!("{} is not there", Library::Nvrtc.name());
         }
         build.check()?;
         let text = CString::new(format!("{NUMBER}\n#line 1 \"{}\"\n{}", self.file, self.text))?;
         let name = CString::new(self.file)?;
+        let more = more.iter().map(|&option| option.to_owned());
+        let options: Vec<String> = build.options(arch).into_iter().chain(more).collect();
         let program = result::create_program(&text, Some(&name)).context("NVRTC takes no program")?;
         // SAFETY: the program was just made, and is let go below and nowhere else.
         let made = unsafe {
-            let compiled = result::compile_program(program, &build.options(arch));
+            let compiled = result::compile_program(program, &options);
             let log = result::get_program_log(program).map(|log| CStr::from_ptr(log.as_ptr()).to_owned());
             let log = log.map(|log| log.to_string_lossy().trim().to_owned()).unwrap_or_default();
             let image = compiled.and_then(|()| image(program, size, get));
@@ -168,17 +202,20 @@ mod tests {
             .to_vec()
     }
 
+    /// Kinds of GPU and builds that are tried.
+    fn compiled() -> Vec<(&'static str, Build)> {
+        let all = std::env::var("ATR_KERNELS").is_ok_and(|kernels| kernels == "all");
+        let archs = if all { &ARCHS[..] } else { &ARCHS[..1] };
+        archs.iter().flat_map(|&arch| builds().into_iter().map(move |build| (arch, build))).collect()
+    }
+
     #[test]
     fn every_kernel_compiles_without_a_warning() {
         if !Library::Nvrtc.is_there() {
             eprintln!("skipped: no libnvrtc here; `cargo xtask kernels` fetches one and runs this test");
             return;
         }
-        let all = std::env::var("ATR_KERNELS").is_ok_and(|kernels| kernels == "all");
-        let archs = if all { &ARCHS[..] } else { &ARCHS[..1] };
-        for (arch, build) in
-            archs.iter().flat_map(|arch| builds().into_iter().map(move |build| (arch, build)))
-        {
+        for (arch, build) in compiled() {
             for source in &SOURCES {
                 let Compiled { image, log } = source.compile(&build, arch).unwrap();
                 assert_eq!(log, "", "{} for {arch}, {build:?}", source.file);
@@ -186,6 +223,28 @@ mod tests {
                     let named = image.windows(kernel.len()).any(|bytes| bytes == kernel.as_bytes());
                     assert!(named, "{kernel} is in {}", source.file);
                 }
+            }
+        }
+    }
+
+    /// What spills goes to memory and back, each time it is used.
+    #[test]
+    fn no_kernel_spills() {
+        if !Library::Nvrtc.is_there() {
+            eprintln!("skipped: no libnvrtc here");
+            return;
+        }
+        for (arch, build) in compiled() {
+            for source in &SOURCES {
+                let usage = source.usage(&build, arch).unwrap();
+                let (kept, all) = ("0 bytes stack frame, 0 bytes spill stores", "bytes stack frame");
+                let counts = [kept, all].map(|words| usage.matches(words).count());
+                assert_eq!(
+                    counts,
+                    [source.kernels.len(); 2],
+                    "{} for {arch}, {build:?}: {usage}",
+                    source.file
+                );
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::gpu::device::{Device, uploaded};
 use crate::gpu::half::{from_bytes, to_bytes};
-use crate::gpu::op::{Cache, Decode, Op, PAGE, Ptr, Rotary, SCALE_GROUP};
+use crate::gpu::op::{Cache, Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP, part_bytes};
 use crate::gpu::reference::{self, Pages};
 use crate::gpu::source::{Build, Half};
 use atr_core::report::Checked;
@@ -17,6 +17,10 @@ const EPS: f64 = 1e-6;
 /// New tokens of a prompt behind cached ones.
 const NEW: u64 = 70;
 const CACHED: u64 = 37;
+/// Rows, inner size and columns of products of packed weights: rows that fill a tile and one more, columns that fill no block,
+/// and groups of 128 fewer than a block's warps, more, and more than all of them hold at once.
+const PACKED: [[u64; 3]; 6] =
+    [[1, 128, 24], [5, 4_352, 17], [8, 1_280, 40], [9, 2_560, 33], [16, 256, 72], [32, 2_304, 40]];
 
 /// Pages on the device, and what they hold.
 struct Pool {
@@ -43,6 +47,15 @@ impl Pool {
             dim: self.dim as usize,
         };
         reference::attention(query, pages(&self.keys), pages(&self.values), seen as usize)
+    }
+
+    /// What the first `count` queries should find as new tokens behind `cached` ones, if the pool is one sequence.
+    fn prompt(&self, count: u64, cached: u64) -> Vec<f64> {
+        let queries = self.queries.chunks_exact(self.dim as usize).take((count * self.heads) as usize);
+        let one = |(place, query): (u64, &[f64])| {
+            self.attention(query, place % self.heads, &self.tables, cached + place / self.heads + 1)
+        };
+        (0..).zip(queries).flat_map(one).collect()
     }
 }
 
@@ -181,17 +194,29 @@ impl Check<'_> {
         let out = self.poisoned(rows * columns)?;
         self.device.run(&[Op::Gemm { x, weight, out, rows, inner, columns }])?;
         self.compare("matrix product", out, &reference::product(&xs, &weights, inner as usize))?;
-        let words: Vec<u32> = (0..columns * inner / 8).map(|_| self.chance.bits() as u32).collect();
-        let packed = self.ints(&words)?;
-        let (scales, factors) = self.random(columns * inner / SCALE_GROUP)?;
-        let one = |place| reference::unpacked(&words, &factors, SCALE_GROUP as usize, place);
-        let weights: Vec<f64> = (0..(columns * inner) as usize).map(one).collect();
+        let (packed, scales, weights) = self.packed(columns * inner)?;
         let out = self.poisoned(columns * inner)?;
         self.device.run(&[Op::Unpack4 { packed, scales, out, weights: columns * inner }])?;
         self.compare("unpacked weights", out, &weights)?;
+        PACKED.into_iter().try_for_each(|sizes| self.packed_product(sizes))
+    }
+
+    fn packed_product(&mut self, [rows, inner, columns]: [u64; 3]) -> anyhow::Result<()> {
+        let (x, xs) = self.random(rows * inner)?;
+        let (packed, scales, weights) = self.packed(columns * inner)?;
         let out = self.poisoned(rows * columns)?;
         self.device.run(&[Op::Product4 { x, packed, scales, out, rows, inner, columns }])?;
-        self.compare("product of packed weights", out, &reference::product(&xs, &weights, inner as usize))
+        let what = format!("product of packed weights, rows {rows}, {inner} by {columns}");
+        self.compare(&what, out, &reference::product(&xs, &weights, inner as usize))
+    }
+
+    /// Random packed weights, their scales, and what both come to.
+    fn packed(&mut self, count: u64) -> anyhow::Result<(Ptr, Ptr, Vec<f64>)> {
+        let words: Vec<u32> = (0..count / 8).map(|_| self.chance.bits() as u32).collect();
+        let packed = self.ints(&words)?;
+        let (scales, factors) = self.random(count / SCALE_GROUP)?;
+        let one = |place| reference::unpacked(&words, &factors, SCALE_GROUP as usize, place);
+        Ok((packed, scales, (0..count as usize).map(one).collect()))
     }
 
     /// A pool of random pages, and what the tables say.
@@ -225,7 +250,7 @@ impl Check<'_> {
         pool.queries = self.read(pool.q, pool.queries.len())?;
         pool.keys = self.read(pool.cache.keys, pool.keys.len())?;
         pool.values = self.read(pool.cache.values, pool.values.len())?;
-        self.prefill(&pool)?;
+        self.prefills(&pool)?;
         self.decode(&pool, 1, "decode attention")?;
         self.decode(&pool, 3, "decode attention in parts")
     }
@@ -284,25 +309,52 @@ impl Check<'_> {
         self.compare("values in their pages", pool.cache.values, &pool.values)
     }
 
-    fn prefill(&mut self, pool: &Pool) -> anyhow::Result<()> {
-        let Pool { dim, heads, cache, table, q, .. } = *pool;
+    /// Prompts whose context is and is not cut into parts, of which the first may see nothing; few tokens, which leave most
+    /// of a tile empty; contexts over all the pool's pages.
+    fn prefills(&mut self, pool: &Pool) -> anyhow::Result<()> {
+        let long = POOL * PAGE;
+        let cases: [(u64, u64, &[u64]); 5] = [
+            (40, 200, &[1, 2]),
+            (1, long - 1, &[1, 5]),
+            (5, 0, &[1]),
+            (5, long - 5, &[4]),
+            (NEW, CACHED, &[1, 3]),
+        ];
         let mut expected = Vec::new();
-        for (place, query) in pool.queries.chunks_exact(dim as usize).enumerate() {
-            let (token, head) = (place as u64 / heads, place as u64 % heads);
-            expected.extend(pool.attention(query, head, &pool.tables, CACHED + token + 1));
+        for (count, cached, splits) in cases {
+            expected = pool.prompt(count, cached);
+            for &splits in splits {
+                let out = self.poisoned(expected.len() as u64)?;
+                let prefill = self.prompt(pool, (0, count), cached, splits, out)?;
+                self.device.run(&[prefill])?;
+                let what = format!("prefill attention of {count} behind {cached}, parts {splits}");
+                self.compare(&what, out, &expected)?;
+            }
         }
-        let out = self.poisoned(NEW * heads * dim)?;
-        self.device.run(&[Op::Prefill { q, cache, table, out, count: NEW, cached: CACHED }])?;
-        self.compare("prefill attention", out, &expected)?;
         // A prefix that lies in pages and the same tokens computed in two pieces come to the same.
-        let cut = 33;
-        let pieces = [(0, cut), (cut, NEW - cut)].map(|(first, count)| {
-            let at = |from: Ptr| from + first * heads * dim * 2;
-            Op::Prefill { q: at(q), cache, table, out: at(out), count, cached: CACHED + first }
-        });
-        self.device.upload(out, &vec![0xff; expected.len() * 2])?;
+        let (cut, out) = (33, self.poisoned(expected.len() as u64)?);
+        let pieces = [
+            self.prompt(pool, (0, cut), CACHED, 1, out)?,
+            self.prompt(pool, (cut, NEW - cut), CACHED + cut, 2, out)?,
+        ];
         self.device.run(&pieces)?;
         self.compare("prefill attention in two pieces", out, &expected)
+    }
+
+    /// The work of `count` of the pool's queries from `first` on; `out` has room for all.
+    fn prompt(
+        &mut self,
+        pool: &Pool,
+        (first, count): (u64, u64),
+        cached: u64,
+        splits: u64,
+        out: Ptr,
+    ) -> anyhow::Result<Op> {
+        let Pool { dim, heads, cache, table, q, .. } = *pool;
+        let skipped = first * heads * dim * 2;
+        let parts = self.device.alloc(count * heads * splits * part_bytes(dim))?;
+        let (q, out) = (q + skipped, out + skipped);
+        Ok(Op::Prefill(Prefill { q, cache, table, parts, out, count, cached, splits }))
     }
 
     fn decode(&mut self, pool: &Pool, splits: u64, what: &str) -> anyhow::Result<()> {
@@ -310,7 +362,7 @@ impl Check<'_> {
         let lengths: [u32; 3] = [1, 107, 250];
         let batch = lengths.len() as u64;
         let at = self.ints(&lengths)?;
-        let parts = self.device.alloc(batch * heads * splits * (dim + 2) * 4)?;
+        let parts = self.device.alloc(batch * heads * splits * part_bytes(dim))?;
         let out = self.poisoned(batch * heads * dim)?;
         self.device.run(&[Op::Decode(Decode {
             q,

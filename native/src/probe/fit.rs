@@ -2,7 +2,6 @@
 
 use super::shape::Shape;
 use super::step::{FEW_ROWS, Weights};
-use crate::gpu::PREFILL_ROWS;
 use crate::gpu::device::About;
 use crate::gpu::op::SCALE_GROUP;
 use atr_core::report::{FitOfKind, Measured, MixedStep, Probed};
@@ -15,11 +14,8 @@ use atr_core::serve::latency::{
 const MEMORY_SHARE: f64 = 0.9;
 
 const BEHIND: &str = "prompts behind a cached prefix";
-const IDLE: &str = "prompts behind a cached prefix that leave multiprocessors idle, not fitted";
+const FEW: &str = "few new tokens behind a cached prefix, whose reading does not hide, not fitted";
 const UNSEEN: &str = "prompts behind a cached prefix, by a fit to the others";
-
-/// Blocks of prefill attention a multiprocessor below which some of a GPU idles: what `splits` wants for decoding, too.
-const BLOCKS: u64 = 3;
 
 /// Points of one kind of step.
 pub(crate) struct Steps {
@@ -29,14 +25,14 @@ pub(crate) struct Steps {
     fitted: bool,
 }
 
-/// The points of all steps that were timed as graphs, by what they say. Some are kept from the fit and say how it does on
-/// what it has not seen: prompts behind a prefix whose attention leaves multiprocessors idle, which an engine's cuts into
-/// parts, and steps of several kinds of work. Steps that unpack their weights beside or for decoding are left out: no engine
-/// takes them.
-pub(crate) fn kinds(results: &Probed, weights: Weights, (heads, multiprocessors): (u64, u32)) -> Vec<Steps> {
-    let idles = |prompt: &Measured| {
-        prompt.sizes[0].div_ceil(PREFILL_ROWS) * heads < BLOCKS * u64::from(multiprocessors)
-    };
+/// The points of all steps that were timed as graphs, by what they say, for `group` query heads a KV head. Some are kept from
+/// the fit and say how it does on what it has not seen: prompts of so few new tokens that reading their prefix takes longer
+/// than multiplying it, for which a profile has no term, and steps of several kinds of work. Steps that unpack their weights
+/// beside or for decoding are left out: no engine takes them.
+pub(crate) fn kinds(results: &Probed, weights: Weights, group: u64) -> Vec<Steps> {
+    // A byte of the prefix makes an operation for each query head that shares it, of each new token.
+    let ridge = fastest(results) / results.copy.bytes_per_s;
+    let few = |prompt: &Measured| prompt.sizes[1] > 0 && ((prompt.sizes[0] * group) as f64) < ridge;
     let prompts = |is: &dyn Fn(&Measured) -> bool| {
         let prompts = results.prefill_graphs.iter().filter(|prompt| is(prompt));
         prompts.map(|prompt| point(&[prompt.sizes], [0, 0], prompt)).collect()
@@ -50,12 +46,17 @@ pub(crate) fn kinds(results: &Probed, weights: Weights, (heads, multiprocessors)
     let steps = |kind, fitted, points| Steps { kind, points, fitted };
     vec![
         steps("whole prompts", true, prompts(&|prompt| prompt.sizes[1] == 0)),
-        steps(BEHIND, true, prompts(&|prompt| prompt.sizes[1] > 0 && !idles(prompt))),
+        steps(BEHIND, true, prompts(&|prompt| prompt.sizes[1] > 0 && !few(prompt))),
         steps("decoding", true, decodes.map(|step| point(&[], step.sizes, step)).collect()),
-        steps(IDLE, false, prompts(&|prompt| prompt.sizes[1] > 0 && idles(prompt))),
+        steps(FEW, false, prompts(&few)),
         steps("two prompts, not fitted", false, mixed(&|step| step.decoding[0] == 0)),
         steps("a prompt beside decoding, not fitted", false, mixed(&|step| step.decoding[0] > 0)),
     ]
+}
+
+/// Rate of the fastest product of a layer.
+pub(super) fn fastest(results: &Probed) -> f64 {
+    results.products.iter().map(|product| product.flops_per_s).fold(0.0, f64::max)
 }
 
 /// A step's work and its time.

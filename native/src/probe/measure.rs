@@ -51,6 +51,8 @@ impl Plan {
                 launches: 2_000,
             }
         };
+        // Few new tokens behind a prefix, as a short result of a tool is.
+        plan.prefills.extend([2_048, 8_192, 24_576].iter().filter(|_| !quick).map(|&cached| (16, cached)));
         // The prompts of some prefixes and what follows them, computed as a whole.
         plan.prefills.extend(WHOLE.iter().filter(|_| !quick).map(|&tokens| (tokens, 0)));
         plan.prefills.retain(|(new, cached)| new + cached <= context);

@@ -30,7 +30,7 @@ pub(crate) struct Found {
 /// The report of a probe that was made by this command on this day; the fit is made here.
 pub(crate) fn report(found: Found, command: String, date: String) -> Report<Probe> {
     let Found { about, seen, under_load, shape, weights, dtype, checks, results } = found;
-    let kinds = fit::kinds(&results, weights, (shape.heads, about.multiprocessors));
+    let kinds = fit::kinds(&results, weights, shape.heads / shape.kv_heads);
     let (fit, no_fit) = match fit::fitted(&fit::points(&kinds)) {
         Ok(fit) => (Some(fit), None),
         Err(error) => (None, Some(error.to_string())),
@@ -66,8 +66,8 @@ fn notes(shape: &Shape, weights: Weights) -> Vec<String> {
         "A step without embeddings, sampling and all that an engine does on the CPU; weights are random. Peaks are the \
          fastest product and a copy of this very run."
             .to_owned(),
-        "Prefill attention does not cut a context into parts: few new tokens behind a long prefix leave most multiprocessors \
-         idle, which good engines avoid. Such prompts are timed and no part of the fit."
+        "Few new tokens behind a long prefix are held up by reading it, for which a profile has no term: such prompts, by the \
+         peaks of this run, are timed and no part of the fit."
             .to_owned(),
         "Bytes and operations are the fewest that the work needs; a share of bandwidth beyond 1 means that a cache served it."
             .to_owned(),
@@ -76,9 +76,10 @@ fn notes(shape: &Shape, weights: Weights) -> Vec<String> {
         notes.push(format!(
             "Four-bit weights of more than {FEW_ROWS} rows are unpacked to memory and then multiplied, which no good engine \
              does: times of prompts, and of decoding more than {FEW_ROWS} sequences, are too long by the unpacking, and say \
-             nothing of an engine's kernels. The fit leaves such decode steps out; its `prompt` term holds the unpacking. The \
-             kernel for fewer rows reads its weights by words of four bytes and multiplies without tensor cores: it need not \
-             be bound by bytes, so that no time of `w4` speaks for an engine."
+             nothing of an engine's kernels. The fit leaves such decode steps out; its `prompt` term holds the unpacking. Up \
+             to {FEW_ROWS} rows one kernel reads the packed weights once, for tensor cores. It reads the rows again for every \
+             16 columns, or 32 beyond 8 rows: of 8 and of 16 rows twice the bytes of the weights, of {FEW_ROWS} four times, \
+             from caches. Where its share of bandwidth is low, its time speaks for this kernel and not for an engine's."
         ));
     }
     if let Some(scaling) = &shape.rope_scaling {
@@ -127,11 +128,10 @@ fn model(shape: &Shape) -> ProbedModel {
 
 fn peaks(gpu: &str, results: &Probed) -> Peaks {
     let stated = fit::stated(gpu);
-    let fastest = results.products.iter().map(|product| product.flops_per_s).fold(0.0, f64::max);
     Peaks {
         stated_flops_per_s: stated.as_ref().map(|gpu| gpu.flops_per_s),
         stated_bytes_per_s: stated.as_ref().map(|gpu| gpu.bytes_per_s),
-        measured_flops_per_s: fastest,
+        measured_flops_per_s: fit::fastest(results),
         measured_bytes_per_s: results.copy.bytes_per_s,
     }
 }

@@ -1,9 +1,10 @@
 //! What a model takes of a device's memory: layers with random weights, and room for the numbers between the pieces of a step.
 
 use super::shape::Shape;
-use super::step::{Limits, MAX_SPLITS, Weights};
+use super::step::{Limits, Weights};
 use crate::gpu::device::Device;
-use crate::gpu::op::{Cache, Op, Ptr, SCALE_GROUP};
+use crate::gpu::op::{Cache, Op, Ptr, SCALE_GROUP, part_bytes};
+use crate::gpu::parts::Places;
 
 /// A matrix of the model.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,7 @@ impl Room {
         shape: &Shape,
         weights: Weights,
         limits: &Limits,
+        places: Places,
         seed: &mut u32,
     ) -> anyhow::Result<Self> {
         let rows = limits.rows.max(limits.batch);
@@ -71,6 +73,7 @@ impl Room {
         let qkv = q + 2 * shape.kv_heads * shape.dim;
         let mut room = |numbers: u64| filled(device, numbers, 0.0, 1.0, seed);
         let largest = shape.products().iter().map(|(columns, inner)| columns * inner).max().unwrap_or(0);
+        let parts = places.rows(limits.batch, shape.kv_heads, shape.heads / shape.kv_heads);
         let widest = q.max(shape.inter).max(shape.hidden);
         Ok(Room {
             x: room(rows * shape.hidden)?,
@@ -83,7 +86,7 @@ impl Room {
             active: room(rows * widest)?,
             logits: room(limits.batch * shape.vocabulary)?,
             unpacked: if weights == Weights::Four { room(largest)? } else { 0 },
-            parts: device.alloc(limits.batch * shape.heads * MAX_SPLITS * (shape.dim + 2) * 4)?,
+            parts: device.alloc(parts * part_bytes(shape.dim))?,
         })
     }
 }

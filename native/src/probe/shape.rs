@@ -1,5 +1,6 @@
 //! A model's shape, from the `config.json` that comes with it.
 
+use crate::gpu::op::SCALE_GROUP;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
@@ -166,6 +167,21 @@ impl Shape {
         Ok(())
     }
 
+    /// Checks that weights of four bits can be packed: each row of a layer's matrices is so many whole groups with a scale.
+    ///
+    /// # Errors
+    /// When a row leaves a rest.
+    pub(crate) fn check_packed(&self) -> anyhow::Result<()> {
+        for (_, inner) in self.products() {
+            anyhow::ensure!(
+                inner % SCALE_GROUP == 0,
+                "{}: a layer has rows of {inner} weights, which groups of {SCALE_GROUP} with a scale (`w4`) do not divide",
+                self.name
+            );
+        }
+        Ok(())
+    }
+
     /// Columns and inner sizes of the products of a layer: queries, keys and values; attention's output; gate and up; down.
     pub(crate) fn products(&self) -> [(u64, u64); 4] {
         let q = self.heads * self.dim;
@@ -240,6 +256,24 @@ mod tests {
         assert_eq!(scaling(r#""rope_scaling":{"type":"yarn"}"#).as_deref(), Some("yarn"));
         let default = r#""rope_parameters":{"rope_type":"default","rope_theta":5e5}"#;
         assert_eq!((scaling(default), read(default).unwrap().rope_base), (None, 5e5));
+    }
+
+    /// 9 heads of 64 are 4.5 groups; 10 are 5.
+    #[test]
+    fn rows_that_leave_a_rest_are_not_packed() {
+        let shape = |heads| Shape {
+            heads,
+            kv_heads: 1,
+            dim: 64,
+            name: "Uneven".to_owned(),
+            ..Shape::by_name("qwen3-4b").unwrap()
+        };
+        let error = shape(9).check_packed().unwrap_err().to_string();
+        assert!(error.starts_with("Uneven: a layer has rows of 576 weights"), "{error}");
+        assert!(shape(9).check().is_ok() && shape(10).check_packed().is_ok());
+        for name in ["qwen3-4b", "qwen3-8b"] {
+            assert!(Shape::by_name(name).unwrap().check_packed().is_ok(), "{name}");
+        }
     }
 
     #[test]

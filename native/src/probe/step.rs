@@ -7,9 +7,9 @@
 use super::room::{Layer, Matrix, Room, filled, matrix};
 use super::shape::Shape;
 use crate::gpu::device::{Device, upload_ints, uploaded};
-use crate::gpu::op::{Cache, Decode, Op, PAGE, Ptr, Rotary};
+use crate::gpu::op::{Cache, Decode, Op, PAGE, Prefill, Ptr, Rotary};
+use crate::gpu::parts::Places;
 use crate::gpu::reference;
-use crate::gpu::splits;
 
 /// How weights lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) struct Model {
     tables: Ptr,
     /// Pages of the pool.
     pages: u64,
-    multiprocessors: u32,
+    places: Places,
 }
 
 /// The tokens of a step.
@@ -98,21 +98,22 @@ pub(crate) struct Limits {
 }
 
 /// Rows that the kernel over packed weights takes.
-pub(crate) const FEW_ROWS: u64 = 8;
-/// Largest number of parts that a context is cut into.
-pub(super) const MAX_SPLITS: u64 = 128;
+pub(crate) const FEW_ROWS: u64 = 32;
 
 impl Model {
     /// Makes one. Where memory does not hold all pages, the pool is smaller.
     ///
     /// # Errors
-    /// When weights and room for a step do not fit, or the device fails.
+    /// When weights and room for a step do not fit, weights cannot be packed so, or the device fails.
     pub(crate) fn new(
         device: &mut dyn Device,
         shape: &Shape,
         weights: Weights,
         limits: &Limits,
     ) -> anyhow::Result<Self> {
+        if weights == Weights::Four {
+            shape.check_packed()?;
+        }
         let mut seed = 1;
         let mut layers = (0..shape.layers)
             .map(|_| Layer::new(device, shape, weights, &mut seed))
@@ -120,7 +121,8 @@ impl Model {
         let last_norm = filled(device, shape.hidden, 1.0, 0.1, &mut seed)?;
         // As in AWQ's files, the last matrix is not packed.
         let vocabulary = matrix(device, Weights::Half, (shape.vocabulary, shape.hidden), &mut seed)?;
-        let room = Room::new(device, shape, weights, limits, &mut seed)?;
+        let places = Places::of(device)?;
+        let room = Room::new(device, shape, weights, limits, places, &mut seed)?;
         let mut angles = Vec::new();
         let half = (shape.dim / 2) as usize;
         for position in 0..limits.context {
@@ -145,7 +147,6 @@ impl Model {
             layer.cache.keys = filled(device, numbers, 0.0, 1.0, &mut seed)?;
             layer.cache.values = filled(device, numbers, 0.0, 1.0, &mut seed)?;
         }
-        let multiprocessors = device.about().multiprocessors;
         Ok(Model {
             shape: shape.clone(),
             weights,
@@ -159,7 +160,7 @@ impl Model {
             lengths,
             tables,
             pages,
-            multiprocessors,
+            places,
         })
     }
 
@@ -201,19 +202,22 @@ impl Model {
         ops
     }
 
-    /// Attention of a step in one layer: a kernel a prompt, one for all that decode.
+    /// Attention of a step in one layer: that of each prompt, then that of all that decode.
     fn attend(&self, cache: Cache, batch: &Batch) -> Vec<Op> {
         let (width, number) = (batch.table_width(), self.shape.heads * self.shape.dim * 2);
         let mut row = 0;
         let mut ops = Vec::new();
         for (place, &(count, cached)) in (0..).zip(&batch.prompts) {
             let (q, out) = (self.room.q + row * number, self.room.attended + row * number);
-            ops.push(Op::Prefill { q, cache, table: self.tables + place * width * 4, out, count, cached });
+            let (table, parts) = (self.tables + place * width * 4, self.room.parts);
+            let splits =
+                self.places.of_prompt((count, cached), cache.kv_heads, self.shape.heads / cache.kv_heads);
+            ops.push(Op::Prefill(Prefill { q, cache, table, parts, out, count, cached, splits }));
             row += count;
         }
         let (decoding, context) = (batch.decoding, batch.context);
         if decoding > 0 {
-            let splits = splits(self.multiprocessors, decoding, self.shape.kv_heads, context).min(MAX_SPLITS);
+            let splits = self.places.of_decoding(decoding, cache.kv_heads, context);
             ops.push(Op::Decode(Decode {
                 q: self.room.q + row * number,
                 cache,

@@ -14,7 +14,7 @@ use atr_core::report::{AnyReport, Checked, Measured, Probe, Probed, Report, Unde
 use atr_core::serve::latency::fit::Fit;
 use atr_core::serve::latency::{Costs, FittedFrom, Profile};
 
-const ROOFLINE: Roofline = Roofline {
+pub(super) const ROOFLINE: Roofline = Roofline {
     flops_per_s: 500e12,
     bytes_per_s: 4e12,
     launch_us: 3.0,
@@ -40,7 +40,7 @@ fn every_kernel_is_checked_and_a_broken_one_is_found() {
         let found = check::kernels(&mut broken, build(half)).unwrap();
         let wrong = found.iter().filter(|check| !check.good).map(|check| check.what.as_str());
         let wrong: Vec<&str> = wrong.collect();
-        assert_eq!(wrong.len(), 4, "{wrong:?}");
+        assert_eq!(wrong.len(), 11, "{wrong:?}");
         assert!(wrong.iter().all(|what| what.contains("attention")), "{wrong:?}");
         broken.attention_factor = f64::NAN;
         let found = check::kernels(&mut broken, build(half)).unwrap();
@@ -48,8 +48,8 @@ fn every_kernel_is_checked_and_a_broken_one_is_found() {
     }
 }
 
-/// Query heads of Qwen3-4B, multiprocessors of the device.
-const CARD: (u64, u32) = (32, 132);
+/// Query heads of a KV head of Qwen3-4B.
+const GROUP: u64 = 4;
 
 fn probed(weights: Weights, overlap: Overlap) -> (Fake, Shape, Probed) {
     // Where nothing hides graphs launch in no time, so that a sum of terms is exact and what is missing shows.
@@ -107,7 +107,13 @@ fn the_fit_finds_the_roofline_again() {
     let layers = shape.layer_weights() as f64;
     close(fit.us_per.prefill_token, 2.0 * layers / 500e12 * 1e6 + 36.0 * 223_232.0 / 4e12 * 1e6, 0.005);
     assert!(fit.held_out.unwrap().errors.mean < 0.005, "{:?}", fit.held_out);
-    assert!(body.fit_by_kind.iter().all(|kind| kind.errors.max < 0.02), "{:?}", body.fit_by_kind);
+    let few = body.fit_by_kind.iter().find(|of| of.kind.starts_with("few new tokens")).unwrap();
+    let others = body.fit_by_kind.iter().filter(|of| of.kind != few.kind);
+    assert!(others.clone().all(|kind| kind.errors.max < 0.01), "{:?}", body.fit_by_kind);
+    // 16 tokens of four heads make 64 operations a byte, of 125 that hide the reading: 61/125 of it are missed.
+    let of_few = body.results.prefill_graphs.iter().find(|prompt| prompt.sizes == [16, 24_576]).unwrap();
+    let missed = 61.0 / 125.0 * 24_576.0 * KV_TOKEN_US;
+    close(few.errors.max, missed / of_few.times.median_us, 0.02);
     for kind in ["two prompts, not fitted", "a prompt beside decoding, not fitted"] {
         assert!(
             body.fit_by_kind.iter().any(|of| of.kind == kind && of.points == 6),
@@ -147,11 +153,11 @@ fn reading_a_prefix_that_does_not_hide_shows_as_a_bias() {
         Probed { prefill_graphs: prompts.collect(), ..results.clone() }
     };
     let without = only(|prompt| prompt.sizes[1] == 0);
-    let fitted: Fit = fit::fitted(&fit::points(&fit::kinds(&without, Weights::Half, CARD))).unwrap();
-    // From 1,024 new tokens on 32 heads have 512 blocks, more than three for each of 132 multiprocessors.
-    let behind = only(|prompt| prompt.sizes[1] > 0 && prompt.sizes[0] >= 1_024);
+    let fitted: Fit = fit::fitted(&fit::points(&fit::kinds(&without, Weights::Half, GROUP))).unwrap();
+    // 500 TFLOP/s over 4 TB/s are 125 operations a byte; four query heads a KV head make 4 for each new token.
+    let behind = only(|prompt| prompt.sizes[1] > 0 && prompt.sizes[0] >= 32);
     let behind = Probed { decode_graphs: Vec::new(), ..behind };
-    let points = fit::points(&fit::kinds(&behind, Weights::Half, CARD));
+    let points = fit::points(&fit::kinds(&behind, Weights::Half, GROUP));
     assert_eq!(points.len(), behind.prefill_graphs.len());
     for (point, prompt) in points.iter().zip(&behind.prefill_graphs) {
         let missing = point.us - point.predicted_us(&fitted.us_per);
@@ -165,8 +171,8 @@ fn reading_a_prefix_that_does_not_hide_shows_as_a_bias() {
     let unseen = report.body.fit_by_kind.last().unwrap();
     assert!(unseen.kind.ends_with("by a fit to the others"), "{unseen:?}");
     close(-unseen.bias, ratios.sum::<f64>() / points.len() as f64, 0.01);
-    let idle = report.body.fit_by_kind.iter().find(|of| of.kind.contains("idle")).unwrap();
-    assert_eq!(idle.points, 9, "64, 256 and 512 tokens behind three prefixes");
+    let few = report.body.fit_by_kind.iter().find(|of| of.kind.starts_with("few new tokens")).unwrap();
+    assert_eq!(few.points, 3, "16 tokens behind three prefixes");
 }
 
 /// A profile adds the reading of weights to the products, a GPU hides the lesser behind the greater. The form's own error
@@ -175,7 +181,7 @@ fn reading_a_prefix_that_does_not_hide_shows_as_a_bias() {
 fn the_strict_roofline_is_beyond_the_profiles_form() {
     let (_, _, report) = made(Weights::Half, Overlap::Everywhere);
     let fit = report.body.fit.unwrap();
-    assert!((0.01..0.05).contains(&fit.residuals.mean), "{:?}", fit.residuals);
+    assert!((0.05..0.07).contains(&fit.residuals.mean), "{:?}", fit.residuals);
     assert!((0.2..0.3).contains(&fit.residuals.max), "{:?}", fit.residuals);
     assert_eq!(fit.us_per.prompt, 0.0, "what is added twice leaves nothing for a prompt's end");
 }
@@ -203,9 +209,9 @@ fn packed_weights_are_read_packed_by_few_rows_and_unpacked_for_many() {
     let limits = Limits { rows: 64, batch: 64, context: 64, pages: 256 };
     let model = Model::new(&mut fake, &shape, Weights::Four, &limits).unwrap();
     let count = |ops: &[Op], is: fn(&Op) -> bool| ops.iter().filter(|op| is(op)).count();
-    let few = model.ops(&mut fake, &Batch::decoding(8, 64)).unwrap();
+    let few = model.ops(&mut fake, &Batch::decoding(32, 64)).unwrap();
     assert_eq!(count(&few, |op| matches!(op, Op::Product4 { .. })), 4);
-    let many = model.ops(&mut fake, &Batch::decoding(9, 64)).unwrap();
+    let many = model.ops(&mut fake, &Batch::decoding(33, 64)).unwrap();
     assert_eq!(count(&many, |op| matches!(op, Op::Unpack4 { .. })), 4);
     assert_eq!(count(&many, |op| matches!(op, Op::Product4 { .. })), 0);
 }
@@ -254,9 +260,9 @@ fn words_say_origin_weights_and_what_was_left_out() {
 fn unpacked_weights_are_called_what_they_are() {
     let (_, _, report) = made(Weights::Four, Overlap::Attention);
     let Probe { fit, fit_by_kind, notes, results, .. } = report.body;
-    assert!(notes.iter().any(|note| note.contains("more than 8 rows are unpacked")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("more than 32 rows are unpacked")), "{notes:?}");
     let decoding = fit_by_kind.iter().find(|of| of.kind == "decoding").unwrap();
-    let few = results.decode_graphs.iter().filter(|step| step.sizes[0] <= 8).count();
+    let few = results.decode_graphs.iter().filter(|step| step.sizes[0] <= 32).count();
     assert!(few < results.decode_graphs.len());
     assert_eq!(decoding.points, few as u64);
     close(fit.unwrap().us_per.prompt, 144.0 - 36.0 + 1.6 + 3.633e9 * 4.0 / 4e12 * 1e6, 0.01);
@@ -287,7 +293,7 @@ fn what_failed_first_is_what_is_said() {
 }
 
 /// A model that is small enough to be computed here.
-fn tiny(head_norms: bool) -> Shape {
+pub(super) fn tiny(head_norms: bool) -> Shape {
     let sizes =
         Shape { layers: 2, hidden: 128, heads: 2, kv_heads: 1, ..Shape::by_name("qwen3-4b").unwrap() };
     Shape { dim: 64, inter: 256, vocabulary: 32, context: 64, head_norms, ..sizes }
@@ -295,22 +301,27 @@ fn tiny(head_norms: bool) -> Shape {
 
 const TINY: Limits = Limits { rows: 32, batch: 2, context: 64, pages: 8 };
 
+/// What kernels for such a model are compiled for.
+pub(super) const TINY_BUILD: Build = Build { half: Half::Bf16, dim: 64, group: 2 };
+
 /// A tiny model on a device that computes.
-struct Computed {
+pub(super) struct Computed {
     fake: Fake,
     model: Model,
 }
 
 impl Computed {
     fn new(shape: &Shape) -> Computed {
-        let build = Build { half: Half::Bf16, dim: 64, group: 2 };
-        let mut fake = Fake::new(build, ROOFLINE, true);
-        let model = Model::new(&mut fake, shape, Weights::Half, &TINY).unwrap();
+        Computed::on(Fake::new(TINY_BUILD, ROOFLINE, true), shape, Weights::Half)
+    }
+
+    pub(super) fn on(mut fake: Fake, shape: &Shape, weights: Weights) -> Computed {
+        let model = Model::new(&mut fake, shape, weights, &TINY).unwrap();
         Computed { fake, model }
     }
 
     /// The bytes of the logits of a step over these rows of input.
-    fn logits(&mut self, batch: &Batch, input: &[u8]) -> Vec<u8> {
+    pub(super) fn logits(&mut self, batch: &Batch, input: &[u8]) -> Vec<u8> {
         let ops = self.model.ops(&mut self.fake, batch).unwrap();
         let (x, logits) = self.model.ends();
         self.fake.upload(x, input).unwrap();

@@ -30,6 +30,11 @@ fn wrong_models_are_refused_before_anything_is_looked_for() {
         "num_key_value_heads":8,"head_dim":96,"intermediate_size":1024,"vocab_size":1000,"max_position_embeddings":64}"#;
     let error = fails(&["probe", "--model", &folder.file("config.json", odd.as_bytes())], 2);
     assert!(error.contains("heads of 96, expected 64 or 128"), "{error}");
+    // 9 heads of 64 are 4.5 groups with a scale.
+    let uneven = odd.replace(":8", ":9").replace(":96", ":64");
+    let uneven = folder.file("config.json", uneven.as_bytes());
+    let error = fails(&["probe", "--model", &uneven, "--dtype", "w4"], 2);
+    assert!(error.contains("a layer has rows of 576 weights"), "{error}");
     assert!(fails(&["probe", "--dtype", "fp8"], 2).contains("fp8"));
     assert!(fails(&["probe", "--date", "today"], 2).contains("2026-01-31"));
 }

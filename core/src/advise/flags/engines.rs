@@ -1,7 +1,7 @@
 //! Flags of engines. A scenario's cache says which: blocks under hashes are vLLM's and, as pages, SGLang's; a tree that is
 //! exact to the token is SGLang's; places are llama.cpp's.
 
-use super::{Flag, LLAMA, SGLANG, VLLM, cache, cannot, flag, order};
+use super::{Flag, LLAMA, SGLANG, VLLM, cache, cannot, flag, priorities};
 use crate::advise::Setup;
 use crate::choice::choose;
 use crate::policy::Scenario;
@@ -77,7 +77,7 @@ fn vllm(setup: &Setup, scenario: &Scenario, eviction: &str, kv_bytes: Option<f64
             None => flag(VLLM, written("GIB".to_owned()), format!("{why}, which this profile does not know")),
         });
     }
-    all.extend(order::orders(VLLM, setup, scenario));
+    all.extend(priorities::orders(VLLM, setup, scenario));
     all
 }
 
@@ -105,7 +105,7 @@ fn sglang(setup: &Setup, scenario: &Scenario, eviction: &str) -> Vec<Flag> {
     if let Some(host) = setup.host_kv_tokens {
         all.push(hierarchical(host, scenario.kv_tokens.unwrap_or(host)));
     }
-    all.extend(order::orders(SGLANG, setup, scenario));
+    all.extend(priorities::orders(SGLANG, setup, scenario));
     all
 }
 
@@ -169,7 +169,7 @@ fn llama(setup: &Setup, scenario: &Scenario, kv_bytes: Option<f64>) -> Vec<Flag>
             format!("at most {} calls in a step; it runs as many as there are places", scenario.max_batch);
         all.push(cannot(LLAMA, what));
     }
-    all.extend(order::orders(LLAMA, setup, scenario));
+    all.extend(priorities::orders(LLAMA, setup, scenario));
     all
 }
 

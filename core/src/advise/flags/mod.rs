@@ -4,7 +4,7 @@
 
 mod engines;
 mod gateways;
-mod order;
+mod priorities;
 
 use super::{Sentence, Setup};
 use crate::choice::choose;
@@ -93,7 +93,7 @@ pub fn flags(setup: &Setup, scenario: &Scenario, kv_bytes_per_token: Option<f64>
 pub fn unset(setup: &Setup, scenario: &Scenario) -> Vec<Sentence> {
     let router = setup.router.as_deref().filter(|router| gateways::routers(router, 1).is_empty());
     let eviction = setup.eviction.as_deref().filter(|name| !engines::EVICTS.contains(name));
-    let scheduler = setup.scheduler.as_deref().filter(|name| !order::is_sent(name));
+    let scheduler = setup.scheduler.as_deref().filter(|name| !priorities::is_sent(name));
     let parts = [("router", router), ("eviction", eviction), ("scheduler", scheduler)];
     let mut says: Vec<Sentence> = parts
         .into_iter()

@@ -1,15 +1,19 @@
 //! From work to kernels: grids, threads and arguments.
 
 use super::Cuda;
-use crate::gpu::op::{Decode, Op, PAGE, Rotary, SCALE_GROUP};
+use crate::gpu::op::{Decode, Op, Prefill, Rotary};
+use crate::gpu::parts::TILE_ROWS;
 use crate::gpu::source::Build;
 use anyhow::Context;
 use cudarc::driver::result;
 
 /// What the models of the probe add under the root of a norm.
 const EPS: f32 = 1e-6;
-/// New tokens that a block of prefill takes.
-pub(crate) const PREFILL_ROWS: u64 = 64;
+/// Tokens whose keys, or values, a block of prefill attention holds in one place, and how many places it has for them.
+const TILE_TOKENS: u64 = 64;
+const TILE_PLACES: u64 = 3;
+/// Threads of a block of attention.
+pub(super) const ATTENTION_THREADS: u32 = 128;
 /// Warps of a block where each warp works for itself.
 const WARPS: u64 = 4;
 
@@ -41,16 +45,12 @@ pub(crate) struct Launch {
     pub(crate) kernel: &'static str,
     pub(crate) grid: [u64; 3],
     pub(crate) threads: u32,
+    /// Shared memory beside what the source declares.
+    pub(crate) shared_bytes: u32,
     pub(super) args: Vec<Arg>,
 }
 
 impl Launch {
-    /// A launch that gets addresses alone.
-    #[cfg(test)]
-    pub(crate) fn new(kernel: &'static str, grid: [u64; 3], threads: u32, addresses: &[u64]) -> Launch {
-        launch(kernel, grid, threads, &addresses.iter().copied().map(Long).collect::<Vec<Arg>>())
-    }
-
     /// The arguments, eight bytes each.
     ///
     /// # Errors
@@ -61,7 +61,13 @@ impl Launch {
 }
 
 fn launch(kernel: &'static str, grid: [u64; 3], threads: u32, args: &[Arg]) -> Launch {
-    Launch { kernel, grid, threads, args: args.to_vec() }
+    Launch { kernel, grid, threads, shared_bytes: 0, args: args.to_vec() }
+}
+
+/// Shared memory that a kernel's launches ask for.
+pub(super) fn shared_bytes(kernel: &str, build: &Build) -> u32 {
+    let rows = if kernel == "prefill" { TILE_ROWS + TILE_PLACES * TILE_TOKENS } else { 0 };
+    rows as u32 * build.dim * 2
 }
 
 /// The launches that a piece of work comes to; none for a matrix product, which cuBLASLt launches.
@@ -91,21 +97,21 @@ pub(crate) fn launches(op: &Op, build: &Build, multiprocessors: u32) -> Vec<Laun
         }
         Op::Gemm { .. } => return Vec::new(),
         Op::Unpack4 { packed, scales, out, weights } => {
-            let args = [Long(packed), Long(scales), Long(out), Long(weights / 8), Int(SCALE_GROUP)];
+            let args = [Long(packed), Long(scales), Long(out), Long(weights / 8)];
             launch("unpack4", [all, 1, 1], 256, &args)
         }
         Op::Product4 { x, packed, scales, out, rows, inner, columns } => {
-            let sizes = [Int(rows), Int(inner), Int(columns), Int(SCALE_GROUP)];
-            let args = [&[Long(x), Long(packed), Long(scales), Long(out)][..], &sizes].concat();
-            launch("product4", [columns.div_ceil(WARPS), 1, 1], 128, &args)
+            let memory = [x, packed, scales, out].map(Long);
+            let args = [&memory[..], &[Int(rows), Int(inner), Int(columns)]].concat();
+            // Each block reads all rows: where they are more, it has more columns, which take registers.
+            let (kernel, of_block, warps) = match rows {
+                ..=8 => ("product4_8", 16, 8),
+                9..=16 => ("product4_16", 32, 6),
+                _ => ("product4_32", 32, 4),
+            };
+            launch(kernel, [columns.div_ceil(of_block), 1, 1], 32 * warps, &args)
         }
-        Op::Prefill { q, cache, table, out, count, cached } => {
-            let memory = [q, cache.keys, cache.values, table, out].map(Long);
-            let sizes = [Int(count), Int(cached), Int(cache.kv_heads), Float(scale(build))];
-            let heads = cache.kv_heads * u64::from(build.group);
-            let grid = [count.div_ceil(PREFILL_ROWS), heads, 1];
-            launch("prefill", grid, 128, &[&memory[..], &sizes].concat())
-        }
+        Op::Prefill(ref prefill) => return of_prefill(prefill, build),
         Op::Decode(ref decode) => return of_decode(decode, build),
     };
     vec![one]
@@ -121,16 +127,35 @@ fn of_rotary(rotary: &Rotary, build: &Build) -> Launch {
     launch("rotary", [rotary.tokens, heads.div_ceil(WARPS), 1], 128, &args)
 }
 
+fn of_prefill(prefill: &Prefill, build: &Build) -> Vec<Launch> {
+    let Prefill { q, cache, table, parts, out, count, cached, splits } = *prefill;
+    let memory = [q, cache.keys, cache.values, table, parts, out].map(Long);
+    let sizes = [Int(count), Int(cached), Int(cache.kv_heads), Float(scale(build))];
+    let tiles = (count * u64::from(build.group)).div_ceil(TILE_ROWS);
+    let grid = [cache.kv_heads, tiles, splits];
+    let attend = launch("prefill", grid, ATTENTION_THREADS, &[&memory[..], &sizes].concat());
+    let mut launches = vec![Launch { shared_bytes: shared_bytes("prefill", build), ..attend }];
+    if splits > 1 {
+        launches.push(join(parts, out, (count, splits), cache.kv_heads, build));
+    }
+    launches
+}
+
 fn of_decode(decode: &Decode, build: &Build) -> Vec<Launch> {
     let Decode { q, cache, tables, table_width, lengths, parts, out, batch, splits, .. } = *decode;
     let memory = [q, cache.keys, cache.values, tables, lengths, parts].map(Long);
     let sizes = [Int(table_width), Int(cache.kv_heads), Float(scale(build))];
-    let heads = cache.kv_heads * u64::from(build.group);
-    let joined = [Long(parts), Long(out), Int(splits), Int(cache.kv_heads)];
+    let grid = [splits, cache.kv_heads, batch];
     vec![
-        launch("decode", [splits, cache.kv_heads, batch], 128, &[&memory[..], &sizes].concat()),
-        launch("join", [heads, batch, 1], build.dim, &joined),
+        launch("decode", grid, ATTENTION_THREADS, &[&memory[..], &sizes].concat()),
+        join(parts, out, (batch, splits), cache.kv_heads, build),
     ]
+}
+
+/// Puts the parts of so many tokens' contexts together.
+fn join(parts: u64, out: u64, (tokens, splits): (u64, u64), kv_heads: u64, build: &Build) -> Launch {
+    let heads = kv_heads * u64::from(build.group);
+    launch("join", [tokens, heads, 1], build.dim, &[Long(parts), Long(out), Int(splits), Int(kv_heads)])
 }
 
 /// One over the root of the head's size, for powers of two instead of e.
@@ -149,28 +174,24 @@ impl Cuda {
     }
 
     fn kernel(&self, launch: &Launch) -> anyhow::Result<()> {
-        let Launch { kernel, grid: [x, y, z], threads, .. } = launch;
-        let function = *self.kernels.get(kernel).with_context(|| format!("no kernel `{kernel}`"))?;
+        let Launch { kernel, grid: [x, y, z], threads, shared_bytes, .. } = launch;
+        let function = self.function(kernel)?;
         let mut slots = launch.slots()?;
         let mut places: Vec<_> = slots.iter_mut().map(|slot| std::ptr::from_mut(slot).cast()).collect();
         let grid = (u32::try_from(*x)?, u32::try_from(*y)?, u32::try_from(*z)?);
         // SAFETY: the kernel is loaded; a test holds the arguments' number and types against its source; the driver copies
         // them at once. Addresses are the op's own: that they have the room which the kernel writes is for its maker to see to.
-        unsafe { result::launch_kernel(function, grid, (*threads, 1, 1), 0, self.stream, &mut places) }
-            .with_context(|| format!("kernel `{kernel}` does not start"))
+        unsafe {
+            result::launch_kernel(function, grid, (*threads, 1, 1), *shared_bytes, self.stream, &mut places)
+        }
+        .with_context(|| format!("kernel `{kernel}` does not start"))
     }
-}
-
-/// Parts that a context is cut into, so that all multiprocessors have work and no part is shorter than a few pages.
-pub(crate) fn splits(multiprocessors: u32, batch: u64, kv_heads: u64, longest: u64) -> u64 {
-    let wanted = (u64::from(multiprocessors) * 3).div_ceil((batch * kv_heads).max(1));
-    wanted.clamp(1, (longest / (PAGE * WARPS)).max(1)).min(128)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::op::Cache;
+    use crate::gpu::op::{Cache, SCALE_GROUP, part_bytes};
     use crate::gpu::source::{Half, SOURCES};
     use std::collections::BTreeSet;
 
@@ -209,6 +230,7 @@ mod tests {
         };
         let (lengths, parts, batch, splits, kv_tokens) = (1, 1, 2, 3, 100);
         let decode = Decode { q, cache, tables, table_width, lengths, parts, out, batch, splits, kv_tokens };
+        let prefill = Prefill { q, cache, table: tables, parts, out, count: 70, cached: 30, splits };
         let (packed, scales, inner, columns) = (1, 1, 256, 128);
         vec![
             Op::Nothing,
@@ -220,7 +242,9 @@ mod tests {
             Op::Silu { both: x, out, rows, width: 128 },
             Op::Unpack4 { packed, scales, out, weights: inner * columns },
             Op::Product4 { x, packed, scales, out, rows, inner, columns },
-            Op::Prefill { q, cache, table: tables, out, count: 70, cached: 30 },
+            Op::Product4 { x, packed, scales, out, rows: 9, inner, columns },
+            Op::Product4 { x, packed, scales, out, rows: 17, inner, columns },
+            Op::Prefill(prefill),
             Op::Decode(decode),
         ]
     }
@@ -243,12 +267,53 @@ mod tests {
         assert_eq!(seen, all, "every kernel is launched");
     }
 
-    /// By hand: two tiles of 64 rows and 32 heads; 132 · 3 blocks over 8 KV heads are 50 parts, of which 250 tokens leave 3.
+    /// By hand: 2,560 columns in blocks of 16, and of 32 from 9 rows on; one more column is one more block.
+    #[test]
+    fn products_of_more_rows_take_more_columns_a_block() {
+        let build = Build { half: Half::Bf16, dim: 128, group: 4 };
+        let of = |rows, columns| {
+            let product = Op::Product4 { x: 1, packed: 1, scales: 1, out: 1, rows, inner: 128, columns };
+            let launch = launches(&product, &build, 132).remove(0);
+            (launch.kernel, launch.grid[0])
+        };
+        assert_eq!([of(1, 2_560), of(8, 2_561)], [("product4_8", 160), ("product4_8", 161)]);
+        assert_eq!([of(9, 2_560), of(16, 2_561)], [("product4_16", 80), ("product4_16", 81)]);
+        assert_eq!([of(17, 2_560), of(32, 2_561)], [("product4_32", 80), ("product4_32", 81)]);
+    }
+
+    /// What is said on both sides of the compiler.
+    #[test]
+    fn the_kernels_know_the_size_of_a_scale_group() {
+        let said = format!("#define SCALE_GROUP {SCALE_GROUP}\n");
+        assert!(SOURCES.iter().any(|source| source.text.contains(&said)));
+    }
+
+    /// By hand: 70 tokens of four heads each are 280 rows, three tiles of 128; 128 rows of queries and three times 64 tokens
+    /// of 256 bytes each are 80 KiB, of which an RTX 3090 has 99 for a block and an A100 163 for two.
     #[test]
     fn grids_are_those_of_a_hand() {
         let build = Build { half: Half::Bf16, dim: 128, group: 4 };
         let prefill = every_op().into_iter().find(|op| matches!(op, Op::Prefill { .. })).unwrap();
-        assert_eq!(launches(&prefill, &build, 132)[0].grid, [2, 32, 1]);
-        assert_eq!([splits(132, 1, 8, 8_192), splits(132, 1, 8, 250), splits(132, 64, 8, 8_192)], [50, 3, 1]);
+        let [attend, join] = &launches(&prefill, &build, 132)[..] else { panic!("two launches") };
+        assert_eq!((attend.grid, attend.shared_bytes), ([8, 3, 3], 80 * 1_024));
+        assert_eq!((join.grid, join.threads, join.shared_bytes), ([70, 32, 1], 128, 0));
+        let Op::Prefill(prefill) = prefill else { panic!("another op") };
+        let whole = launches(&Op::Prefill(Prefill { splits: 1, ..prefill }), &build, 132);
+        assert_eq!((whole.len(), whole[0].grid), (1, [8, 3, 1]));
+    }
+
+    /// What host and kernels must agree on stands in both.
+    #[test]
+    fn sizes_are_those_of_the_sources() {
+        let text: String = SOURCES.iter().map(|source| source.text).collect();
+        let defined = |name: &str| {
+            let at = text.split_once(&format!("#define {name} ")).unwrap().1;
+            at.lines().next().unwrap().to_owned()
+        };
+        let sizes = [("ROWS", TILE_ROWS), ("TOKENS", TILE_TOKENS), ("THREADS", ATTENTION_THREADS.into())];
+        for (name, size) in sizes {
+            assert_eq!(defined(name), size.to_string(), "{name}");
+        }
+        assert_eq!((defined("PART_ROW").as_str(), part_bytes(128)), ("(DIM + 8)", 4 * 136));
     }
 }

@@ -5,8 +5,7 @@ mod blas;
 mod launch;
 
 #[cfg(test)]
-pub(crate) use launch::{Launch, launches};
-pub(crate) use launch::{PREFILL_ROWS, splits};
+pub(crate) use launch::launches;
 
 use super::device::{About, Device, Graph};
 use super::libraries::Library;
@@ -81,7 +80,10 @@ impl Cuda {
             for &kernel in source.kernels {
                 // SAFETY: the module is loaded.
                 let function = unsafe { result::module::get_function(module, CString::new(kernel)?) };
-                kernels.insert(kernel, function.with_context(|| format!("no kernel `{kernel}`"))?);
+                let function = function.with_context(|| format!("no kernel `{kernel}`"))?;
+                make_room(function, launch::shared_bytes(kernel, &build))
+                    .with_context(|| format!("kernel `{kernel}` gets no shared memory"))?;
+                kernels.insert(kernel, function);
             }
         }
         let stream = result::stream::create(result::stream::StreamKind::NonBlocking)?;
@@ -89,6 +91,10 @@ impl Cuda {
         let (start, end) = (event()?, event()?);
         let blas = Blas::new(build.half, stream)?;
         Ok(Cuda { about, build, stream, start, end, kernels, blas, graphs: Vec::new() })
+    }
+
+    fn function(&self, kernel: &str) -> anyhow::Result<sys::CUfunction> {
+        self.kernels.get(kernel).copied().with_context(|| format!("no kernel `{kernel}`"))
     }
 
     fn submit(&mut self, ops: &[Op]) -> anyhow::Result<()> {
@@ -118,9 +124,39 @@ impl Cuda {
     }
 }
 
+/// Lets a kernel's launches ask for so much shared memory, which may be more than the 48 KB that every kernel gets; so that
+/// several blocks have room, all that a multiprocessor can give goes to shared memory.
+fn make_room(function: sys::CUfunction, bytes: u32) -> anyhow::Result<()> {
+    use sys::CUfunction_attribute_enum::{
+        CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT,
+    };
+    if bytes > 0 {
+        let bytes = i32::try_from(bytes)?;
+        // SAFETY: the function is of a module that stays loaded.
+        unsafe {
+            let most = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            result::function::set_function_attribute(function, most, bytes)?;
+            let percent = CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
+            result::function::set_function_attribute(function, percent, 100)?;
+        }
+    }
+    Ok(())
+}
+
 impl Device for Cuda {
     fn about(&self) -> &About {
         &self.about
+    }
+
+    fn blocks_at_once(&mut self, kernel: &'static str) -> anyhow::Result<u64> {
+        let threads = i32::try_from(launch::ATTENTION_THREADS)?;
+        let bytes = launch::shared_bytes(kernel, &self.build) as usize;
+        let function = self.function(kernel)?;
+        let asked = result::occupancy::max_active_block_per_multiprocessor;
+        // SAFETY: the kernel is loaded.
+        let blocks = u64::try_from(unsafe { asked(function, threads, bytes) }?)?;
+        ensure!(blocks > 0, "no block of `{kernel}` has room on a multiprocessor");
+        Ok(blocks)
     }
 
     fn free_bytes(&mut self) -> anyhow::Result<u64> {

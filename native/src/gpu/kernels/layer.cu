@@ -68,43 +68,41 @@ extern "C" __global__ void add_norm(half_t *x, const half_t *y, const half_t *we
 }
 
 // Rotary positions, and before them the norm of each head of queries and keys where the model has one; keys and values go
-// to their pages. A warp a head; a block (tokens, heads of queries, keys and values).
-// `angles` holds (cos, sin) by position and half of a head. Pages: [page][KV head][token in page][DIM].
+// to their pages. A warp a head, whose lanes hold two neighbours of each half; a block (tokens, heads of queries, keys and
+// values). `angles` holds (cos, sin) by position and half of a head. Pages: [page][KV head][token in page][DIM].
 extern "C" __global__ void rotary(const half_t *qkv, half_t *q, half_t *keys, half_t *values, const half_t *q_weight,
-                                  const half_t *k_weight, const float2 *angles, const int *positions, const int *sequences,
+                                  const half_t *k_weight, const float4 *angles, const int *positions, const int *sequences,
                                   const int *tables, int table_width, int kv_heads, float eps) {
     int token = blockIdx.x, head = blockIdx.y * (blockDim.x / WARP) + threadIdx.x / WARP, lane = threadIdx.x % WARP;
     int q_heads = kv_heads * GROUP;
     if (head >= q_heads + 2 * kv_heads) return;
-    const half_t *in = qkv + ((u64)token * (q_heads + 2 * kv_heads) + head) * DIM;
+    const u32 *in = (const u32 *)(qkv + ((u64)token * (q_heads + 2 * kv_heads) + head) * DIM);
+    bool mine = lane < DIM / 4;
+    u32 first = mine ? in[lane] : 0u, second = mine ? in[lane + DIM / 4] : 0u;
     int position = positions[token], page = tables[sequences[token] * table_width + position / PAGE];
     int kv_head = head < q_heads ? 0 : (head - q_heads) % kv_heads;
     u64 slot = (((u64)page * kv_heads + kv_head) * PAGE + position % PAGE) * DIM;
-    if (head >= q_heads + kv_heads) {
-        for (int i = lane; i < DIM / 2; i += WARP) ((u32 *)(values + slot))[i] = ((const u32 *)in)[i];
-        return;
-    }
-    const half_t *weight = head < q_heads ? q_weight : k_weight;
-    half_t *out = head < q_heads ? q + ((u64)token * q_heads + head) * DIM : keys + slot;
-    float scale = 1.0f;
-    if (weight) {
-        float sum = 0.0f;
-        for (int i = lane; i < DIM / 2; i += WARP) {
-            u32 word = ((const u32 *)in)[i];
-            sum += low(word) * low(word) + high(word) * high(word);
-        }
-        scale = rsqrtf(warp_sum(sum) / DIM + eps);
-    }
-    for (int i = lane; i < DIM / 2; i += WARP) {
-        float a = widen(in[i]) * scale, b = widen(in[i + DIM / 2]) * scale;
+    bool is_value = head >= q_heads + kv_heads;
+    u32 *out = (u32 *)(head < q_heads ? q + ((u64)token * q_heads + head) * DIM : (is_value ? values : keys) + slot);
+    if (!is_value) {
+        const u32 *weight = (const u32 *)(head < q_heads ? q_weight : k_weight);
+        float a = low(first), b = high(first), c = low(second), d = high(second);
         if (weight) {
-            a *= widen(weight[i]);
-            b *= widen(weight[i + DIM / 2]);
+            float scale = rsqrtf(warp_sum(a * a + b * b + c * c + d * d) / DIM + eps);
+            u32 left = mine ? weight[lane] : 0u, right = mine ? weight[lane + DIM / 4] : 0u;
+            a *= scale * low(left);
+            b *= scale * high(left);
+            c *= scale * low(right);
+            d *= scale * high(right);
         }
-        float2 angle = angles[(u64)position * (DIM / 2) + i];
-        out[i] = narrow(a * angle.x - b * angle.y);
-        out[i + DIM / 2] = narrow(b * angle.x + a * angle.y);
+        if (!mine) return;
+        float4 angle = angles[(u64)position * (DIM / 4) + lane];
+        first = pack(a * angle.x - c * angle.y, b * angle.z - d * angle.w);
+        second = pack(c * angle.x + a * angle.y, d * angle.z + b * angle.w);
     }
+    if (!mine) return;
+    out[lane] = first;
+    out[lane + DIM / 4] = second;
 }
 
 // silu(gate) * up; a row of `both` holds gate and up, each `width` wide.
@@ -117,51 +115,5 @@ extern "C" __global__ void silu(const half_t *both, half_t *out, int width, u64 
         u32 gate = from[column], up = from[half_row + column];
         float a = low(gate), b = high(gate);
         ((u32 *)out)[i] = pack(a / (1.0f + __expf(-a)) * low(up), b / (1.0f + __expf(-b)) * high(up));
-    }
-}
-
-// Eight weights of four bits in a word, around 8, times their group's scale. A word a thread.
-extern "C" __global__ void unpack4(const u32 *packed, const half_t *scales, uint4 *out, u64 words, int group) {
-    u64 step = (u64)gridDim.x * blockDim.x;
-    for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < words; i += step) {
-        u32 word = packed[i];
-        float scale = widen(scales[i * 8 / group]);
-        u32 made[4];
-#pragma unroll
-        for (int pair = 0; pair < 4; pair++) {
-            int a = (int)((word >> (8 * pair)) & 15u) - 8, b = (int)((word >> (8 * pair + 4)) & 15u) - 8;
-            made[pair] = pack(a * scale, b * scale);
-        }
-        out[i] = make_uint4(made[0], made[1], made[2], made[3]);
-    }
-}
-
-// out[m][n] = sum over k of x[m][k] * weight[n][k], weights packed as above: each is read once for up to 8 rows.
-// A warp an output column; `inner` is a multiple of 8.
-extern "C" __global__ void product4(const half_t *x, const u32 *packed, const half_t *scales, half_t *out, int rows, int inner,
-                                    int columns, int group) {
-    int column = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP, lane = threadIdx.x % WARP;
-    if (column >= columns) return;
-    float sums[8] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
-    for (int at = lane; at < inner / 8; at += WARP) {
-        u64 place = (u64)column * (inner / 8) + at;
-        u32 word = packed[place];
-        float scale = widen(scales[place * 8 / group]), weights[8];
-#pragma unroll
-        for (int i = 0; i < 8; i++) weights[i] = (float)((int)((word >> (4 * i)) & 15u) - 8) * scale;
-#pragma unroll
-        for (int m = 0; m < 8; m++) {
-            if (m < rows) {
-                uint4 four = *(const uint4 *)(x + (u64)m * inner + at * 8);
-                sums[m] += low(four.x) * weights[0] + high(four.x) * weights[1] + low(four.y) * weights[2] +
-                           high(four.y) * weights[3] + low(four.z) * weights[4] + high(four.z) * weights[5] +
-                           low(four.w) * weights[6] + high(four.w) * weights[7];
-            }
-        }
-    }
-#pragma unroll
-    for (int m = 0; m < 8; m++) {
-        float sum = warp_sum(sums[m]);
-        if (lane == 0 && m < rows) out[(u64)m * columns + column] = narrow(sum);
     }
 }

@@ -1,17 +1,19 @@
 //! The GPU's memory: what was allocated, and nothing else.
 
-use crate::gpu::op::Ptr;
 use anyhow::{Context, ensure};
 use std::collections::BTreeMap;
 
+/// An address in the GPU's memory.
+type Ptr = u64;
+
 /// Where allocations begin, beyond every address of shared memory.
-pub(super) const FIRST: Ptr = 1 << 20;
+pub(crate) const FIRST: Ptr = 1 << 20;
 /// Every allocation begins at a multiple of it, as CUDA's do.
 const ALIGNMENT: u64 = 256;
 
 /// Allocations by their first address.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub struct Memory {
     held: BTreeMap<Ptr, Vec<u8>>,
     next: Ptr,
 }
@@ -24,7 +26,7 @@ impl Default for Memory {
 
 impl Memory {
     /// Room for so many bytes, of which `kept` are there, with nothing in it that could pass for a result.
-    pub(crate) fn alloc(&mut self, bytes: u64, kept: bool) -> Ptr {
+    pub fn alloc(&mut self, bytes: u64, kept: bool) -> Ptr {
         let at = self.next;
         // A gap, so that what runs over the end meets nobody's memory.
         self.next += (bytes / ALIGNMENT + 2) * ALIGNMENT;
@@ -36,12 +38,12 @@ impl Memory {
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) fn free(&mut self, at: Ptr) -> anyhow::Result<()> {
+    pub fn free(&mut self, at: Ptr) -> anyhow::Result<()> {
         self.held.remove(&at).map(drop).with_context(|| format!("no memory at {at:#x}"))
     }
 
     /// Bytes of the allocation that begins there.
-    pub(crate) fn size(&self, at: Ptr) -> u64 {
+    pub fn size(&self, at: Ptr) -> u64 {
         self.held.get(&at).map_or(0, |held| held.len() as u64)
     }
 
@@ -49,7 +51,7 @@ impl Memory {
     ///
     /// # Errors
     /// When they are not of one allocation.
-    pub(crate) fn read(&self, at: Ptr, bytes: u64) -> anyhow::Result<&[u8]> {
+    pub fn read(&self, at: Ptr, bytes: u64) -> anyhow::Result<&[u8]> {
         let found = self.held.range(..=at).next_back();
         found
             .and_then(|(start, held)| held.get((at - start) as usize..(at - start + bytes) as usize))
@@ -60,7 +62,7 @@ impl Memory {
     ///
     /// # Errors
     /// When they are not of one allocation.
-    pub(crate) fn write(&mut self, at: Ptr, bytes: &[u8]) -> anyhow::Result<()> {
+    pub fn write(&mut self, at: Ptr, bytes: &[u8]) -> anyhow::Result<()> {
         let found = self.held.range_mut(..=at).next_back();
         let place =
             found.and_then(|(start, held)| held.get_mut((at - start) as usize..)?.get_mut(..bytes.len()));
@@ -73,7 +75,7 @@ fn nobodys(at: Ptr, bytes: u64) -> String {
 }
 
 /// Checks that an access of so many bytes begins where hardware lets it.
-pub(super) fn aligned(at: u64, bytes: u64) -> anyhow::Result<()> {
+pub(crate) fn aligned(at: u64, bytes: u64) -> anyhow::Result<()> {
     ensure!(at.is_multiple_of(bytes), "{bytes} bytes at {at:#x}, which is no multiple of them");
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! Instructions that compute one number of others, thread by thread.
 
-use crate::gpu::half::{narrow, widen};
-use crate::gpu::source::Half;
+use crate::Half;
 
 /// A number of up to three others; numbers narrower than 64 bits lie in the lower ones, above them are zeros.
-pub(super) type Compute = fn([u64; 3]) -> u64;
+pub(crate) type Compute = fn([u64; 3]) -> u64;
 
 fn f(bits: u64) -> f32 {
     f32::from_bits(bits as u32)
@@ -36,7 +35,7 @@ fn right32([a, b, _]: [u64; 3]) -> u64 {
 }
 
 fn bits(number: f32, half: Half) -> u64 {
-    u64::from(narrow(f64::from(number), half))
+    u64::from(half.narrow(f64::from(number)))
 }
 
 /// `a` in the upper half, `b` in the lower.
@@ -47,8 +46,8 @@ fn packed(a: u64, b: u64, half: Half) -> u64 {
 /// The same of the upper and of the lower halves of words, rounded once.
 fn pairs(words: [u64; 3], half: Half, of: fn([f64; 3]) -> f64) -> u64 {
     let one = |shift: u32| {
-        let numbers = words.map(|word| widen((word >> shift) as u16, half));
-        u64::from(narrow(of(numbers), half)) << shift
+        let numbers = words.map(|word| half.widen((word >> shift) as u16));
+        u64::from(half.narrow(of(numbers))) << shift
     };
     one(16) | one(0)
 }
@@ -80,7 +79,7 @@ fn permuted(a: u64, b: u64, picks: u64) -> u64 {
 }
 
 /// An instruction of four numbers, the last of which stands in the text: `lop3` and `bfi`.
-pub(super) fn fixed(name: &str, last: [u64; 2]) -> Option<Box<dyn Fn([u64; 3]) -> u64>> {
+pub(crate) fn fixed(name: &str, last: [u64; 2]) -> Option<Box<dyn Fn([u64; 3]) -> u64>> {
     let [first, second] = last;
     Some(match name {
         "lop3.b32" => Box::new(move |[a, b, c]| logic(a, b, c, first)),
@@ -90,7 +89,7 @@ pub(super) fn fixed(name: &str, last: [u64; 2]) -> Option<Box<dyn Fn([u64; 3]) -
 }
 
 /// The instruction of this name; none where it is not known or no such.
-pub(super) fn compute(name: &str) -> Option<Compute> {
+pub(crate) fn compute(name: &str) -> Option<Compute> {
     integers(name).or_else(|| floats(name)).or_else(|| compared(name)).or_else(|| converted(name))
 }
 
@@ -209,8 +208,8 @@ fn converted(name: &str) -> Option<Compute> {
         "cvt.s64.s32" => |[a, ..]| i64::from(s(a)) as u64,
         "cvt.rn.f32.s32" => |[a, ..]| float(s(a) as f32),
         "cvt.rn.f32.u32" => |[a, ..]| float(a as u32 as f32),
-        "cvt.f32.f16" => |[a, ..]| float(widen(a as u16, Half::Fp16) as f32),
-        "cvt.f32.bf16" => |[a, ..]| float(widen(a as u16, Half::Bf16) as f32),
+        "cvt.f32.f16" => |[a, ..]| float(Half::Fp16.widen(a as u16) as f32),
+        "cvt.f32.bf16" => |[a, ..]| float(Half::Bf16.widen(a as u16) as f32),
         "cvt.rn.bf16.f32" => |[a, ..]| bits(f(a), Half::Bf16),
         "cvt.rn.f16.f32" => |[a, ..]| bits(f(a), Half::Fp16),
         "cvt.rn.bf16x2.f32" => |[a, b, _]| packed(a, b, Half::Bf16),

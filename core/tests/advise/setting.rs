@@ -1,36 +1,8 @@
 //! Advice in bad weather: calls that do not fit, load that is too much, caches that are off, objectives that nothing meets.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use atr_core::advise::{self, Advice, Block, Options, Search, Sentence, parts};
-use atr_core::metrics::objective::objectives;
+use super::{advice, agents, options, texts};
+use atr_core::advise::{self, Advice, Block, parts};
 use atr_core::policy::{Arrivals, Scenario};
-use atr_core::trace::Session;
-use common::agent;
-
-fn agents(count: u32) -> Vec<Session> {
-    (0..count).map(|number| agent(&format!("s{number}"), 12 + number % 7, 150, 800)).collect()
-}
-
-fn advice(sessions: &[Session], slo: &str, scenario: Scenario) -> Advice {
-    let options = Options {
-        scenario,
-        objectives: if slo.is_empty() { Vec::new() } else { objectives(slo).unwrap() },
-        search: Search { most_replicas: 4, draws: 2 },
-        sample_calls: 1_000_000,
-    };
-    let mut told = Vec::new();
-    let advice =
-        advise::run(sessions, &options, &mut |what, done| told.push((what.to_owned(), done))).unwrap();
-    assert!(told.windows(2).all(|two| two[0].1 <= two[1].1), "progress never goes back: {told:?}");
-    assert!(told.last().unwrap().1 <= advice.simulations);
-    advice
-}
-
-fn texts(says: &[Sentence]) -> String {
-    says.iter().map(|said| said.text.as_str()).collect::<Vec<_>>().join("\n")
-}
 
 /// What is printed, in order.
 fn printed(advice: &Advice) -> String {
@@ -204,9 +176,8 @@ fn oracles_are_never_offered() {
         let mut scenario = Scenario { replicas: 2, ..Scenario::default() };
         let part = if key == "router" { &mut scenario.router } else { &mut scenario.eviction };
         *part = Some(name.to_owned());
-        let options =
-            Options { scenario, objectives: Vec::new(), search: Search::default(), sample_calls: 1_000 };
-        let error = advise::run(&agents(2), &options, &mut |_, _| {}).unwrap_err().to_string();
+        let error =
+            advise::run(&agents(2), &options(scenario, "", 4, 2), &mut |_, _| {}).unwrap_err().to_string();
         assert!(
             error.starts_with(&format!("`{key}` is `{name}`, expected one that can be turned on")),
             "{error}"
@@ -286,12 +257,8 @@ fn several_replicas_have_a_router_that_is_said() {
 #[test]
 fn one_draw_is_no_order_of_its_own() {
     let said = |arrivals| {
-        let options = Options {
-            scenario: Scenario { arrivals: Some(arrivals), ..Scenario::default() },
-            objectives: objectives("ttft_ms.p95<=100000").unwrap(),
-            search: Search { most_replicas: 4, draws: 1 },
-            sample_calls: 1_000_000,
-        };
+        let scenario = Scenario { arrivals: Some(arrivals), ..Scenario::default() };
+        let options = options(scenario, "ttft_ms.p95<=100000", 4, 1);
         let mut told = Vec::new();
         let found = advise::run(&agents(8), &options, &mut |what, _| told.push(what.to_owned())).unwrap();
         let replicas = found.replicas.unwrap();

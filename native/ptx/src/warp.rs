@@ -1,39 +1,39 @@
 //! A warp: 32 threads in lockstep.
 
-use super::block::{Place, World};
-use super::program::{Act, Address, Operand, Special, Turn};
-use super::shared::Stamp;
-use super::{Lanes, WARP, fragments};
+use crate::block::{Place, World};
+use crate::program::{Act, Address, Operand, Special, Turn};
+use crate::shared::Stamp;
+use crate::{Lanes, WARP, fragments};
 use anyhow::ensure;
 use std::collections::VecDeque;
 
 /// Bytes that are on their way to shared memory.
-pub(super) struct Copy {
-    pub(super) to: u64,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Copy {
+    pub(crate) to: u64,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// A thread's copies in the background: those not yet committed, and groups of committed ones.
 #[derive(Default)]
-pub(super) struct Copies {
-    pub(super) open: Vec<Copy>,
-    pub(super) groups: VecDeque<Vec<Copy>>,
+pub(crate) struct Copies {
+    pub(crate) open: Vec<Copy>,
+    pub(crate) groups: VecDeque<Vec<Copy>>,
 }
 
 /// Lanes are bits of a `u32`.
-pub(super) struct Warp {
+pub(crate) struct Warp {
     first: usize,
     next: [usize; WARP],
     alive: u32,
     waiting: u32,
-    pub(super) registers: Vec<Lanes>,
-    pub(super) copies: Vec<Copies>,
+    pub(crate) registers: Vec<Lanes>,
+    pub(crate) copies: Vec<Copies>,
     barriers: u32,
     warp_barriers: u32,
 }
 
 /// The lanes of a mask.
-pub(super) fn lanes(mut mask: u32) -> impl Iterator<Item = usize> {
+pub(crate) fn lanes(mut mask: u32) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let lane = mask.trailing_zeros() as usize;
         mask &= mask.wrapping_sub(1);
@@ -42,7 +42,7 @@ pub(super) fn lanes(mut mask: u32) -> impl Iterator<Item = usize> {
 }
 
 impl Warp {
-    pub(super) fn new(first: usize, threads: usize, registers: usize) -> Warp {
+    pub(crate) fn new(first: usize, threads: usize, registers: usize) -> Warp {
         Warp {
             first,
             next: [0; WARP],
@@ -55,17 +55,17 @@ impl Warp {
         }
     }
 
-    pub(super) fn first(&self) -> usize {
+    pub(crate) fn first(&self) -> usize {
         self.first
     }
 
-    pub(super) fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.alive != 0
     }
 
     /// The instruction that is next: the earliest at which any lane stands, so that those that left a loop wait for the
     /// others; and the lanes that stand there.
-    pub(super) fn next(&self) -> Option<(usize, u32)> {
+    pub(crate) fn next(&self) -> Option<(usize, u32)> {
         let able = self.alive & !self.waiting;
         let (mut first, mut there) = (usize::MAX, 0);
         for lane in lanes(able) {
@@ -81,16 +81,16 @@ impl Warp {
     }
 
     /// The block's barrier opens.
-    pub(super) fn pass(&mut self) {
+    pub(crate) fn pass(&mut self) {
         self.waiting = 0;
         self.barriers += 1;
     }
 
-    pub(super) fn stamp(&self, lane: usize) -> Stamp {
+    pub(crate) fn stamp(&self, lane: usize) -> Stamp {
         Stamp { thread: self.first + lane, barriers: self.barriers, warp_barriers: self.warp_barriers }
     }
 
-    pub(super) fn value(&self, operand: Operand, lane: usize, place: &Place) -> u64 {
+    pub(crate) fn value(&self, operand: Operand, lane: usize, place: &Place) -> u64 {
         let along = |axis: usize, first: u64, others: u64| if axis == 0 { first } else { others };
         match operand {
             Operand::Register(register) => self.registers[register][lane],
@@ -107,7 +107,7 @@ impl Warp {
         [self.value(*a, lane, place), self.value(*b, lane, place), self.value(*c, lane, place)]
     }
 
-    pub(super) fn address(&self, at: Address, lane: usize, place: &Place) -> u64 {
+    pub(crate) fn address(&self, at: Address, lane: usize, place: &Place) -> u64 {
         self.value(at.base, lane, place).wrapping_add_signed(at.offset)
     }
 
@@ -118,7 +118,7 @@ impl Warp {
     }
 
     /// Runs one instruction for the lanes that stand at it.
-    pub(super) fn step(
+    pub(crate) fn step(
         &mut self,
         at: usize,
         here: u32,
@@ -196,6 +196,11 @@ impl Warp {
             Act::WarpBarrier { members } => {
                 self.members(*members, taken, place)?;
                 self.warp_barriers += 1;
+            }
+            Act::All { to, of, members } => {
+                self.members(*members, taken, place)?;
+                let all = lanes(taken).all(|lane| self.value(*of, lane, place) != 0);
+                lanes(taken).for_each(|lane| self.registers[*to][lane] = u64::from(all));
             }
             Act::Shuffle { to, found, kind, from, by, members } => {
                 self.members(*members, taken, place)?;

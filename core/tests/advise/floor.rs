@@ -1,28 +1,8 @@
 //! Objectives that no number of replicas meets: held to what tools and prompts take by themselves.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use atr_core::advise::{self, Advice, Options, Search};
-use atr_core::metrics::objective::objectives;
+use super::{advice, agents};
 use atr_core::metrics::{compare, percentile};
 use atr_core::policy::{Scenario, simulate};
-use atr_core::trace::Session;
-use common::agent;
-
-fn agents(count: u32) -> Vec<Session> {
-    (0..count).map(|number| agent(&format!("s{number}"), 12 + number % 7, 150, 800)).collect()
-}
-
-fn advice(sessions: &[Session], slo: &str, scenario: Scenario) -> Advice {
-    let options = Options {
-        scenario,
-        objectives: objectives(slo).unwrap(),
-        search: Search { most_replicas: 4, draws: 2 },
-        sample_calls: 1_000_000,
-    };
-    advise::run(sessions, &options, &mut |_, _| {}).unwrap()
-}
 
 /// Tools run for a time that no server shortens: the pauses of the slowest session, summed by hand from the trace.
 #[test]

@@ -1,16 +1,16 @@
 //! A warp at memory.
 
-use super::block::{Place, World};
-use super::memory::{FIRST, aligned};
-use super::program::{Address, Operand, Space, Width};
-use super::shared::rounds;
-use super::warp::{Copy, Warp, lanes};
-use super::{WARP, fragments};
+use crate::block::{Place, World};
+use crate::memory::{FIRST, aligned};
+use crate::program::{Address, Operand, Space, Width};
+use crate::shared::rounds;
+use crate::warp::{Copy, Warp, lanes};
+use crate::{WARP, fragments};
 use anyhow::{Context, ensure};
 
 impl Warp {
     /// Copies are over of which all but so many groups were begun.
-    pub(super) fn arrive(&mut self, left: usize, taken: u32, world: &mut World) -> anyhow::Result<()> {
+    pub(crate) fn arrive(&mut self, left: usize, taken: u32, world: &mut World) -> anyhow::Result<()> {
         for lane in lanes(taken) {
             let now = self.stamp(lane);
             let groups = &mut self.copies[lane].groups;
@@ -38,7 +38,7 @@ impl Warp {
         Ok((all, shared))
     }
 
-    pub(super) fn load(
+    pub(crate) fn load(
         &mut self,
         (space, width): (Space, Width),
         to: &[usize],
@@ -67,7 +67,7 @@ impl Warp {
         Ok(())
     }
 
-    pub(super) fn store(
+    pub(crate) fn store(
         &mut self,
         (space, width): (Space, u64),
         from: &[Operand],
@@ -92,7 +92,7 @@ impl Warp {
         Ok(())
     }
 
-    pub(super) fn matrices(
+    pub(crate) fn matrices(
         &mut self,
         to: &[usize],
         at: Address,
@@ -112,7 +112,7 @@ impl Warp {
         Ok(())
     }
 
-    pub(super) fn fetch(
+    pub(crate) fn fetch(
         &mut self,
         (to, from): (Address, Address),
         (bytes, there): (u64, Operand),

@@ -1,6 +1,6 @@
 //! What hardware would have to do.
 
-use super::memory::FIRST;
+use crate::memory::FIRST;
 
 /// Bytes of a sector, the least that memory gives or takes.
 const SECTOR: u64 = 32;
@@ -9,33 +9,35 @@ const GRAIN: u64 = 2;
 
 /// Counts over any number of launches.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
+pub struct Counts {
     /// Instructions, once for each warp.
-    pub(crate) instructions: u64,
+    pub instructions: u64,
     /// Floating-point operations of `mma`.
-    pub(crate) mma_flops: u64,
-    /// Reads and writes of the GPU's memory.
-    pub(crate) reads: Traffic,
-    pub(crate) writes: Traffic,
-    /// Rounds that accesses to shared memory take, and those that they would take if no two threads met in a bank.
-    pub(crate) shared_rounds: u64,
-    pub(crate) least_shared_rounds: u64,
+    pub mma_flops: u64,
+    /// Reads of the GPU's memory.
+    pub reads: Traffic,
+    /// Writes to it.
+    pub writes: Traffic,
+    /// Rounds that accesses to shared memory take.
+    pub shared_rounds: u64,
+    /// Rounds that they would take if no two threads met in a bank.
+    pub least_shared_rounds: u64,
 }
 
 /// One way to or from memory.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Traffic {
+pub struct Traffic {
     /// Sectors, counted anew for each instruction of a warp.
-    pub(crate) sectors: u64,
+    pub sectors: u64,
     /// Bytes that an instruction of a warp asks for, each once.
-    pub(crate) asked: u64,
+    pub asked: u64,
     /// A bit for each grain behind the first address.
     touched: Vec<u64>,
 }
 
 impl Traffic {
     /// One instruction of a warp: so many bytes for each of these addresses.
-    pub(super) fn add(&mut self, addresses: &[u64], bytes: u64) {
+    pub(crate) fn add(&mut self, addresses: &[u64], bytes: u64) {
         let mut sectors: Vec<u64> =
             addresses.iter().flat_map(|at| at / SECTOR..(at + bytes).div_ceil(SECTOR)).collect();
         sectors.sort_unstable();
@@ -56,19 +58,19 @@ impl Traffic {
     }
 
     /// Different bytes over all instructions.
-    pub(crate) fn touched(&self) -> u64 {
+    pub fn touched(&self) -> u64 {
         self.touched.iter().map(|word| u64::from(word.count_ones())).sum::<u64>() * GRAIN
     }
 
     /// Bytes that move over those that are asked for: 1 where no sector is fetched for less than it holds.
-    pub(crate) fn waste(&self) -> f64 {
+    pub fn waste(&self) -> f64 {
         (self.sectors * SECTOR) as f64 / self.asked as f64
     }
 }
 
 impl Counts {
     /// Rounds over the least that there can be.
-    pub(crate) fn conflicts(&self) -> f64 {
+    pub fn conflicts(&self) -> f64 {
         self.shared_rounds as f64 / self.least_shared_rounds as f64
     }
 }

@@ -1,14 +1,14 @@
 //! From the text of PTX to instructions.
 
-use super::arithmetic;
-use super::program::{Act, Address, Instruction, Kernel, Operand, SHARED, Space, Special, Turn, Width};
-use crate::gpu::source::Half;
+use crate::Half;
+use crate::arithmetic;
+use crate::program::{Act, Address, Instruction, Kernel, Operand, SHARED, Space, Special, Turn, Width};
 use anyhow::{Context, bail, ensure};
 use std::collections::BTreeMap;
 
 /// Kernels by their names.
 #[derive(Debug, Default)]
-pub(crate) struct Module {
+pub struct Module {
     kernels: BTreeMap<String, Kernel>,
 }
 
@@ -17,26 +17,27 @@ impl Module {
     ///
     /// # Errors
     /// When there is something that the interpreter does not know.
-    pub(crate) fn parse(text: &str) -> anyhow::Result<Module> {
+    pub fn parse(text: &str) -> anyhow::Result<Module> {
         let mut module = Module::default();
+        let asked: Vec<&str> = text.lines().filter(|line| line.starts_with(".extern .shared")).collect();
         for text in text.split(".visible .entry ").skip(1) {
             let (name, rest) = text.split_once('(').context("an entry has parameters")?;
             let (params, body) = rest.split_once(')').context("a list of parameters ends")?;
             let params = params.split(',').filter_map(|param| param.split_whitespace().last());
             let kernel = Reader { params: params.map(str::to_owned).collect(), ..Reader::default() };
-            let kernel = kernel.read(body).with_context(|| format!("kernel `{name}`"))?;
+            let kernel = kernel.read(body, &asked).with_context(|| format!("kernel `{name}`"))?;
             module.kernels.insert(name.to_owned(), kernel);
         }
         Ok(module)
     }
 
     /// All of both.
-    pub(crate) fn with(mut self, mut other: Module) -> Module {
+    pub fn with(mut self, mut other: Module) -> Module {
         self.kernels.append(&mut other.kernels);
         self
     }
 
-    pub(super) fn kernel(&self, name: &str) -> anyhow::Result<&Kernel> {
+    pub(crate) fn kernel(&self, name: &str) -> anyhow::Result<&Kernel> {
         self.kernels.get(name).with_context(|| format!("no kernel `{name}`"))
     }
 }
@@ -52,7 +53,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(mut self, body: &str) -> anyhow::Result<Kernel> {
+    /// `asked`: what of shared memory has its size from a launch.
+    fn read(mut self, body: &str, asked: &[&str]) -> anyhow::Result<Kernel> {
         let body: String =
             body.lines().map(|line| line.split("//").next().unwrap_or("").to_owned() + "\n").collect();
         for line in body.lines().flat_map(|line| line.split(';')).map(str::trim) {
@@ -75,6 +77,9 @@ impl Reader {
                 self.instructions.push((guard, rest.to_owned()));
             }
         }
+        for line in asked {
+            self.declare(line.trim_end_matches(';'))?;
+        }
         let instructions = std::mem::take(&mut self.instructions);
         let mut code = Vec::new();
         let mut lines = Vec::new();
@@ -93,6 +98,7 @@ impl Reader {
         let alignment: u64 = words.next().context("an alignment")?.parse()?;
         let kind = words.next().context("a type")?;
         let (name, count) = match words.next().context("a name")?.split_once('[') {
+            Some((name, "]")) => (name.to_owned(), 0),
             Some((name, count)) => (name.to_owned(), count.trim_end_matches(']').parse()?),
             None => (line.split_whitespace().last().context("a name")?.to_owned(), 1),
         };
@@ -169,6 +175,10 @@ impl Reader {
             "bra" => Act::Branch { to: *self.labels.get(at(0)?).context("no such label")? },
             "bar" if parts[1] == "warp" => Act::WarpBarrier { members: self.operand(at(0)?)? },
             "bar" | "barrier" if list.len() == 1 => Act::Barrier,
+            "vote" if name == "vote.sync.all.pred" => {
+                let (of, members) = (self.operand(at(1)?)?, self.operand(at(2)?)?);
+                Act::All { to: self.one(at(0)?)?, of, members }
+            }
             "shfl" => self.shuffle(parts[2], &list)?,
             "ld" if parts[1] == "param" => {
                 let name = at(1)?.trim_matches(['[', ']']);

@@ -1,11 +1,9 @@
 //! Memory of a replica: the search against a plain scan, and the answer against the simulator itself.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use atr_core::advise::{self, LeastMemory, Options, Search, Tried, least_memory};
+use super::common::agent;
+use super::options;
+use atr_core::advise::{self, LeastMemory, Tried, least_memory};
 use atr_core::policy::{Arrivals, Scenario, simulate};
-use common::agent;
 use proptest::prelude::*;
 use std::convert::Infallible;
 
@@ -77,13 +75,7 @@ fn the_answer_is_what_simulate_finds() {
         kv_tokens: Some(40_000),
         ..Scenario::default()
     };
-    let options = Options {
-        scenario: scenario.clone(),
-        objectives: Vec::new(),
-        search: Search { most_replicas: 4, draws: 1 },
-        sample_calls: 1_000_000,
-    };
-    let advice = advise::run(&sessions, &options, &mut |_, _| {}).unwrap();
+    let advice = advise::run(&sessions, &options(scenario.clone(), "", 4, 1), &mut |_, _| {}).unwrap();
     assert!(!advice.capacity.setup.contains("host-memory"), "{}", advice.capacity.setup);
     let share = |kv_tokens: u64| {
         let (_, runs) = simulate(

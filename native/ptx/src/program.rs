@@ -1,33 +1,33 @@
 //! A program that was read: kernels, instructions and what they name.
 
-use super::arithmetic::Compute;
-use crate::gpu::source::Half;
+use crate::Half;
+use crate::arithmetic::Compute;
 
 /// Shared memory begins behind address 0, which is nobody's.
-pub(super) const SHARED: u64 = 1_024;
+pub(crate) const SHARED: u64 = 1_024;
 
 /// A kernel.
 #[derive(Debug, Default)]
-pub(super) struct Kernel {
-    pub(super) params: Vec<String>,
-    pub(super) registers: usize,
-    /// Bytes of shared memory that the source declares.
-    pub(super) shared_bytes: u64,
-    pub(super) code: Vec<Instruction>,
+pub(crate) struct Kernel {
+    pub(crate) params: Vec<String>,
+    pub(crate) registers: usize,
+    /// Bytes of shared memory that the source declares; those that a launch asks for lie behind them.
+    pub(crate) shared_bytes: u64,
+    pub(crate) code: Vec<Instruction>,
     /// Each instruction as the text has it.
-    pub(super) lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 /// An instruction, and the register that must be set, or clear, for a thread to take part.
 #[derive(Debug)]
-pub(super) struct Instruction {
-    pub(super) guard: Option<(usize, bool)>,
-    pub(super) act: Act,
+pub(crate) struct Instruction {
+    pub(crate) guard: Option<(usize, bool)>,
+    pub(crate) act: Act,
 }
 
 /// Something that is read.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Operand {
+pub(crate) enum Operand {
     Register(usize),
     Value(u64),
     Special(Special),
@@ -35,7 +35,7 @@ pub(super) enum Operand {
 
 /// What a thread knows of its place.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Special {
+pub(crate) enum Special {
     Thread(usize),
     Threads(usize),
     Block(usize),
@@ -45,14 +45,14 @@ pub(super) enum Special {
 
 /// An address in memory.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Address {
-    pub(super) base: Operand,
-    pub(super) offset: i64,
+pub(crate) struct Address {
+    pub(crate) base: Operand,
+    pub(crate) offset: i64,
 }
 
 /// Which memory; `Any` goes by the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Space {
+pub(crate) enum Space {
     Global,
     Shared,
     Any,
@@ -60,13 +60,13 @@ pub(super) enum Space {
 
 /// Numbers next to each other.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Width {
-    pub(super) bytes: u64,
-    pub(super) signed: bool,
+pub(crate) struct Width {
+    pub(crate) bytes: u64,
+    pub(crate) signed: bool,
 }
 
 /// What an instruction does.
-pub(super) enum Act {
+pub(crate) enum Act {
     Compute { to: usize, with: Compute, from: [Operand; 3] },
     Fixed { to: usize, with: Box<dyn Fn([u64; 3]) -> u64>, from: [Operand; 3] },
     Split { to: Vec<usize>, from: Operand, bits: u32 },
@@ -78,6 +78,7 @@ pub(super) enum Act {
     Return,
     Barrier,
     WarpBarrier { members: Operand },
+    All { to: usize, of: Operand, members: Operand },
     Shuffle { to: usize, found: Option<usize>, kind: Turn, from: Operand, by: Operand, members: Operand },
     Matrices { to: Vec<usize>, at: Address, turned: bool },
     Multiply { half: Half, to: Vec<usize>, a: Vec<Operand>, b: Vec<Operand>, c: Vec<Operand> },
@@ -88,7 +89,7 @@ pub(super) enum Act {
 
 /// Whose number a shuffle gives.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     Xor,
     Down,
     Up,

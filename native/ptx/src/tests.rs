@@ -1,20 +1,22 @@
 //! The interpreter against small kernels whose results, and faults, are known by hand.
 
-use super::{Counts, Memory, Module, run};
-use crate::gpu::cuda::Launch;
+use crate::{Counts, Half, Launch, Memory, Module, run};
 
 const HEAD: &str = ".version 9.0\n.target sm_80\n.address_size 64\n";
+
+/// Shared memory of which a launch says how much it is: 64 bytes.
+const ASKED: &str = ".extern .shared .align 256 .b8 asked[];\n";
 
 /// Runs a kernel of 64 threads that gets one address, of 64 numbers of four bytes; what they are then.
 fn made(body: &str) -> anyhow::Result<(Vec<u32>, Counts)> {
     let text = format!(
-        "{HEAD}.visible .entry nothing(\n\t.param .u64 p\n)\n{{\n\t.reg .b32 %r<9>;\n{body}\n\tret;\n}}\n"
+        "{HEAD}{ASKED}.visible .entry nothing(\n\t.param .u64 p\n)\n{{\n\t.reg .b32 %r<9>;\n{body}\n\tret;\n}}\n"
     );
     let module = Module::parse(&text)?;
     let (mut memory, mut counts) = (Memory::default(), Counts::default());
     let at = memory.alloc(256, true);
     memory.write(at, &(0..64_u32).flat_map(|place| (100 + place).to_le_bytes()).collect::<Vec<u8>>())?;
-    let launch = Launch::new("nothing", [1, 1, 1], 64, &[at]);
+    let launch = Launch { kernel: "nothing", grid: [1, 1, 1], threads: 64, shared_bytes: 64, params: &[at] };
     run(&module, &launch, &mut memory, &mut counts)?;
     let numbers = memory.read(at, 256)?.chunks_exact(4);
     Ok((numbers.map(|four| u32::from_le_bytes(four.try_into().unwrap())).collect(), counts))
@@ -137,6 +139,41 @@ fn copies_in_the_background_are_there_when_they_were_waited_for() {
     assert!(error.contains("reads what a copy of thread 0 still brings"), "{error}");
 }
 
+/// What a launch asks for lies behind what the source declares, at a multiple of its alignment, and has an end.
+#[test]
+fn shared_memory_that_a_launch_asks_for_is_there() {
+    let at = |offset: u32| {
+        after(&format!(
+            "st.shared.u32 [%r2], %r1;
+             mov.u32 %r4, asked;
+             sub.s32 %r4, %r4, %r2;
+             setp.eq.s32 %p1, %r1, 0;
+             mov.u32 %r5, asked;
+             @%p1 st.shared.u32 [%r5+{offset}], %r4;
+             @%p1 ld.shared.u32 %r6, [%r5+{offset}];
+             @%p1 st.global.u32 [%rd2], %r6;"
+        ))
+    };
+    assert_eq!(made(&at(60)).unwrap().0[..2], [512, 101]);
+    assert!(refused(&at(64)).contains("are not in shared memory"));
+}
+
+#[test]
+fn a_vote_is_for_all_only_where_all_agree() {
+    let below = |limit: u32| {
+        after(&format!(
+            "setp.lt.u32 %p1, %r1, {limit};
+             vote.sync.all.pred %p2, %p1, -1;
+             selp.b32 %r4, 1, 0, %p2;
+             st.global.u32 [%rd2], %r4;"
+        ))
+    };
+    let (found, _) = made(&below(40)).unwrap();
+    assert_eq!([found[0], found[31], found[32], found[63]], [1, 1, 0, 0]);
+    let (found, _) = made(&below(64)).unwrap();
+    assert_eq!(found, [1; 64]);
+}
+
 #[test]
 fn what_is_nobodys_memory_is_not_touched() {
     let error = refused(&after("ld.global.u32 %r4, [%rd2+256];"));
@@ -171,7 +208,7 @@ fn what_is_not_known_is_named() {
 /// By hand: 32 threads 128 bytes apart meet in one bank, next to each other in none; 16 bytes each take four rounds.
 #[test]
 fn banks_are_counted_as_hardware_has_them() {
-    use super::shared::rounds;
+    use crate::shared::rounds;
     let apart = |bytes: u64| (0..32).map(|lane| 1_024 + lane * bytes).collect::<Vec<u64>>();
     assert_eq!(rounds(&apart(4), 4), (1, 1));
     assert_eq!(rounds(&apart(128), 4), (32, 1));
@@ -186,11 +223,9 @@ fn banks_are_counted_as_hardware_has_them() {
 /// A product of matrices that a warp holds, against sums by their indices: `a[i][k] = i + 16 k`, `b[k][j] = k - j`.
 #[test]
 fn fragments_lie_as_the_manual_says() {
-    use super::fragments::{load, multiply};
-    use crate::gpu::half::narrow;
-    use crate::gpu::source::Half;
+    use crate::fragments::{load, multiply};
     let word =
-        |low: f64, high: f64| u64::from(narrow(low, Half::Fp16)) | u64::from(narrow(high, Half::Fp16)) << 16;
+        |low: f64, high: f64| u64::from(Half::Fp16.narrow(low)) | u64::from(Half::Fp16.narrow(high)) << 16;
     let (a_of, b_of) = (|i: usize, k: usize| (i + 16 * k) as f64, |k: usize, j: usize| k as f64 - j as f64);
     // The manual's figures: rows by a lane's quarter, columns by twice its place in the quarter.
     let a = [(0, 0), (8, 0), (0, 8), (8, 8)].map(|(down, right)| {

@@ -1,17 +1,15 @@
 //! Matrices that a warp holds together, as the *PTX ISA* lays them out.
 
-use super::{Lanes, WARP};
-use crate::gpu::half::widen;
-use crate::gpu::source::Half;
+use crate::{Half, Lanes, WARP};
 
 /// Rows and columns of a product, and how many numbers each of them sums.
 const ROWS: usize = 16;
 const COLUMNS: usize = 8;
 const INNER: usize = 16;
 /// Operations of one product.
-pub(super) const FLOPS: u64 = 2 * (ROWS * COLUMNS * INNER) as u64;
+pub(crate) const FLOPS: u64 = 2 * (ROWS * COLUMNS * INNER) as u64;
 /// Bytes of a row that `ldmatrix` reads: eight numbers.
-pub(super) const ROW_BYTES: u64 = 16;
+pub(crate) const ROW_BYTES: u64 = 16;
 
 /// Where a pair of numbers of `a` lies: row, and column of its first.
 fn of_a(register: usize, lane: usize) -> (usize, usize) {
@@ -19,8 +17,8 @@ fn of_a(register: usize, lane: usize) -> (usize, usize) {
 }
 
 /// `a` · `b` + `c`. Registers of `a` and `b` hold two numbers, the first in the lower half; `c` is float.
-pub(super) fn multiply(half: Half, a: &[Lanes], b: &[Lanes], c: &[Lanes]) -> Vec<Lanes> {
-    let pair = |word: u64| [widen(word as u16, half), widen((word >> 16) as u16, half)];
+pub(crate) fn multiply(half: Half, a: &[Lanes], b: &[Lanes], c: &[Lanes]) -> Vec<Lanes> {
+    let pair = |word: u64| [half.widen(word as u16), half.widen((word >> 16) as u16)];
     let mut left = [[0.0; INNER]; ROWS];
     let mut right = [[0.0; COLUMNS]; INNER];
     for lane in 0..WARP {
@@ -56,7 +54,7 @@ pub(super) fn multiply(half: Half, a: &[Lanes], b: &[Lanes], c: &[Lanes]) -> Vec
 }
 
 /// Four matrices of eight by eight, a register each; lane `l` names row `l % 8` of matrix `l / 8`.
-pub(super) fn load(rows: &[Vec<u64>], turned: bool) -> Vec<Lanes> {
+pub(crate) fn load(rows: &[Vec<u64>], turned: bool) -> Vec<Lanes> {
     let number = |matrix: usize, row: usize, column: usize| {
         let (row, column) = if turned { (column, row) } else { (row, column) };
         rows[8 * matrix + row][column]

@@ -1,20 +1,10 @@
 //! The search of advice: over made-up times, where what is best is known, and over real runs against the page's own table.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use atr_core::advise::{
-    self, Draws, Gain, Lever, Levers, Options, OrderAdvice, Ranking, Search, Setup, greedy, parts,
-};
-use atr_core::metrics::objective::{Quantity, goals};
+use super::{agents, options};
+use atr_core::advise::{self, Draws, Gain, Lever, Levers, OrderAdvice, Ranking, Setup, greedy, parts};
+use atr_core::metrics::objective::Quantity;
 use atr_core::policy::{Arrivals, PolicyRun, Scenario, simulate};
-use atr_core::trace::Session;
-use common::agent;
 use proptest::prelude::*;
-
-fn agents(count: u32) -> Vec<Session> {
-    (0..count).map(|number| agent(&format!("s{number}"), 12 + number % 7, 150, 800)).collect()
-}
 
 /// Every call of a run, with its first token after so many milliseconds.
 fn with_ttft(run: &PolicyRun, setup: &Setup, ms: f64) -> PolicyRun {
@@ -213,15 +203,6 @@ proptest! {
     }
 }
 
-fn options(scenario: Scenario, slo: &str, draws: u32) -> Options {
-    Options {
-        scenario,
-        objectives: if slo.is_empty() { Vec::new() } else { goals(slo).unwrap() },
-        search: Search { most_replicas: 2, draws },
-        sample_calls: 1_000_000,
-    }
-}
-
 /// Real runs: what comes out is at least as good as the best row of the table above it that changes nothing of prompts.
 #[test]
 fn the_page_does_not_contradict_its_table() {
@@ -235,7 +216,7 @@ fn the_page_does_not_contradict_its_table() {
     ] {
         let arrivals = Some(Arrivals::Poisson { per_s });
         let scenario = Scenario { replicas, arrivals, kv_tokens, ..Scenario::default() };
-        let advice = advise::run(&sessions, &options(scenario, "", 1), &mut |_, _| {}).unwrap();
+        let advice = advise::run(&sessions, &options(scenario, "", 2, 1), &mut |_, _| {}).unwrap();
         let rows = advice.ceiling.policies.iter().filter(|row| row.name != "prompt-compaction");
         let best = rows.filter_map(|row| row.ttft_mean_ms).fold(f64::INFINITY, f64::min);
         let naive = advice.ceiling.policies[0].ttft_mean_ms;
@@ -250,7 +231,7 @@ fn the_page_does_not_contradict_its_table() {
 fn recorded_arrivals_are_drawn_by_halves() {
     let recorded = Scenario { arrivals: Some(Arrivals::Recorded), ..Scenario::default() };
     let of = |count, draws| {
-        advise::run(&agents(count), &options(recorded.clone(), "", draws), &mut |_, _| {}).unwrap()
+        advise::run(&agents(count), &options(recorded.clone(), "", 2, draws), &mut |_, _| {}).unwrap()
     };
     let halves = of(12, 3);
     let step = &halves.order.steps[0];

@@ -1,4 +1,4 @@
-//! The runs behind the answer on memory.
+//! The runs behind the answer on memory: a search over the simulator for each share of the ceiling.
 
 use super::Setup;
 use super::capacity::{CapacityAdvice, CapacityFigures, Memory, SHARES, capacity};
@@ -12,7 +12,7 @@ pub(super) type Runs<'a> = dyn FnMut(&Setup, &Scenario) -> Result<Option<PolicyR
 /// How much KV memory a replica of a set-up needs in a scenario; `curves` are of calls as admitted and of sessions one by
 /// one. Without a cache nothing would be found, so it is turned on; a tier on the host is left out, since what does not fit
 /// would lie there.
-pub(super) fn needed(
+pub(super) fn capacity_of(
     setup: &Setup,
     given: &Scenario,
     curves: (&Curve, &Curve),

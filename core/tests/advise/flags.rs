@@ -1,5 +1,4 @@
 //! Flags of advice: whatever was simulated and a program does otherwise by itself stands in a flag or in a caveat.
-#![allow(clippy::unwrap_used)]
 
 use atr_core::advise::{CANNOT, Flag, Setup, flags, unset};
 use atr_core::choice::{About, Param};

@@ -1,8 +1,6 @@
-//! Advice: searches against plain ones, orders against runs, and sentences against the figures below them.
-#![allow(clippy::unwrap_used)]
+//! Searches against plain ones, orders against runs, and sentences against the figures below them.
 
-mod common;
-
+use super::agents;
 use atr_core::advise::{
     self, Advice, CapacityFigures, CeilingFigures, LeastMemory, Lever, Memory, Options, Search, Sentence,
     Setup, Tried, capacity, ceiling, flags, search, shuffled, take,
@@ -13,7 +11,6 @@ use atr_core::metrics::{Curve, Knot, PolicyMetrics, Spread, compare, summarise};
 use atr_core::policy::{Arrivals, Scenario, ScenarioError, by_name, simulate};
 use atr_core::report::Origin;
 use atr_core::trace::{Mark, Outcome, Session, Workload};
-use common::agent;
 use proptest::prelude::*;
 use std::convert::Infallible;
 
@@ -27,18 +24,9 @@ fn row(ttft_ms: f64) -> PolicyMetrics {
     }
 }
 
-fn agents(count: u32) -> Vec<Session> {
-    (0..count).map(|number| agent(&format!("s{number}"), 12 + number % 7, 150, 800)).collect()
-}
-
 fn options(slo: &str) -> Options {
-    let objectives = if slo.is_empty() { Vec::new() } else { objectives(slo).unwrap() };
-    Options {
-        scenario: Scenario { arrivals: Some(Arrivals::Poisson { per_s: 2.0 }), ..Scenario::default() },
-        objectives,
-        search: Search { most_replicas: 16, draws: 3 },
-        sample_calls: 1_000_000,
-    }
+    let arrivals = Some(Arrivals::Poisson { per_s: 2.0 });
+    super::options(Scenario { arrivals, ..Scenario::default() }, slo, 16, 3)
 }
 
 /// Searches figures given by number of replicas (from 1), the same in every draw but for `noise` each.

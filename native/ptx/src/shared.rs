@@ -1,8 +1,8 @@
 //! Shared memory of a block, and who may touch it when.
 
-use super::WARP;
-use super::memory::aligned;
-use super::program::SHARED;
+use crate::WARP;
+use crate::memory::aligned;
+use crate::program::SHARED;
 use anyhow::{bail, ensure};
 
 /// Bytes that are told apart: no kernel has smaller numbers in shared memory.
@@ -13,11 +13,11 @@ const BANK_BYTES: u64 = 4;
 
 /// Where a thread stands: what happened before a barrier of its block, or of its warp, is over for all whom it joined.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stamp {
-    pub(super) thread: usize,
+pub(crate) struct Stamp {
+    pub(crate) thread: usize,
     /// Barriers of the block, and of the warp, that it has passed.
-    pub(super) barriers: u32,
-    pub(super) warp_barriers: u32,
+    pub(crate) barriers: u32,
+    pub(crate) warp_barriers: u32,
 }
 
 impl Stamp {
@@ -50,13 +50,13 @@ struct Grain {
 }
 
 /// The bytes, and what happened to them.
-pub(super) struct Shared {
+pub(crate) struct Shared {
     bytes: Vec<u8>,
     grains: Vec<Grain>,
 }
 
 impl Shared {
-    pub(super) fn new(bytes: u64) -> Shared {
+    pub(crate) fn new(bytes: u64) -> Shared {
         let grains = vec![Grain::default(); bytes.div_ceil(GRAIN) as usize];
         Shared { bytes: vec![0xff; bytes as usize], grains }
     }
@@ -72,7 +72,7 @@ impl Shared {
         &mut self.grains[place.start / GRAIN as usize..place.end.div_ceil(GRAIN as usize)]
     }
 
-    pub(super) fn read(&mut self, at: u64, bytes: u64, now: Stamp) -> anyhow::Result<&[u8]> {
+    pub(crate) fn read(&mut self, at: u64, bytes: u64, now: Stamp) -> anyhow::Result<&[u8]> {
         let place = self.place(at, bytes)?;
         for grain in self.grains(&place) {
             grain.read(now).map_err(|error| error.context(format!("shared memory at {at:#x}")))?;
@@ -80,7 +80,7 @@ impl Shared {
         Ok(&self.bytes[place])
     }
 
-    pub(super) fn write(&mut self, at: u64, bytes: &[u8], now: Stamp) -> anyhow::Result<()> {
+    pub(crate) fn write(&mut self, at: u64, bytes: &[u8], now: Stamp) -> anyhow::Result<()> {
         let place = self.place(at, bytes.len() as u64)?;
         for grain in self.grains(&place) {
             grain.write(now).map_err(|error| error.context(format!("shared memory at {at:#x}")))?;
@@ -90,7 +90,7 @@ impl Shared {
     }
 
     /// A copy in the background begins: from here on nobody may touch what it goes to.
-    pub(super) fn await_copy(&mut self, at: u64, bytes: u64, now: Stamp) -> anyhow::Result<()> {
+    pub(crate) fn await_copy(&mut self, at: u64, bytes: u64, now: Stamp) -> anyhow::Result<()> {
         let place = self.place(at, bytes)?;
         for grain in self.grains(&place) {
             grain.write(now).map_err(|error| error.context(format!("shared memory at {at:#x}")))?;
@@ -100,7 +100,7 @@ impl Shared {
     }
 
     /// It has arrived, and is seen by the thread that waited for it.
-    pub(super) fn arrive(&mut self, at: u64, bytes: &[u8], now: Stamp) -> anyhow::Result<()> {
+    pub(crate) fn arrive(&mut self, at: u64, bytes: &[u8], now: Stamp) -> anyhow::Result<()> {
         let place = self.place(at, bytes.len() as u64)?;
         for grain in self.grains(&place) {
             grain.awaited = None;
@@ -163,7 +163,7 @@ impl Grain {
 }
 
 /// Rounds that a warp's access takes, and the fewest that it could: up to 128 bytes at a time, each bank giving one word.
-pub(super) fn rounds(addresses: &[u64], bytes: u64) -> (u64, u64) {
+pub(crate) fn rounds(addresses: &[u64], bytes: u64) -> (u64, u64) {
     let together = (BANKS * BANK_BYTES / bytes.max(BANK_BYTES)) as usize;
     let mut rounds = (0, 0);
     for phase in addresses.chunks(together) {
