@@ -81,7 +81,7 @@ impl Cuda {
                 // SAFETY: the module is loaded.
                 let function = unsafe { result::module::get_function(module, CString::new(kernel)?) };
                 let function = function.with_context(|| format!("no kernel `{kernel}`"))?;
-                make_room(function, launch::shared_bytes(kernel, &build))
+                make_room(function, kernel, launch::shared_bytes(kernel, &build))
                     .with_context(|| format!("kernel `{kernel}` gets no shared memory"))?;
                 kernels.insert(kernel, function);
             }
@@ -124,21 +124,24 @@ impl Cuda {
     }
 }
 
-/// Lets a kernel's launches ask for so much shared memory, which may be more than the 48 KB that every kernel gets; so that
-/// several blocks have room, all that a multiprocessor can give goes to shared memory.
-fn make_room(function: sys::CUfunction, bytes: u32) -> anyhow::Result<()> {
+/// Kernels that keep keys and values in shared memory, and want several blocks on a multiprocessor.
+const SHARING: [&str; 2] = ["prefill", "decode"];
+
+/// Lets a kernel's launches ask for so much shared memory, which may be more than the 48 KB that every kernel gets; where
+/// several blocks are to have room, all that a multiprocessor can give goes to shared memory.
+fn make_room(function: sys::CUfunction, kernel: &str, bytes: u32) -> anyhow::Result<()> {
     use sys::CUfunction_attribute_enum::{
         CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT,
     };
-    if bytes > 0 {
-        let bytes = i32::try_from(bytes)?;
+    let set = |attribute, value| {
         // SAFETY: the function is of a module that stays loaded.
-        unsafe {
-            let most = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-            result::function::set_function_attribute(function, most, bytes)?;
-            let percent = CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
-            result::function::set_function_attribute(function, percent, 100)?;
-        }
+        unsafe { result::function::set_function_attribute(function, attribute, value) }
+    };
+    if bytes > 0 {
+        set(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, i32::try_from(bytes)?)?;
+    }
+    if SHARING.contains(&kernel) {
+        set(CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100)?;
     }
     Ok(())
 }
