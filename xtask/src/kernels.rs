@@ -19,7 +19,17 @@ pub(crate) fn test(shell: &Shell) -> Result<()> {
         fetch(shell, &folder)?;
     }
     let mut cargo = shell.cargo();
-    cargo.args(["test", "-p", "atr-bench", "--bin", "atr-bench", "--", "gpu::", "probe::kernels"]);
+    cargo.args([
+        "test",
+        "-p",
+        "atr-bench",
+        "--bin",
+        "atr-bench",
+        "--",
+        "gpu::",
+        "probe::tests::kernels",
+        "probe::tests::packed",
+    ]);
     run(cargo.env("LD_LIBRARY_PATH", library_path(&folder)).env("ATR_KERNELS", "all"))
 }
 
@@ -53,7 +63,7 @@ pub(crate) fn fetch_if_possible(shell: &Shell) {
     match fetch(shell, &folder) {
         Ok(()) => println!("NVRTC: {}", folder.display()),
         Err(error) => {
-            println!("NVRTC: not fetched, GPU kernels are neither compiled nor run in tests ({error:#})")
+            println!("NVRTC: not fetched, GPU kernels are neither compiled nor run in tests ({error:#})");
         }
     }
 }

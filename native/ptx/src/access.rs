@@ -1,10 +1,9 @@
 //! A warp at memory.
 
-use crate::block::{Place, World};
 use crate::memory::{FIRST, aligned};
 use crate::program::{Address, Operand, Space, Width};
-use crate::shared::rounds;
 use crate::warp::{Copy, Warp, lanes};
+use crate::world::{Place, World};
 use crate::{WARP, fragments};
 use anyhow::{Context, ensure};
 
@@ -139,19 +138,5 @@ impl Warp {
             self.copies[lane].open.push(Copy { to: target, bytes: held });
         }
         Ok(())
-    }
-}
-
-impl World<'_> {
-    /// Counts an access of a warp.
-    fn access(&mut self, addresses: &[u64], bytes: u64, shared: bool, writes: bool) {
-        if shared {
-            let (rounds, least) = rounds(addresses, bytes);
-            self.counts.shared_rounds += rounds;
-            self.counts.least_shared_rounds += least;
-        } else {
-            let traffic = if writes { &mut self.counts.writes } else { &mut self.counts.reads };
-            traffic.add(addresses, bytes);
-        }
     }
 }

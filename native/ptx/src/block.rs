@@ -3,24 +3,9 @@
 use crate::program::Kernel;
 use crate::shared::Shared;
 use crate::warp::Warp;
+use crate::world::{Place, World};
 use crate::{Counts, Launch, Memory, WARP};
 use anyhow::Context;
-
-/// What all threads of a block know.
-pub(crate) struct Place<'a> {
-    pub(crate) kernel: &'a Kernel,
-    pub(crate) params: &'a [u64],
-    pub(crate) threads: u64,
-    pub(crate) blocks: [u64; 3],
-    pub(crate) block: [u64; 3],
-}
-
-/// What an instruction may change beside its threads' registers.
-pub(crate) struct World<'a> {
-    pub(crate) shared: &'a mut Shared,
-    pub(crate) memory: &'a mut Memory,
-    pub(crate) counts: &'a mut Counts,
-}
 
 pub(crate) struct Block<'a> {
     place: Place<'a>,

@@ -22,6 +22,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 mod warp;
+mod world;
 
 pub use counts::Counts;
 pub use memory::Memory;

@@ -1,8 +1,8 @@
 //! A warp: 32 threads in lockstep.
 
-use crate::block::{Place, World};
 use crate::program::{Act, Address, Operand, Special, Turn};
 use crate::shared::Stamp;
+use crate::world::{Place, World};
 use crate::{Lanes, WARP, fragments};
 use anyhow::ensure;
 use std::collections::VecDeque;

@@ -12,8 +12,6 @@ pub(crate) mod half;
 pub(crate) mod libraries;
 mod list;
 pub(crate) mod op;
-#[cfg(test)]
-mod packed;
 pub(crate) mod parts;
 pub(crate) mod reference;
 pub(crate) mod source;

@@ -14,6 +14,4 @@ pub(crate) mod shape;
 pub(crate) mod step;
 
 #[cfg(test)]
-mod kernels;
-#[cfg(test)]
 mod tests;

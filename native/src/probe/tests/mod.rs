@@ -1,5 +1,8 @@
 //! The probe's own logic, against a device that only pretends.
 
+mod kernels;
+mod packed;
+
 use super::measure::{Bench, Plan};
 use super::report::{Found, readable, report};
 use super::shape::Shape;
@@ -14,7 +17,7 @@ use atr_core::report::{AnyReport, Checked, Measured, Probe, Probed, Report, Unde
 use atr_core::serve::latency::fit::Fit;
 use atr_core::serve::latency::{Costs, FittedFrom, Profile};
 
-pub(super) const ROOFLINE: Roofline = Roofline {
+const ROOFLINE: Roofline = Roofline {
     flops_per_s: 500e12,
     bytes_per_s: 4e12,
     launch_us: 3.0,
@@ -219,7 +222,7 @@ fn packed_weights_are_read_packed_by_few_rows_and_unpacked_for_many() {
 /// The report holds what its published schema says, and says which origin and which weights its figures have.
 #[test]
 fn the_report_follows_its_schema() {
-    let schema = include_str!("../../../reports/schema/probe.schema.json");
+    let schema = include_str!("../../../../reports/schema/probe.schema.json");
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
     for weights in [Weights::Half, Weights::Four] {
         let (_, _, report) = made(weights, Overlap::Attention);
@@ -293,7 +296,7 @@ fn what_failed_first_is_what_is_said() {
 }
 
 /// A model that is small enough to be computed here.
-pub(super) fn tiny(head_norms: bool) -> Shape {
+fn tiny(head_norms: bool) -> Shape {
     let sizes =
         Shape { layers: 2, hidden: 128, heads: 2, kv_heads: 1, ..Shape::by_name("qwen3-4b").unwrap() };
     Shape { dim: 64, inter: 256, vocabulary: 32, context: 64, head_norms, ..sizes }
@@ -302,10 +305,10 @@ pub(super) fn tiny(head_norms: bool) -> Shape {
 const TINY: Limits = Limits { rows: 32, batch: 2, context: 64, pages: 8 };
 
 /// What kernels for such a model are compiled for.
-pub(super) const TINY_BUILD: Build = Build { half: Half::Bf16, dim: 64, group: 2 };
+const TINY_BUILD: Build = Build { half: Half::Bf16, dim: 64, group: 2 };
 
 /// A tiny model on a device that computes.
-pub(super) struct Computed {
+struct Computed {
     fake: Fake,
     model: Model,
 }
@@ -315,13 +318,13 @@ impl Computed {
         Computed::on(Fake::new(TINY_BUILD, ROOFLINE, true), shape, Weights::Half)
     }
 
-    pub(super) fn on(mut fake: Fake, shape: &Shape, weights: Weights) -> Computed {
+    fn on(mut fake: Fake, shape: &Shape, weights: Weights) -> Computed {
         let model = Model::new(&mut fake, shape, weights, &TINY).unwrap();
         Computed { fake, model }
     }
 
     /// The bytes of the logits of a step over these rows of input.
-    pub(super) fn logits(&mut self, batch: &Batch, input: &[u8]) -> Vec<u8> {
+    fn logits(&mut self, batch: &Batch, input: &[u8]) -> Vec<u8> {
         let ops = self.model.ops(&mut self.fake, batch).unwrap();
         let (x, logits) = self.model.ends();
         self.fake.upload(x, input).unwrap();

@@ -1,14 +1,14 @@
 //! The kernels themselves, interpreted: what they compute, and what they ask of memory.
 
-use super::check;
-use super::step::{Batch, Weights};
-use super::tests::{Computed, ROOFLINE, TINY_BUILD, tiny};
+use super::{Computed, ROOFLINE, TINY_BUILD, tiny};
 use crate::gpu::device::{Device, uploaded};
 use crate::gpu::fake::Fake;
 use crate::gpu::half::{from_bytes, to_bytes};
 use crate::gpu::op::{Cache, Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP, part_bytes};
 use crate::gpu::reference;
 use crate::gpu::source::{Build, Half};
+use crate::probe::check;
+use crate::probe::step::{Batch, Weights};
 use atr_ptx::Counts;
 
 /// The checks that a probe begins with, by the kernels: heads and groups of all sizes, and both kinds of numbers.

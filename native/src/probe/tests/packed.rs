@@ -1,18 +1,11 @@
 //! What products of packed weights ask of memory and of banks, by the interpreter's counts.
 
-use super::device::Device;
-use super::fake::{Fake, Overlap, Roofline};
-use super::op::{Op, SCALE_GROUP};
-use super::source::{Build, Half};
+use super::ROOFLINE;
+use crate::gpu::device::Device;
+use crate::gpu::fake::Fake;
+use crate::gpu::op::{Op, SCALE_GROUP};
+use crate::gpu::source::{Build, Half};
 use atr_ptx::Counts;
-
-const ROOFLINE: Roofline = Roofline {
-    flops_per_s: 1e12,
-    bytes_per_s: 1e12,
-    launch_us: 1.0,
-    graph_launch_us: 1.0,
-    overlap: Overlap::Nowhere,
-};
 
 /// A device that runs kernels and counts.
 struct Bed {
