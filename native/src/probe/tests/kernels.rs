@@ -131,12 +131,13 @@ fn no_kernel_wastes_sectors_or_meets_in_banks() {
     });
 }
 
-/// What prefill attention of 32 tokens behind 224 does, over two KV heads of 256 bytes a token.
-fn prefill(splits: u64) -> Option<Counts> {
+/// What prefill attention of 32 tokens, the last of so many, does, over two KV heads of 256 bytes a token.
+fn prefill(tokens: u64, splits: u64) -> Option<Counts> {
     let mut fake = Fake::with_kernels(BUILD, ROOFLINE)?;
-    let (kv_heads, count, cached) = (2, 32, 224);
-    let (keys, values) = (zeros(&mut fake, 256 * kv_heads * 256), zeros(&mut fake, 256 * kv_heads * 256));
-    let numbers: Vec<u8> = (0..256 / PAGE as u32).flat_map(u32::to_le_bytes).collect();
+    let (kv_heads, count, cached) = (2, 32, tokens - 32);
+    let (keys, values) =
+        (zeros(&mut fake, tokens * kv_heads * 256), zeros(&mut fake, tokens * kv_heads * 256));
+    let numbers: Vec<u8> = (0..(tokens / PAGE) as u32).flat_map(u32::to_le_bytes).collect();
     let table = uploaded(&mut fake, &numbers).unwrap();
     let rows = count * kv_heads * 4;
     let (q, out) = (zeros(&mut fake, rows * 256), zeros(&mut fake, rows * 256));
@@ -150,7 +151,7 @@ fn prefill(splits: u64) -> Option<Counts> {
 /// Each is read once, queries too; of the table each thread reads four entries before the first tile and four in each.
 #[test]
 fn prefill_reads_keys_and_values_once_for_all_heads_of_a_group() {
-    let Some(counts) = prefill(1) else { return };
+    let Some(counts) = prefill(256, 1) else { return };
     assert_eq!(counts.mma_flops, 2 * 4 * 128 * 256 * 128);
     let (rows, kv) = (2 * 128 * 256, 2 * 2 * 256 * 256);
     let entries = 2 * 4 * (1 + 4) * 4;
@@ -161,11 +162,26 @@ fn prefill_reads_keys_and_values_once_for_all_heads_of_a_group() {
     assert_eq!(counts.shared_rounds, counts.least_shared_rounds, "no two threads meet in a bank");
 }
 
+/// What each 64 tokens more cost a warp, by hand: 256 products of 16 by 8 by 16; of shared memory, 4 rounds for each of 16
+/// fragments of queries, 32 of keys and 32 of values, and a quarter of the 256 in which keys and values come. An H100 does one
+/// product a clock and multiprocessor at its stated rate: of that shared memory (a round a clock) allows two thirds, and its
+/// four schedulers (an instruction a clock each) about nine tenths.
+#[test]
+fn prefill_attention_leaves_most_of_the_matrix_rate_within_reach() {
+    let (Some(short), Some(long)) = (prefill(256, 1), prefill(512, 1)) else { return };
+    let warps_by_tiles = 2 * 4 * 4;
+    let products = (long.mma_flops - short.mma_flops) / (2 * 16 * 8 * 16);
+    assert_eq!(products, warps_by_tiles * 256);
+    assert_eq!(long.shared_rounds - short.shared_rounds, warps_by_tiles * (4 * (16 + 32 + 32) + 256 / 4));
+    let instructions = (long.instructions - short.instructions) as f64 / products as f64;
+    assert!(instructions < 4.5, "{instructions} instructions a product");
+}
+
 /// Two parts multiply as much, share the keys and values, and write 130 floats a row in 17 sectors, the maximum and the sum
 /// in one of their own.
 #[test]
 fn parts_of_a_prompt_take_a_share_each() {
-    let Some(counts) = prefill(2) else { return };
+    let Some(counts) = prefill(256, 2) else { return };
     assert_eq!(counts.mma_flops, 2 * 4 * 128 * 256 * 128);
     let (rows, out) = (2 * 128, 2 * 128 * 256);
     assert_eq!(counts.writes.asked, 2 * rows * 130 * 4 + out);
