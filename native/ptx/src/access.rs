@@ -95,7 +95,7 @@ impl Warp {
         &mut self,
         to: &[usize],
         at: Address,
-        turned: bool,
+        transposed: bool,
         place: &Place,
         world: &mut World,
     ) -> anyhow::Result<()> {
@@ -106,7 +106,7 @@ impl Warp {
             let row = world.shared.read(at, fragments::ROW_BYTES, self.stamp(lane))?;
             rows.push(row.chunks_exact(2).map(|two| u64::from(two[0]) | u64::from(two[1]) << 8).collect());
         }
-        let made = fragments::load(&rows, turned);
+        let made = fragments::load(&rows, transposed);
         to.iter().zip(made).for_each(|(to, made)| self.registers[*to] = made);
         Ok(())
     }

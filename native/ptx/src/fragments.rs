@@ -54,9 +54,9 @@ pub(crate) fn multiply(half: Half, a: &[Lanes], b: &[Lanes], c: &[Lanes]) -> Vec
 }
 
 /// Four matrices of eight by eight, a register each; lane `l` names row `l % 8` of matrix `l / 8`.
-pub(crate) fn load(rows: &[Vec<u64>], turned: bool) -> Vec<Lanes> {
+pub(crate) fn load(rows: &[Vec<u64>], transposed: bool) -> Vec<Lanes> {
     let number = |matrix: usize, row: usize, column: usize| {
-        let (row, column) = if turned { (column, row) } else { (row, column) };
+        let (row, column) = if transposed { (column, row) } else { (row, column) };
         rows[8 * matrix + row][column]
     };
     let one = |matrix| {

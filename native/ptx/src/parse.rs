@@ -2,12 +2,14 @@
 
 use crate::Half;
 use crate::arithmetic;
-use crate::program::{Act, Address, Instruction, Kernel, Operand, SHARED, Space, Special, Turn, Width};
+use crate::program::{
+    Address, Instruction, Kernel, Operand, Operation, SHARED, ShuffleMode, Space, Special, Width,
+};
 use anyhow::{Context, bail, ensure};
 use std::collections::BTreeMap;
 
 /// Kernels by their names.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Module {
     kernels: BTreeMap<String, Kernel>,
 }
@@ -84,8 +86,8 @@ impl Reader {
         let mut code = Vec::new();
         let mut lines = Vec::new();
         for (guard, line) in instructions {
-            let act = self.act(&line).with_context(|| format!("`{line}`"))?;
-            code.push(Instruction { guard, act });
+            let operation = self.operation(&line).with_context(|| format!("`{line}`"))?;
+            code.push(Instruction { guard, operation });
             lines.push(line);
         }
         let Reader { params, registers, shared_bytes, .. } = self;
@@ -165,67 +167,77 @@ impl Reader {
         Ok(self.written(text)?[0])
     }
 
-    fn act(&mut self, line: &str) -> anyhow::Result<Act> {
+    fn operation(&mut self, line: &str) -> anyhow::Result<Operation> {
         let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let list = split(rest);
         let at = |place: usize| list.get(place).map(String::as_str).context("too few operands");
         let parts: Vec<&str> = name.split('.').collect();
         Ok(match parts[0] {
-            "ret" | "exit" => Act::Return,
-            "bra" => Act::Branch { to: *self.labels.get(at(0)?).context("no such label")? },
-            "bar" if parts[1] == "warp" => Act::WarpBarrier { members: self.operand(at(0)?)? },
-            "bar" | "barrier" if list.len() == 1 => Act::Barrier,
+            "ret" | "exit" => Operation::Return,
+            "bra" => Operation::Branch { to: *self.labels.get(at(0)?).context("no such label")? },
+            "bar" if parts[1] == "warp" => Operation::WarpBarrier { members: self.operand(at(0)?)? },
+            "bar" | "barrier" if list.len() == 1 => Operation::Barrier,
             "vote" if name == "vote.sync.all.pred" => {
                 let (of, members) = (self.operand(at(1)?)?, self.operand(at(2)?)?);
-                Act::All { to: self.one(at(0)?)?, of, members }
+                Operation::All { to: self.one(at(0)?)?, of, members }
             }
             "shfl" => self.shuffle(parts[2], &list)?,
             "ld" if parts[1] == "param" => {
                 let name = at(1)?.trim_matches(['[', ']']);
                 let place =
                     self.params.iter().position(|param| param == name).context("no such parameter")?;
-                Act::Param { to: self.one(at(0)?)?, place }
+                Operation::LoadParam { to: self.one(at(0)?)?, place }
             }
             "ld" => {
                 let (to, address) = (self.written(at(0)?)?, self.address(at(1)?)?);
-                Act::Load { space: space(&parts), width: width(parts[parts.len() - 1])?, to, at: address }
+                Operation::Load {
+                    space: space(&parts),
+                    width: width(parts[parts.len() - 1])?,
+                    to,
+                    at: address,
+                }
             }
             "st" => {
                 let (address, from) = (self.address(at(0)?)?, self.several(at(1)?)?);
-                Act::Store { space: space(&parts), width: width(parts[parts.len() - 1])?, from, at: address }
+                Operation::Store {
+                    space: space(&parts),
+                    width: width(parts[parts.len() - 1])?,
+                    from,
+                    at: address,
+                }
             }
             "ldmatrix" => {
                 ensure!(name.contains(".m8n8.x4.") && name.ends_with(".shared.b16"), "not known");
-                let turned = parts.contains(&"trans");
-                Act::Matrices { to: self.written(at(0)?)?, at: self.address(at(1)?)?, turned }
+                let transposed = parts.contains(&"trans");
+                Operation::LoadMatrix { to: self.written(at(0)?)?, at: self.address(at(1)?)?, transposed }
             }
             "mma" => self.multiply(name, &list)?,
             "cp" if name.starts_with("cp.async.c") && name.contains(".shared.global") => {
                 let there = list.get(3).map_or(Ok(Operand::Value(u64::MAX)), |size| self.operand(size))?;
                 let (to, from) = (self.address(at(0)?)?, self.address(at(1)?)?);
-                Act::Fetch { to, from, bytes: at(2)?.parse()?, there }
+                Operation::CopyAsync { to, from, bytes: at(2)?.parse()?, there }
             }
-            "cp" if name == "cp.async.commit_group" => Act::Commit,
-            "cp" if name == "cp.async.wait_group" => Act::Arrive { left: at(0)?.parse()? },
-            "cp" if name == "cp.async.wait_all" => Act::Arrive { left: 0 },
+            "cp" if name == "cp.async.commit_group" => Operation::CommitGroup,
+            "cp" if name == "cp.async.wait_group" => Operation::WaitGroup { left: at(0)?.parse()? },
+            "cp" if name == "cp.async.wait_all" => Operation::WaitGroup { left: 0 },
             "mov" if rest.contains('{') => self.packed(parts[1], &list)?,
             _ => self.computed(name, &list)?,
         })
     }
 
-    fn packed(&mut self, kind: &str, list: &[String]) -> anyhow::Result<Act> {
+    fn packed(&mut self, kind: &str, list: &[String]) -> anyhow::Result<Operation> {
         let [to, from] = list else { bail!("two operands") };
         let bits = width(kind)?.bytes as u32 * 8;
         Ok(if to.starts_with('{') {
             let to = self.written(to)?;
-            Act::Split { bits: bits / to.len() as u32, to, from: self.operand(from)? }
+            Operation::Unpack { bits: bits / to.len() as u32, to, from: self.operand(from)? }
         } else {
             let from = self.several(from)?;
-            Act::Join { bits: bits / from.len() as u32, to: self.one(to)?, from }
+            Operation::Pack { bits: bits / from.len() as u32, to: self.one(to)?, from }
         })
     }
 
-    fn computed(&mut self, name: &str, list: &[String]) -> anyhow::Result<Act> {
+    fn computed(&mut self, name: &str, list: &[String]) -> anyhow::Result<Operation> {
         let (to, from) = list.split_first().context("no operands")?;
         let to = self.one(to)?;
         let mut operands = [Operand::Value(0); 3];
@@ -241,29 +253,29 @@ impl Reader {
             _ => {
                 ensure!(from.len() <= 3, "more operands than the interpreter expects");
                 let with = arithmetic::compute(name).with_context(|| format!("`{name}` is not known"))?;
-                return Ok(Act::Compute { to, with, from: operands });
+                return Ok(Operation::Compute { to, with, from: operands });
             }
         };
         let with = arithmetic::fixed(name, fixed).context("not known")?;
-        Ok(Act::Fixed { to, with, from: operands })
+        Ok(Operation::ComputeWith { to, with, from: operands })
     }
 
-    fn shuffle(&mut self, kind: &str, list: &[String]) -> anyhow::Result<Act> {
+    fn shuffle(&mut self, kind: &str, list: &[String]) -> anyhow::Result<Operation> {
         let [to, from, by, _, members] = list else { bail!("five operands") };
         let (to, found) = to.split_once('|').map_or((to.as_str(), None), |(to, found)| (to, Some(found)));
         let kind = match kind {
-            "bfly" => Turn::Xor,
-            "down" => Turn::Down,
-            "up" => Turn::Up,
-            "idx" => Turn::Index,
+            "bfly" => ShuffleMode::Xor,
+            "down" => ShuffleMode::Down,
+            "up" => ShuffleMode::Up,
+            "idx" => ShuffleMode::Index,
             _ => bail!("not known"),
         };
         let found = found.map(|found| self.one(found)).transpose()?;
         let (from, by, members) = (self.operand(from)?, self.operand(by)?, self.operand(members)?);
-        Ok(Act::Shuffle { to: self.one(to)?, found, kind, from, by, members })
+        Ok(Operation::Shuffle { to: self.one(to)?, found, mode: kind, from, by, members })
     }
 
-    fn multiply(&mut self, name: &str, list: &[String]) -> anyhow::Result<Act> {
+    fn multiply(&mut self, name: &str, list: &[String]) -> anyhow::Result<Operation> {
         let half = match name.strip_prefix("mma.sync.aligned.m16n8k16.row.col.") {
             Some("f32.bf16.bf16.f32") => Half::Bf16,
             Some("f32.f16.f16.f32") => Half::Fp16,
@@ -271,7 +283,7 @@ impl Reader {
         };
         let [to, a, b, c] = list else { bail!("four operands") };
         let (to, a) = (self.written(to)?, self.several(a)?);
-        Ok(Act::Multiply { half, to, a, b: self.several(b)?, c: self.several(c)? })
+        Ok(Operation::Mma { half, to, a, b: self.several(b)?, c: self.several(c)? })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::arithmetic::Compute;
 pub(crate) const SHARED: u64 = 1_024;
 
 /// A kernel.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Kernel {
     pub(crate) params: Vec<String>,
     pub(crate) registers: usize,
@@ -19,10 +19,9 @@ pub(crate) struct Kernel {
 }
 
 /// An instruction, and the register that must be set, or clear, for a thread to take part.
-#[derive(Debug)]
 pub(crate) struct Instruction {
     pub(crate) guard: Option<(usize, bool)>,
-    pub(crate) act: Act,
+    pub(crate) operation: Operation,
 }
 
 /// Something that is read.
@@ -65,39 +64,58 @@ pub(crate) struct Width {
     pub(crate) signed: bool,
 }
 
-/// What an instruction does.
-pub(crate) enum Act {
+/// What an instruction does. Registers are named by their numbers.
+pub(crate) enum Operation {
+    /// One number of up to three others.
     Compute { to: usize, with: Compute, from: [Operand; 3] },
-    Fixed { to: usize, with: Box<dyn Fn([u64; 3]) -> u64>, from: [Operand; 3] },
-    Split { to: Vec<usize>, from: Operand, bits: u32 },
-    Join { to: usize, from: Vec<Operand>, bits: u32 },
-    Param { to: usize, place: usize },
+    /// The same where constants of the text choose what is computed.
+    ComputeWith { to: usize, with: Box<dyn Fn([u64; 3]) -> u64>, from: [Operand; 3] },
+    /// `mov` from one register to several narrower ones.
+    Unpack { to: Vec<usize>, from: Operand, bits: u32 },
+    /// `mov` from several registers to a wider one.
+    Pack { to: usize, from: Vec<Operand>, bits: u32 },
+    /// `ld.param`.
+    LoadParam { to: usize, place: usize },
+    /// `ld`, of numbers next to each other.
     Load { space: Space, width: Width, to: Vec<usize>, at: Address },
+    /// `st`.
     Store { space: Space, width: Width, from: Vec<Operand>, at: Address },
+    /// `bra`.
     Branch { to: usize },
+    /// `ret`.
     Return,
+    /// `bar.sync`.
     Barrier,
+    /// `bar.warp.sync`.
     WarpBarrier { members: Operand },
+    /// `vote.sync.all`.
     All { to: usize, of: Operand, members: Operand },
-    Shuffle { to: usize, found: Option<usize>, kind: Turn, from: Operand, by: Operand, members: Operand },
-    Matrices { to: Vec<usize>, at: Address, turned: bool },
-    Multiply { half: Half, to: Vec<usize>, a: Vec<Operand>, b: Vec<Operand>, c: Vec<Operand> },
-    Fetch { to: Address, from: Address, bytes: u64, there: Operand },
-    Commit,
-    Arrive { left: usize },
+    /// `shfl.sync`.
+    Shuffle {
+        to: usize,
+        found: Option<usize>,
+        mode: ShuffleMode,
+        from: Operand,
+        by: Operand,
+        members: Operand,
+    },
+    /// `ldmatrix`, of four matrices.
+    LoadMatrix { to: Vec<usize>, at: Address, transposed: bool },
+    /// `mma`.
+    Mma { half: Half, to: Vec<usize>, a: Vec<Operand>, b: Vec<Operand>, c: Vec<Operand> },
+    /// `cp.async`: of so many bytes the first `there` are read, the others are zeros.
+    CopyAsync { to: Address, from: Address, bytes: u64, there: Operand },
+    /// `cp.async.commit_group`.
+    CommitGroup,
+    /// `cp.async.wait_group`: all but the last so many groups have arrived.
+    WaitGroup { left: usize },
 }
 
 /// Whose number a shuffle gives.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Turn {
+pub(crate) enum ShuffleMode {
     Xor,
     Down,
     Up,
     Index,
-}
-
-impl std::fmt::Debug for Act {
-    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
-        to.write_str("an act")
-    }
 }

@@ -1,6 +1,6 @@
 //! A warp: 32 threads in lockstep.
 
-use crate::program::{Act, Address, Operand, Special, Turn};
+use crate::program::{Address, Operand, Operation, ShuffleMode, Special};
 use crate::shared::Stamp;
 use crate::world::{Place, World};
 use crate::{Lanes, WARP, fragments};
@@ -139,24 +139,24 @@ impl Warp {
         if taken == 0 {
             return Ok(());
         }
-        self.alone(&instruction.act, taken, place);
-        self.together(&instruction.act, taken, place, world)
+        self.alone(&instruction.operation, taken, place);
+        self.together(&instruction.operation, taken, place, world)
     }
 
     /// What each thread does for itself.
-    fn alone(&mut self, act: &Act, taken: u32, place: &Place) {
-        match act {
-            Act::Compute { to, with, from } => {
+    fn alone(&mut self, operation: &Operation, taken: u32, place: &Place) {
+        match operation {
+            Operation::Compute { to, with, from } => {
                 for lane in lanes(taken) {
                     self.registers[*to][lane] = with(self.three(from, lane, place));
                 }
             }
-            Act::Fixed { to, with, from } => {
+            Operation::ComputeWith { to, with, from } => {
                 for lane in lanes(taken) {
                     self.registers[*to][lane] = with(self.three(from, lane, place));
                 }
             }
-            Act::Split { to, from, bits } => {
+            Operation::Unpack { to, from, bits } => {
                 for lane in lanes(taken) {
                     let whole = self.value(*from, lane, place);
                     for (part, to) in (0..).zip(to) {
@@ -164,19 +164,19 @@ impl Warp {
                     }
                 }
             }
-            Act::Join { to, from, bits } => {
+            Operation::Pack { to, from, bits } => {
                 for lane in lanes(taken) {
                     let shifted = |(part, &from)| self.value(from, lane, place) << (part * bits);
                     self.registers[*to][lane] =
                         (0..).zip(from).map(shifted).fold(0, |whole, part| whole | part);
                 }
             }
-            Act::Param { to, place: param } => {
+            Operation::LoadParam { to, place: param } => {
                 lanes(taken).for_each(|lane| self.registers[*to][lane] = place.params[*param]);
             }
-            Act::Branch { to } => lanes(taken).for_each(|lane| self.next[lane] = *to),
-            Act::Return => self.alive &= !taken,
-            Act::Commit => {
+            Operation::Branch { to } => lanes(taken).for_each(|lane| self.next[lane] = *to),
+            Operation::Return => self.alive &= !taken,
+            Operation::CommitGroup => {
                 for lane in lanes(taken) {
                     let Copies { open, groups } = &mut self.copies[lane];
                     groups.push_back(std::mem::take(open));
@@ -187,36 +187,42 @@ impl Warp {
     }
 
     /// What touches memory or other threads.
-    fn together(&mut self, act: &Act, taken: u32, place: &Place, world: &mut World) -> anyhow::Result<()> {
-        match act {
-            Act::Barrier => {
+    fn together(
+        &mut self,
+        operation: &Operation,
+        taken: u32,
+        place: &Place,
+        world: &mut World,
+    ) -> anyhow::Result<()> {
+        match operation {
+            Operation::Barrier => {
                 ensure!(taken == self.alive, "lanes {taken:#010x} of {:#010x} come to a barrier", self.alive);
                 self.waiting = taken;
             }
-            Act::WarpBarrier { members } => {
+            Operation::WarpBarrier { members } => {
                 self.members(*members, taken, place)?;
                 self.warp_barriers += 1;
             }
-            Act::All { to, of, members } => {
+            Operation::All { to, of, members } => {
                 self.members(*members, taken, place)?;
                 let all = lanes(taken).all(|lane| self.value(*of, lane, place) != 0);
                 lanes(taken).for_each(|lane| self.registers[*to][lane] = u64::from(all));
             }
-            Act::Shuffle { to, found, kind, from, by, members } => {
+            Operation::Shuffle { to, found, mode, from, by, members } => {
                 self.members(*members, taken, place)?;
-                self.shuffle(*to, *found, (*kind, *from, *by), taken, place)?;
+                self.shuffle(*to, *found, (*mode, *from, *by), taken, place)?;
             }
-            Act::Load { space, width, to, at } => {
+            Operation::Load { space, width, to, at } => {
                 self.load((*space, *width), to, *at, taken, place, world)?;
             }
-            Act::Store { space, width, from, at } => {
+            Operation::Store { space, width, from, at } => {
                 self.store((*space, width.bytes), from, *at, taken, place, world)?;
             }
-            Act::Matrices { to, at, turned } => {
+            Operation::LoadMatrix { to, at, transposed } => {
                 self.whole(taken)?;
-                self.matrices(to, *at, *turned, place, world)?;
+                self.matrices(to, *at, *transposed, place, world)?;
             }
-            Act::Multiply { half, to, a, b, c } => {
+            Operation::Mma { half, to, a, b, c } => {
                 self.whole(taken)?;
                 world.counts.mma_flops += fragments::FLOPS;
                 let read = |from: &[Operand]| -> Vec<Lanes> {
@@ -226,10 +232,10 @@ impl Warp {
                 let made = fragments::multiply(*half, &read(a), &read(b), &read(c));
                 to.iter().zip(made).for_each(|(to, made)| self.registers[*to] = made);
             }
-            Act::Fetch { to, from, bytes, there } => {
+            Operation::CopyAsync { to, from, bytes, there } => {
                 self.fetch((*to, *from), (*bytes, *there), taken, place, world)?;
             }
-            Act::Arrive { left } => self.arrive(*left, taken, world)?,
+            Operation::WaitGroup { left } => self.arrive(*left, taken, world)?,
             _ => {}
         }
         Ok(())
@@ -246,18 +252,18 @@ impl Warp {
         &mut self,
         to: usize,
         found: Option<usize>,
-        (kind, from, by): (Turn, Operand, Operand),
+        (mode, from, by): (ShuffleMode, Operand, Operand),
         here: u32,
         place: &Place,
     ) -> anyhow::Result<()> {
         let numbers: Lanes = std::array::from_fn(|lane| self.value(from, lane, place));
         for lane in lanes(here) {
             let by = self.value(by, lane, place) as usize;
-            let other = match kind {
-                Turn::Xor => Some(lane ^ by),
-                Turn::Down => Some(lane + by),
-                Turn::Up => lane.checked_sub(by),
-                Turn::Index => Some(by),
+            let other = match mode {
+                ShuffleMode::Xor => Some(lane ^ by),
+                ShuffleMode::Down => Some(lane + by),
+                ShuffleMode::Up => lane.checked_sub(by),
+                ShuffleMode::Index => Some(by),
             };
             let other = other.filter(|&other| other < WARP);
             let source = other.unwrap_or(lane);
