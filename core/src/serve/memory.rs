@@ -1,8 +1,8 @@
 //! What caches and evictions are made from.
 
-use crate::serve::arrivals::{ArrivalPlan, Replay, scale_us};
-use crate::serve::latency::{Coefficients, Ps};
-use crate::serve::prefix::PrefixTree;
+use super::arrivals::{ArrivalPlan, Replay, scale_us};
+use super::latency::{Coefficients, Ps};
+use super::prefix::PrefixTree;
 use crate::trace::Workload;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -136,9 +136,9 @@ impl Memory<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::serve::latency::PS_PER_US;
     use super::*;
     use crate::serve::evict::fixture::{memory, workload};
-    use crate::serve::latency::PS_PER_US;
 
     /// Two sessions, one at a time; the first's second call has five segments of four tokens and one token out. A call comes at
     /// the microsecond of its number.
