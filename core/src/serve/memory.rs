@@ -136,9 +136,9 @@ impl Memory<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::serve::latency::PS_PER_US;
     use super::*;
     use crate::serve::evict::fixture::{memory, workload};
+    use crate::serve::latency::PS_PER_US;
 
     /// Two sessions, one at a time; the first's second call has five segments of four tokens and one token out. A call comes at
     /// the microsecond of its number.
