@@ -1,10 +1,11 @@
 //! `atr-bench`: files, processes and the terminal around the pure science of `atr-core`.
 //!
-//! Raw arguments become a checked configuration ([`args`]) before any work starts; one file per
+//! Raw arguments become a checked configuration ([`cli`], [`args`]) before any work starts; one file per
 //! command does the work; this file turns the result into an exit code: 0 success, 1 the work
 //! failed, 2 the call was wrong. A reader that closes the pipe early is success.
 
 mod args;
+mod cli;
 mod commands;
 mod export;
 mod gpu;
@@ -20,13 +21,13 @@ mod terminal;
 mod tokens;
 mod words;
 
-use args::{Cli, Command};
-use clap::FromArgMatches;
+use clap::{CommandFactory, FromArgMatches};
+use cli::{Cli, Command};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     output::end_cleanly_on_interrupt();
-    let matches = args::command().try_get_matches();
+    let matches = cli::command().try_get_matches();
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -58,7 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Calibrate(args) => commands::calibrate::run(&args, cli.json),
         Command::Probe(args) => commands::probe::run(&args, cli.json),
         Command::Report(args) => commands::report::run(&args, cli.json),
-        Command::Doctor(args) => commands::doctor::run(&args, cli.json),
-        Command::Completions(args) => commands::completions::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args, &Cli::command(), cli.json),
+        Command::Completions(args) => commands::completions::run(&args, &mut Cli::command()),
     }
 }

@@ -1,21 +1,10 @@
 //! What a trace holds, and what a cache could make of it: counts, the ceiling and an untimed pass
 //! over one shared cache.
 
-use super::{Untimed, percentile};
+use super::{InspectOptions, Untimed, percentile};
 use crate::serve::Lru;
 use crate::trace::{Call, Mark, Session};
 use serde::{Deserialize, Serialize};
-
-/// What `inspect` is asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct InspectOptions {
-    /// Tokens in a cache block; `None`: the source's, else 16.
-    pub block_tokens: Option<u32>,
-    /// Capacities for the LRU pass.
-    pub kv_tokens: Vec<u64>,
-    /// Merge sessions by time instead of one after the other.
-    pub interleaved: bool,
-}
 
 /// Percentiles of turns.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,5 @@
 //! What one shared cache finds of a set of calls, without time.
 
-use super::InspectOptions;
 use crate::choice::Choice;
 use crate::context::{BuildOptions, Raw, build};
 use crate::serve::cache::{Memory, Order};
@@ -10,6 +9,17 @@ use crate::trace::{Session, Workload};
 
 /// The profile whose costs an eviction may weigh.
 const PROFILE: &str = "h200-qwen3-4b";
+
+/// What `inspect` is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InspectOptions {
+    /// Tokens in a cache block; `None`: the source's, else 16.
+    pub block_tokens: Option<u32>,
+    /// Capacities for the LRU pass.
+    pub kv_tokens: Vec<u64>,
+    /// Merge sessions by time instead of one after the other.
+    pub interleaved: bool,
+}
 
 /// Calls in an order, to be passed over a cache.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 //! length predictor. One table lists them; the command line, the page and the docs read it.
 
 mod arrivals;
+mod error;
 mod gallery;
 mod horizon;
 mod options;
@@ -11,14 +12,14 @@ mod simulate;
 mod unknown;
 
 pub use arrivals::{ARRIVALS, Arrivals};
+pub use error::{NotApplicable, ScenarioError};
 pub use gallery::{EXHIBITS, Exhibit, Measure};
 pub use options::Idle;
 pub use prompts::{KeepAll, Prompts, PromptsKey, Shelf};
-pub use scenario::{Replay, Scenario, ScenarioError};
+pub use scenario::{Replay, Scenario};
 pub(crate) use simulate::profile;
 pub use simulate::{
-    DEFAULT_PREDICTOR, NotApplicable, PolicyRun, Resolved, block_tokens, simulate, simulate_from,
-    simulate_policies,
+    DEFAULT_PREDICTOR, PolicyRun, Resolved, block_tokens, simulate, simulate_from, simulate_policies,
 };
 pub use unknown::Unknown;
 

@@ -1,7 +1,7 @@
 //! From sessions and a scenario to one outcome per policy.
 
 use super::prompts::{KeepAll, Prompts, PromptsKey, Shelf};
-use super::{Arrivals, Policy, Scenario, ScenarioError, Unknown, by_name, horizon};
+use super::{Arrivals, NotApplicable, Policy, Scenario, ScenarioError, Unknown, by_name, horizon};
 use crate::choice::{About, Choice, choose as choose_part};
 use crate::context::{self, ContextStrategy};
 use crate::predict::PREDICTORS;
@@ -70,15 +70,6 @@ impl<'de> Deserialize<'de> for Resolved {
             serde_json::from_str(text.get()).map_err(D::Error::custom)?;
         Ok(Resolved { scenario, profile_origin, context_tokens, sessions, calls, unknown, not_applicable })
     }
-}
-
-/// A policy left out, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotApplicable {
-    /// The policy.
-    pub name: String,
-    /// Why.
-    pub why: String,
 }
 
 /// One policy's run.

@@ -11,12 +11,12 @@ use super::evict::Missed;
 use super::foresight::Foresight;
 use super::latency::Ps;
 use super::prefix::PrefixTree;
-use super::replica::Replica;
+use super::replica::{Caches, Replica};
 use super::route::{self, Ask, Cluster, Router, Scores, Sees, View};
 use super::run::{ClusterConfig, Shared, us};
 use super::schedule::{self, Program, Waiting};
 use super::sessions::{Due, Sessions};
-use super::view::{Caches, Held, Snapshot};
+use super::view::{Held, Snapshot};
 use crate::predict::{self, Kind, Predictor};
 use crate::trace::{CallOutcome, CallStatus, Counters, Decision, Outcome, Workload};
 

@@ -8,6 +8,7 @@ mod engine;
 pub mod evict;
 mod foresight;
 pub mod latency;
+mod memory;
 mod prefix;
 mod regret;
 mod replica;

@@ -6,10 +6,11 @@
 use super::cache::{Admission, KvCache};
 use super::evict::Use;
 use super::latency::{Ps, StepWork, pairs};
+use super::prefix::NodeId;
 use super::run::Shared;
 use super::running::{Batch, Running};
 use super::schedule::{Queue, Waiting};
-use super::view::Load;
+use super::view::{Held, Load};
 
 /// What the replica is doing now.
 #[derive(Clone, Copy, Debug)]
@@ -335,5 +336,18 @@ impl<'a> Replica<'a> {
             let taken = cache.extend(lease, blocks, now);
             debug_assert!(taken, "the stretch was planned within the room there is");
         });
+    }
+}
+
+/// The caches of replicas as they are.
+pub(super) struct Caches<'v, 'a>(pub(super) &'v [Replica<'a>]);
+
+impl Held for Caches<'_, '_> {
+    fn device(&self, replica: u32, node: NodeId) -> u32 {
+        self.0[replica as usize].cache().held(node)
+    }
+
+    fn anywhere(&self, replica: u32, node: NodeId) -> u32 {
+        self.0[replica as usize].cache().held_anywhere(node)
     }
 }

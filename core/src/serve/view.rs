@@ -3,7 +3,6 @@
 use super::cache::KvCache;
 use super::latency::{Coefficients, PS_PER_US, Ps};
 use super::prefix::{NodeId, PrefixTree, ROOT};
-use super::replica::Replica;
 
 /// What a router may know of a call.
 #[derive(Clone, Copy, Debug)]
@@ -115,19 +114,6 @@ impl View<'_> {
     pub fn cached_anywhere(&self, replica: u32, ask: &Ask) -> u64 {
         let tokens = u64::from(self.held.anywhere(replica, ask.prompt)) * u64::from(self.tree.block_tokens());
         tokens.min(ask.prompt_tokens.into())
-    }
-}
-
-/// Caches as they are.
-pub(super) struct Caches<'v, 'a>(pub(super) &'v [Replica<'a>]);
-
-impl Held for Caches<'_, '_> {
-    fn device(&self, replica: u32, node: NodeId) -> u32 {
-        self.0[replica as usize].cache().held(node)
-    }
-
-    fn anywhere(&self, replica: u32, node: NodeId) -> u32 {
-        self.0[replica as usize].cache().held_anywhere(node)
     }
 }
 

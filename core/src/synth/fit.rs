@@ -3,8 +3,8 @@
 use super::calibrate::{Pooled, calibrate};
 use super::check::is_name;
 use super::joint::{self, Grouped, thousandths};
-use super::observe::{Change, Observed, Step, Turn};
-use super::profile::{ContextLevel, Hazard, Profile, SCHEMA, SESSION_VALUES, SessionLevel, TurnLevel};
+use super::observe::{Change, Observed, Seen, Step, Turn};
+use super::profile::{ContextLevel, Hazard, Profile, SCHEMA, SESSION_VALUES, SessionLevel, TurnLevel, ppm};
 use super::shares::{endings, models, most_common, prefixes, scope, subagents, tools};
 use super::table::Table;
 use super::values::{DELAY, INPUT, TurnValues, square};
@@ -35,12 +35,6 @@ pub enum FitError {
 pub const MIN_SESSIONS: usize = 4;
 /// Rows of the table of context drops.
 const HAZARD_ROWS: usize = 12;
-
-/// A session and what was seen of it.
-pub(super) struct Seen<'a> {
-    pub(super) session: &'a Session,
-    pub(super) observed: Observed,
-}
 
 /// Fits a profile called `name` to sessions. Duplicates and single requests are left out.
 ///
@@ -224,9 +218,4 @@ fn context_level(seen: &[Seen<'_>]) -> ContextLevel {
         break_ppm: ppm(broke().count() as u64, grew as u64),
         break_kept_ppm: Table::of(broke().map(|(step, kept)| share(kept, step.prompt_tokens))),
     }
-}
-
-/// Millionths, at most all.
-pub(super) fn ppm(part: u64, whole: u64) -> u32 {
-    if whole == 0 { 0 } else { (u128::from(part) * 1_000_000 / u128::from(whole)).min(1_000_000) as u32 }
 }

@@ -68,6 +68,12 @@ pub struct Observed {
     pub calls: Vec<Turn>,
 }
 
+/// A session and what was seen of it.
+pub(super) struct Seen<'a> {
+    pub(super) session: &'a Session,
+    pub(super) observed: Observed,
+}
+
 impl Observed {
     /// Looks at a session; `None` where its source knows single requests only, or nothing of the main
     /// agent.

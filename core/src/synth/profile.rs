@@ -96,6 +96,11 @@ pub(super) fn part_of(turn: u64, turns: u64) -> usize {
     (turn * TREND_PARTS as u64 / turns.max(1)).min(TREND_PARTS as u64 - 1) as usize
 }
 
+/// Millionths, at most all.
+pub(super) fn ppm(part: u64, whole: u64) -> u32 {
+    if whole == 0 { 0 } else { (u128::from(part) * 1_000_000 / u128::from(whole)).min(1_000_000) as u32 }
+}
+
 /// How many values one session has: four of its own, and one effect for each of a turn's.
 pub(super) const SESSION_VALUES: usize = 4 + TURN_VALUES;
 

@@ -1,8 +1,7 @@
 //! What a fit counts: models, prefixes, tools, sub-agents, ways to end.
 
-use super::fit::{Seen, ppm};
-use super::observe::Turn;
-use super::profile::{Exit, Named, Prefix, Subagents, Tool, Tools};
+use super::observe::{Seen, Turn};
+use super::profile::{Exit, Named, Prefix, Subagents, Tool, Tools, ppm};
 use super::table::Table;
 use crate::trace::{CallRole, Scope};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,8 +1,7 @@
 //! The values of turns as normal scores: what of them is trend, session and rest.
 
-use super::fit::Seen;
 use super::joint::{self, Grouped, thousandths};
-use super::observe::{Change, Turn};
+use super::observe::{Change, Seen, Turn};
 use super::profile::{TREND_PARTS, TURN_VALUES, part_of};
 use super::table::Table;
 

@@ -1,8 +1,6 @@
 //! `completions`: a completion script for a shell, on standard output.
 
-use crate::args::Cli;
 use crate::output;
-use clap::CommandFactory;
 use clap_complete::Shell;
 use std::process::ExitCode;
 
@@ -14,13 +12,13 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Writes the script.
+/// Writes the script for the whole command line.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn run(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &CompletionsArgs, all: &mut clap::Command) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "atr-bench", &mut script);
+    clap_complete::generate(args.shell, all, "atr-bench", &mut script);
     output::emit_bytes(&script)?;
     Ok(ExitCode::SUCCESS)
 }

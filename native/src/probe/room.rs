@@ -1,10 +1,31 @@
 //! What a model takes of a device's memory: layers with random weights, and room for the numbers between the pieces of a step.
 
 use super::shape::Shape;
-use super::step::{Limits, Weights};
 use crate::gpu::device::Device;
 use crate::gpu::op::{Cache, Op, Ptr, SCALE_GROUP, part_bytes};
 use crate::gpu::parts::Places;
+
+/// How weights lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weights {
+    /// Two bytes each.
+    Half,
+    /// Four bits each, with a scale for every 128: up to [`FEW_ROWS`](super::step::FEW_ROWS) in one kernel, else unpacked first.
+    Four,
+}
+
+/// What a model must have room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Most new tokens of a step.
+    pub(crate) rows: u64,
+    /// Most sequences of a step.
+    pub(crate) batch: u64,
+    /// Most tokens of a sequence.
+    pub(crate) context: u64,
+    /// Most pages of a step.
+    pub(crate) pages: u64,
+}
 
 /// A matrix of the model.
 #[derive(Clone, Copy, Debug)]

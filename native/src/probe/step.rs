@@ -5,20 +5,12 @@
 //! embeddings up, sampling, and everything that an engine does on the CPU.
 
 use super::room::{Layer, Matrix, Room, filled, matrix};
+pub(crate) use super::room::{Limits, Weights};
 use super::shape::Shape;
 use crate::gpu::device::{Device, upload_ints, uploaded};
 use crate::gpu::op::{Cache, Decode, Op, PAGE, Prefill, Ptr, Rotary};
 use crate::gpu::parts::Places;
 use crate::gpu::reference;
-
-/// How weights lie in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weights {
-    /// Two bytes each.
-    Half,
-    /// Four bits each, with a scale for every 128: up to [`FEW_ROWS`] in one kernel, else unpacked first.
-    Four,
-}
 
 /// A model with random weights and a pool of pages, on a device.
 pub(crate) struct Model {
@@ -82,19 +74,6 @@ impl Batch {
     pub(crate) fn pages(&self) -> u64 {
         self.sequences() * self.table_width()
     }
-}
-
-/// What a model must have room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Most new tokens of a step.
-    pub(crate) rows: u64,
-    /// Most sequences of a step.
-    pub(crate) batch: u64,
-    /// Most tokens of a sequence.
-    pub(crate) context: u64,
-    /// Most pages of a step.
-    pub(crate) pages: u64,
 }
 
 /// Rows that the kernel over packed weights takes.

@@ -1,9 +1,9 @@
 //! From a step of the agent to the calls that it stands for.
 
-use super::converse::Talk;
 use super::counts;
 use super::raw::Step;
 use super::said::{message, reply};
+use super::talk::Talk;
 use super::worker::Worker;
 use crate::import::dialogue::Asked;
 use crate::import::json::Text;
@@ -69,7 +69,7 @@ impl<'a> Talk<'_, 'a> {
         worker.open = index.map(|index| (call, index));
         worker.replied = true;
         // Tools run for an unknown time; where none ran, the next prompt is complete with the reply.
-        worker.ready_us = time.done_us.filter(|_| is_idle(step));
+        worker.ready_us = time.done_us.filter(|_| step.is_idle());
     }
 
     /// Asks as many calls as a step stands for. Their counts add up to those of the step; the last one
@@ -104,11 +104,6 @@ impl<'a> Talk<'_, 'a> {
             ..last
         })
     }
-}
-
-/// Whether no tool ran on a step.
-pub(super) fn is_idle(step: &Step<'_>) -> bool {
-    step.tool_calls.items.is_empty() && step.observation.results.items.is_empty()
 }
 
 fn estimate_us(output: u32) -> u64 {

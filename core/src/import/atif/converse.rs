@@ -1,32 +1,18 @@
 //! From steps to a dialogue: what is sent, what replies, what is put in its place, who asks.
 
-use super::calls::is_idle;
 use super::counts;
-use super::pool::Pool;
 use super::raw::Step;
 use super::said::{answer, is_media_or_text, kind, message, reply};
+use super::talk::Talk;
 use super::worker::Worker;
-use crate::import::dialogue::{Dialogue, Said};
+use crate::import::dialogue::Said;
 use crate::import::json::Num;
-use crate::trace::{MessageKind, MessageRole, Run};
+use crate::trace::{MessageKind, MessageRole};
 
 /// How deep sub-agents start sub-agents; deeper ones are read, but nobody knows who started them.
 const MAX_DEPTH: usize = 32;
 
-/// A dialogue in the making.
-pub(super) struct Talk<'d, 'a> {
-    pub(super) dialogue: &'d mut Dialogue<'a>,
-    pub(super) pool: Pool<'a>,
-    /// Why steps were left out, or parts of them.
-    pub(super) faults: Vec<String>,
-    agents: u32,
-}
-
-impl<'d, 'a> Talk<'d, 'a> {
-    pub(super) fn new(dialogue: &'d mut Dialogue<'a>, pool: Pool<'a>) -> Self {
-        Talk { dialogue, pool, faults: Vec::new(), agents: 0 }
-    }
-
+impl<'a> Talk<'_, 'a> {
     /// Reads all documents: the main agent's, what it names, and then what nobody names.
     pub(super) fn converse(&mut self) {
         for place in 0..self.pool.all.len() {
@@ -68,12 +54,6 @@ impl<'d, 'a> Talk<'d, 'a> {
         if !worker.ours && !first.any(|step| step.source.as_str() == "system") {
             self.say(worker, Said::hidden(worker.agent));
         }
-    }
-
-    pub(super) fn say(&mut self, worker: &mut Worker<'a>, said: Said<'a>) -> u32 {
-        let index = self.dialogue.say(Said { agent: worker.agent, ..said });
-        Run::push(&mut worker.view, index);
-        index
     }
 
     fn step(&mut self, worker: &mut Worker<'a>, step: &'a Step<'a>, number: usize, depth: usize) {
@@ -128,7 +108,7 @@ impl<'d, 'a> Talk<'d, 'a> {
         if step.is_copied() || ours_said || step.is_no_call() {
             worker.open = None;
             let copied = step.is_copied() || ours_said;
-            worker.ready_us = step.stamp.0.filter(|_| !copied && is_idle(step));
+            worker.ready_us = step.stamp.0.filter(|_| !copied && step.is_idle());
             worker.replied |= copied;
             let usual = if copied { MessageKind::Action } else { MessageKind::Other };
             if worker.ours || is_media_or_text(&step.message) || !step.tool_calls.items.is_empty() {

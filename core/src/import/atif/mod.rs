@@ -22,6 +22,7 @@ mod counts;
 mod pool;
 mod raw;
 mod said;
+mod talk;
 mod worker;
 
 use super::dialogue::{Dialogue, Totals};
@@ -32,7 +33,6 @@ use super::json::{Fault, Num, Text};
 use super::names;
 use super::{ImportError, Imported, Importer, Source};
 use crate::trace::{Ending, Mark};
-use converse::Talk;
 use pool::Pool;
 use raw::{Ids, Observation, Trajectory};
 use serde::Deserialize;
@@ -40,6 +40,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
 use std::collections::HashSet;
 use std::io::BufRead;
+use talk::Talk;
 
 pub(super) struct Atif;
 

@@ -229,6 +229,11 @@ impl Step<'_> {
     pub(super) fn is_no_call(&self) -> bool {
         self.calls.whole("llm_call_count", 0) == Ok(Some(0))
     }
+
+    /// Whether no tool ran on it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.tool_calls.items.is_empty() && self.observation.results.items.is_empty()
+    }
 }
 
 impl Metrics<'_> {

@@ -6,10 +6,10 @@
 //! Commands of 0.x may start agents of their own, whose history stands between a reply and its
 //! observation.
 
-use super::converse::{Beside, Talk, reply_of};
 use super::prompts::is_of;
 use super::raw::{Document, Raw};
-use super::talk::{self, Reading};
+use super::talk::{self, Reading, reply_of};
+use super::thread::{Beside, Talk};
 use crate::import::dialogue::{Asked, Said};
 use crate::trace::{CallRole, Run};
 

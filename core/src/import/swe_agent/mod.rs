@@ -13,6 +13,7 @@ mod prompts;
 mod raw;
 mod stats;
 mod talk;
+mod thread;
 mod window;
 
 use super::dialogue::Dialogue;
@@ -22,9 +23,9 @@ use super::json::{Fault, Text, read_document};
 use super::names;
 use super::{ImportError, Imported, Importer, Source};
 use crate::trace::Ending;
-use converse::Talk;
 use raw::{Document, Raw};
 use std::io::BufRead;
+use thread::Talk;
 
 const NAME: &str = "swe-agent";
 

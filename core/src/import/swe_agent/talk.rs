@@ -181,3 +181,8 @@ pub(super) fn pair(steps: &[Step<'_>], replies: &[&Raw<'_>]) -> Vec<Option<usize
     };
     steps.iter().map(pair).collect()
 }
+
+/// The reply of a step that no history repeats.
+pub(super) fn reply_of<'a>(step: &'a Step<'_>) -> Said<'a> {
+    Said::new(MessageRole::Assistant, MessageKind::Action, step.response.as_str())
+}

@@ -3,13 +3,12 @@
 mod block_hash;
 mod blocks;
 mod ceiling;
-mod memory;
 mod slots;
 mod tiers;
 
+pub use super::memory::{Memory, Order};
 pub use blocks::BlockCache;
 pub use ceiling::Ceiling;
-pub use memory::{Memory, Order};
 
 use super::evict::{self, Missed, Use};
 use super::latency::Ps;

@@ -2,8 +2,8 @@
 
 use super::{About, Choice, Eviction, Leaf, Memory, Use};
 use crate::choice;
-use crate::serve::cache::Order;
 use crate::serve::latency::Coefficients;
+use crate::serve::memory::Order;
 use crate::serve::prefix::PrefixTree;
 use crate::trace::{CallRole, Run, Start, WorkCall, WorkSession, Workload};
 use crate::trace::{Scope, Segment};

@@ -18,8 +18,8 @@ mod uses;
 
 pub use lru::Lru;
 
-use super::cache::Memory;
 use super::latency::Ps;
+use super::memory::Memory;
 use super::prefix::NodeId;
 use crate::choice::{About, Choice, Param, Preset};
 use dyn_clone::DynClone;

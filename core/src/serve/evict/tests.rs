@@ -2,7 +2,7 @@
 
 use super::fixture::{chosen, drain, leaf, memory, workload};
 use super::{EVICTIONS, Eviction, Leaf, Memory, Missed, Use, make};
-use crate::serve::cache::Order;
+use crate::serve::memory::Order;
 use crate::serve::prefix::PrefixTree;
 use crate::serve::{ArrivalPlan, Replay};
 use crate::trace::Workload;

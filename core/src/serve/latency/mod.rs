@@ -7,6 +7,7 @@
 mod coefficients;
 mod file;
 pub mod fit;
+mod fitted;
 mod linear;
 mod listed;
 mod own;

@@ -43,11 +43,11 @@ struct Machine {
     available_bytes: Option<u64>,
 }
 
-/// Looks and says what is there.
+/// Looks and says what is there, and what of `all` commands could work here.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn run(_: &DoctorArgs, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(_: &DoctorArgs, all: &clap::Command, json: bool) -> anyhow::Result<ExitCode> {
     let libraries: Vec<_> = libraries::Library::ALL.into_iter().map(libraries::Library::look).collect();
     let (gpus, driver_error) = match gpu::list() {
         Ok(gpus) => (gpus, None),
@@ -55,7 +55,7 @@ pub(crate) fn run(_: &DoctorArgs, json: bool) -> anyhow::Result<ExitCode> {
     };
     let servers = servers::look();
     let listed = driver_error.as_deref().map_or(Ok(gpus.as_slice()), Err);
-    let commands = needs::of_commands(listed, &libraries);
+    let commands = needs::of_commands(all, listed, &libraries);
     let library_path = std::env::var("LD_LIBRARY_PATH").ok().filter(|path| !path.is_empty());
     let answer =
         Answer { machine: machine(), gpus, driver_error, libraries, library_path, servers, commands };

@@ -1,9 +1,7 @@
 //! What each command needs beyond its own arguments.
 
-use crate::args::Cli;
 use crate::gpu::device::About;
 use crate::gpu::libraries::{Library, Looked};
-use clap::CommandFactory;
 use serde::Serialize;
 
 /// Whether a command could do its work here.
@@ -30,14 +28,18 @@ const NEEDS: &[(&str, &str)] = &[
 ];
 
 /// All commands, in the order of the help text.
-pub(super) fn of_commands(gpus: Result<&[About], &str>, libraries: &[Looked]) -> Vec<Ready> {
+pub(super) fn of_commands(
+    all: &clap::Command,
+    gpus: Result<&[About], &str>,
+    libraries: &[Looked],
+) -> Vec<Ready> {
     let one = |name: &str| {
         let needs = NEEDS.iter().find(|(known, _)| *known == name).map_or("nothing else", |(_, needs)| needs);
         let missing = if name == "probe" { missing(gpus, libraries) } else { Vec::new() };
         let needs = if name == "probe" { "an NVIDIA GPU, its driver and the libraries above" } else { needs };
         Ready { name: name.to_owned(), needs, missing }
     };
-    Cli::command().get_subcommands().map(|command| one(command.get_name())).collect()
+    all.get_subcommands().map(|command| one(command.get_name())).collect()
 }
 
 /// What of CUDA is not here; GPUs as the driver lists them, or why it does not. One that a probe can run on is enough.
@@ -69,10 +71,12 @@ fn too_new(libraries: &[Looked]) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Cli;
+    use clap::CommandFactory;
 
     #[test]
     fn needs_are_those_of_commands_that_exist() {
-        let commands = of_commands(Ok(&[]), &[]);
+        let commands = of_commands(&Cli::command(), Ok(&[]), &[]);
         for (name, _) in NEEDS {
             assert!(commands.iter().any(|command| command.name == *name), "{name}");
         }

@@ -1,7 +1,8 @@
 //! The report of kind `dispatch`: the same sessions by recorded times and by recorded delays.
 
-use super::make::{add_report, provenance, read};
-use super::{Made, plan};
+use super::made::{Made, add_report, provenance};
+use super::plan;
+use super::set::read;
 use anyhow::Context;
 use atr_core::policy::{self, PolicyRun, Replay, Resolved};
 use atr_core::report::{Dispatch, DispatchLoad, DispatchSet, Kind, Origin, Report};

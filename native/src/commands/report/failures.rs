@@ -1,7 +1,6 @@
 //! The report of kind `failures`: every known failure under every router.
 
-use super::Made;
-use super::make::{NARROW, WIDE, add_figure, add_report, provenance};
+use super::made::{Made, NARROW, WIDE, add_figure, add_report, provenance};
 use anyhow::Context;
 use atr_core::figure::{FailureFigure, Figure};
 use atr_core::metrics;

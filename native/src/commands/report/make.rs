@@ -1,23 +1,14 @@
 //! Making reports: one function a kind. Nothing here knows the date or the machine.
 
-use super::{Made, dispatch, failures, plan, probe, shapes, svg};
-use crate::input::{self, ReadOptions};
-use crate::words::count;
+use super::made::{Made, NARROW, WIDE, add_figure, add_report, provenance};
+use super::set::read;
+use super::{dispatch, failures, plan, probe, shapes};
 use anyhow::Context;
 use atr_core::figure::{Figure, LatencyFigure, Quantity, RaceFigure, StripsFigure, SweepFigure};
 use atr_core::metrics;
 use atr_core::policy;
-use atr_core::report::{
-    Body, Input, Kind, Lane, Origin, Policies, Provenance, Published, Race, Report, SetRef, Sweep, SweepPoint,
-};
-use atr_core::trace::Session;
-use sha2::{Digest, Sha256};
-use std::fs;
+use atr_core::report::{Kind, Lane, Origin, Policies, Published, Race, Report, Sweep, SweepPoint};
 use std::path::Path;
-
-/// Widths of the figures' files, in CSS pixels: for a desk and for a phone.
-pub(super) const WIDE: u32 = 880;
-pub(super) const NARROW: u32 = 340;
 
 /// Makes the reports of a kind with their figures.
 pub(super) fn reports(kind: Kind, data: &Path, out: &Path, made: &mut Vec<Made>) -> anyhow::Result<()> {
@@ -31,71 +22,6 @@ pub(super) fn reports(kind: Kind, data: &Path, out: &Path, made: &mut Vec<Made>)
         Kind::Dispatch => dispatch::report(data, made),
         Kind::Probe => probe::figures(out, made),
     }
-}
-
-/// A bundled set that was read.
-pub(super) struct Set {
-    pub(super) sessions: Vec<Session>,
-    pub(super) of: SetRef,
-    pub(super) input: Input,
-}
-
-pub(super) fn read(name: &str, data: &Path) -> anyhow::Result<Set> {
-    let plan = plan::set(name).with_context(|| format!("no bundled set is called `{name}`"))?;
-    read_file(name, plan.title, &format!("{name}.ndjson.gz"), data)
-}
-
-/// Reads a set's file, whole or not at all.
-pub(super) fn read_file(name: &str, title: &str, file: &str, data: &Path) -> anyhow::Result<Set> {
-    let path = data.join(file);
-    let bytes = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let options = ReadOptions::default();
-    let imported = input::read(&[path], &options)?;
-    anyhow::ensure!(
-        imported.skipped.is_empty(),
-        "`{file}` has {}",
-        count(imported.skipped_count(), "bad record")
-    );
-    // Committed files are named from the repository's root, wherever the set was read from.
-    let path = format!("data/{file}");
-    Ok(Set {
-        sessions: imported.sessions,
-        of: SetRef { name: name.to_owned(), title: title.to_owned(), path: path.clone() },
-        input: Input { path, sha256: hex(&Sha256::digest(&bytes)) },
-    })
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(super) fn provenance(kind: Kind, inputs: Vec<Input>) -> Provenance {
-    Provenance {
-        command: format!("atr-bench report {} --data data --out reports", kind.name()),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        inputs,
-        machine: None,
-        created: None,
-    }
-}
-
-pub(super) fn add_report<B: Body>(
-    name: &str,
-    report: &Report<B>,
-    made: &mut Vec<Made>,
-) -> anyhow::Result<()> {
-    made.push(Made { path: format!("{name}.json"), text: report.to_json()? });
-    Ok(())
-}
-
-pub(super) fn add_figure(
-    name: &str,
-    figure: &impl Figure,
-    width: u32,
-    made: &mut Vec<Made>,
-) -> anyhow::Result<()> {
-    made.push(Made { path: format!("figures/{name}.svg"), text: svg::render(figure, width)? });
-    Ok(())
 }
 
 fn policies(plan: &plan::SetPlan, data: &Path, made: &mut Vec<Made>) -> anyhow::Result<()> {

@@ -3,9 +3,11 @@
 
 mod dispatch;
 mod failures;
+mod made;
 mod make;
 mod plan;
 mod probe;
+mod set;
 mod shapes;
 mod svg;
 
@@ -14,6 +16,7 @@ use crate::output;
 use crate::words::count;
 use anyhow::Context;
 use atr_core::report::Kind;
+use made::Made;
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,13 +47,6 @@ pub(crate) struct ReportArgs {
 fn kind(text: &str) -> Result<Kind, String> {
     let found = Kind::ALL.into_iter().find(|kind| kind.name() == text);
     found.ok_or_else(|| format!("expected one of: {}", Kind::ALL.map(Kind::name).join(", ")))
-}
-
-/// A file that a report run makes.
-struct Made {
-    /// Below the folder of the reports.
-    path: String,
-    text: String,
 }
 
 /// What `--json` prints.

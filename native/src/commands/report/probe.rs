@@ -1,8 +1,7 @@
 //! Figures of the reports of kind `probe`. The reports themselves come from `atr-bench probe` on a GPU, and cannot be made
 //! again elsewhere.
 
-use super::Made;
-use super::make::{NARROW, WIDE, add_figure};
+use super::made::{Made, NARROW, WIDE, add_figure};
 use crate::output;
 use anyhow::Context;
 use atr_core::figure::RooflineFigure;

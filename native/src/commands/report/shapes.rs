@@ -1,7 +1,7 @@
 //! The report of kind `shapes`: over every set that the catalogue of bundled sets names.
 
-use super::Made;
-use super::make::{WIDE, add_figure, add_report, provenance, read_file};
+use super::made::{Made, WIDE, add_figure, add_report, provenance};
+use super::set::read_file;
 use anyhow::Context;
 use atr_core::figure::{Figure, ShapesFigure, ShapesView};
 use atr_core::report::{AgentShapes, Kind, NotCounted, Origin, Report, ShapesInput};

@@ -8,7 +8,6 @@
 mod errors;
 mod observe;
 mod solve;
-mod write;
 
 pub use errors::{Errors, FitError};
 pub use observe::{LeftOut, Observed, observe};

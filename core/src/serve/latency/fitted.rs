@@ -1,7 +1,8 @@
 //! From a fit to a profile.
 
-use super::{Errors, Fit, FittedTerm, HeldOut};
-use crate::serve::latency::{Costs, Fitted, FittedFrom, OfPeak, Profile, ProfileOrigin, UsPer};
+use super::coefficients::UsPer;
+use super::fit::{Errors, Fit, FittedTerm, HeldOut};
+use super::profile::{Costs, Fitted, FittedFrom, OfPeak, Profile, ProfileOrigin};
 
 impl Profile {
     /// This profile's accelerator and model with fitted costs.

@@ -1,8 +1,8 @@
 //! What caches and evictions are made from.
 
-use crate::serve::arrivals::{ArrivalPlan, Replay, scale_us};
-use crate::serve::latency::{Coefficients, Ps};
-use crate::serve::prefix::PrefixTree;
+use super::arrivals::{ArrivalPlan, Replay, scale_us};
+use super::latency::{Coefficients, Ps};
+use super::prefix::PrefixTree;
 use crate::trace::Workload;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
