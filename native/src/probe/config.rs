@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(called("/hub/models--gpt2/snapshots/main/config.json", None), "gpt2");
         // A model that was trained further says what it began with: its folder knows better.
         assert_eq!(called("/models/mine/config.json", Some("Qwen/Qwen3-4B")), "mine");
-        let revision = format!("/tmp/{hash}/config.json");
+        let revision = format!("/copied/{hash}/config.json");
         assert_eq!(called(&revision, Some("Qwen/Qwen3-4B")), "Qwen3-4B");
         assert_eq!(called(&revision, Some("/data/Qwen3-4B/")), "Qwen3-4B");
         assert_eq!(

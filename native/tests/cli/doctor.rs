@@ -32,8 +32,8 @@ fn exits_with_success_in_words_too() {
     for part in ["machine: ", "GPU: ", "libcuda: ", "nvidia-smi: ", "vLLM: ", "commands\n"] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
-    // Files that a call names cannot be called here; tests run in a folder without bundled sets.
-    for line in ["  inspect: needs trace files\n", "  report: not here: missing `data/index.json`"] {
+    // Nobody can say that files are here which a call names.
+    for line in ["  inspect: needs trace files\n", "  synth: ready; needs nothing else; with"] {
         assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
     }
 }

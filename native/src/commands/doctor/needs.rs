@@ -36,7 +36,6 @@ impl Ready {
 const NAMED: &[(&str, &str)] = &[
     ("import", "trace files"),
     ("inspect", "trace files"),
-    ("synth", "nothing else; with `--fit` and `--against` trace files"),
     ("simulate", "trace files"),
     ("advise", "trace files"),
     ("sweep", "trace files and a grid"),
@@ -64,6 +63,7 @@ pub(super) fn of_commands(
                 "the repository's `data` folder, here or by `--data`".to_owned(),
                 no_sets(Path::new(BUNDLED)),
             ),
+            "synth" => ready("nothing else; with `--fit` or `--against` trace files".to_owned(), Vec::new()),
             _ => ready("nothing else".to_owned(), Vec::new()),
         }
     };
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn needs_are_those_of_commands_that_exist() {
         let commands = of_commands(Ok(&[]), &[], &super::super::room::weights());
-        for name in NAMED.iter().map(|(name, _)| *name).chain(["probe", "report", "doctor"]) {
+        for name in NAMED.iter().map(|(name, _)| *name).chain(["probe", "report", "synth", "doctor"]) {
             assert!(commands.iter().any(|command| command.name == name), "{name}");
         }
         let said = |name: &str| commands.iter().find(|command| command.name == name).unwrap().readable();
