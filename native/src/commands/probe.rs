@@ -10,11 +10,11 @@ use crate::probe::measure::{Bench, Plan};
 use crate::probe::report::{Found, readable, report};
 use crate::probe::shape::Shape;
 use crate::probe::step::{Model, Weights};
-use crate::probe::{check, clocks, fit};
+use crate::probe::{check, clocks, config, fit, peaks};
 use crate::profile;
 use anyhow::Context;
 use atr_core::report::{Checked, Probe, Report, join_numbers};
-use atr_core::serve::latency::{FittedFrom, Gpu, Profile};
+use atr_core::serve::latency::{FittedFrom, Profile};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -28,8 +28,8 @@ const WIDTH: usize = 110;
                         NVRTC and cuBLASLt; `atr-bench doctor` says which of them are here."
 )]
 pub(crate) struct ProbeArgs {
-    /// The model: `qwen3-4b`, `qwen3-8b`, or a `config.json`.
-    #[arg(long, value_name = "NAME|FILE", default_value = "qwen3-4b")]
+    /// The model: `qwen3-4b`, `qwen3-8b`, a `config.json`, or a folder with one.
+    #[arg(long, value_name = "NAME|PATH", default_value = "qwen3-4b")]
     model: String,
     /// Numbers of the weights: `bf16`, `fp16`, or `w4` (four bits, activations in bf16).
     #[arg(long, value_name = "NAME", default_value = "bf16", value_parser = ["bf16", "fp16", "w4"])]
@@ -84,10 +84,6 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut cuda = Cuda::open(i32::from(args.gpu), build)?;
     let about = cuda.about().clone();
     let before = seen(&about.bus_id);
-    if args.profile_out.is_some() {
-        // Told before minutes are spent.
-        stated(&about)?;
-    }
     let checks = check::kernels(&mut cuda, build)?;
     say_wrong(&checks);
     let plan = Plan::new(args.quick, shape.context);
@@ -179,7 +175,7 @@ fn made(
     let fit = fit
         .clone()
         .with_context(|| format!("no fit, so no profile: {}", no_fit.as_deref().unwrap_or("no points")))?;
-    let gpu = stated(about)?;
+    let peaks = peaks::stated(&about.name).unwrap_or_else(|| peaks::measured(about, &report.body.results));
     let clocks_of = |said: &Option<String>| said.clone().unwrap_or_else(|| "clocks not known".to_owned());
     let machine = report.provenance.machine.as_ref().map(|machine| {
         let load = seen.under_load.as_ref().map(clocks::words);
@@ -191,23 +187,22 @@ fn made(
         machine,
         date: report.provenance.created.clone(),
     };
-    let name = args.name.clone().unwrap_or_else(|| {
-        let plain = |text: &str| text.to_ascii_lowercase().replace([' ', '/'], "-");
-        format!("{}-{}-{dtype}-probed", plain(&gpu.name), plain(&shape.name))
-    });
+    let name = args.name.clone().unwrap_or_else(|| default_name(&peaks.gpu.name, &shape.name, dtype));
     profile::check_name(&name)?;
-    Ok(fit::profile(&name, gpu, shape, (weights, dtype), about, fit, from))
+    Ok(fit::profile(&name, peaks, shape, (weights, dtype), about, fit, from))
 }
 
-/// The peaks that a profile of this GPU rests on.
-fn stated(about: &About) -> anyhow::Result<Gpu> {
-    fit::stated(&about.name).with_context(|| {
-        format!(
-            "no profile that comes along states the peaks of `{}`, so shares of them cannot be said: leave \
-             `--profile-out` out",
-            about.name
-        )
-    })
+/// A profile's name, whatever the GPU and the model are called: at most 80 of the characters that names may have.
+fn default_name(gpu: &str, model: &str, dtype: &str) -> String {
+    let plain = |text: &str, most: usize| {
+        let kept = text
+            .to_ascii_lowercase()
+            .replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
+        let parts: Vec<&str> = kept.split('-').filter(|part| !part.is_empty()).collect();
+        parts.join("-").chars().take(most).collect::<String>().trim_end_matches('-').to_owned()
+    };
+    let parts = [plain(gpu, 33), plain(model, 33), dtype.to_owned(), "probed".to_owned()];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<String>>().join("-")
 }
 
 fn shape(model: &str) -> anyhow::Result<Shape> {
@@ -216,14 +211,12 @@ fn shape(model: &str) -> anyhow::Result<Shape> {
     }
     let path = Path::new(model);
     if !path.exists() {
-        let why = format!("`--model` is `{model}`, expected `qwen3-4b`, `qwen3-8b` or a `config.json`");
+        let why = format!(
+            "`--model` is `{model}`, expected `qwen3-4b`, `qwen3-8b`, a `config.json` or a folder with one"
+        );
         return Err(WrongCall(why).into());
     }
-    let text = std::fs::read_to_string(path).with_context(|| format!("{model}: cannot be read"))?;
-    // A model's folder is called as the model.
-    let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    let name = folder.filter(|name| !name.is_empty()).unwrap_or_else(|| "model".to_owned());
-    Shape::from_config(&name, &text).with_context(|| model.to_owned())
+    config::read(path).with_context(|| model.to_owned())
 }
 
 /// What `nvidia-smi` says of the GPU now, where it is there.
@@ -255,6 +248,16 @@ fn civil(days: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn default_names_are_names() {
+        assert_eq!(default_name("NVIDIA H200", "Qwen3-4B", "bf16"), "nvidia-h200-qwen3-4b-bf16-probed");
+        assert_eq!(default_name("NVIDIA L4", "Qwen3(4B)", "w4"), "nvidia-l4-qwen3-4b-w4-probed");
+        let long = default_name(&"Größe 9/".repeat(20), &"x".repeat(200), "bf16");
+        for name in [long.as_str(), &default_name("", "漢", "fp16")] {
+            assert!(profile::check_name(name).is_ok(), "{name}");
+        }
+    }
 
     #[test]
     fn days_are_dates() {

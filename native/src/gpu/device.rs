@@ -29,6 +29,14 @@ const LEAST_DRIVER: (i32, i32) = (12, 8);
 /// The least compute capability: the first with products of bf16 and copies in the background.
 const LEAST_CAPABILITY: (i32, i32) = (8, 0);
 
+/// What a probe needs of a GPU and its driver, in words.
+pub(crate) fn least() -> String {
+    let ((major, minor), (driver_major, driver_minor)) = (LEAST_CAPABILITY, LEAST_DRIVER);
+    format!(
+        "an NVIDIA GPU of compute capability {major}.{minor} or newer, its driver for CUDA {driver_major}.{driver_minor} or newer"
+    )
+}
+
 impl About {
     /// Such as `9.0`.
     pub(crate) fn compute_capability(&self) -> String {

@@ -1,5 +1,7 @@
 //! From measured steps to a latency profile, by the fitting that all profiles go through.
 
+use super::peaks::Accelerator;
+pub(crate) use super::peaks::stated;
 use super::shape::Shape;
 use super::step::{FEW_ROWS, Weights};
 use crate::gpu::device::About;
@@ -7,7 +9,7 @@ use crate::gpu::op::SCALE_GROUP;
 use atr_core::report::{FitOfKind, Measured, MixedStep, Probed};
 use atr_core::serve::latency::fit::{Fit, FitError, FitOptions, Point, fit};
 use atr_core::serve::latency::{
-    Costs, FittedFrom, Gpu, Model, Profile, ProfileOrigin, SCHEMA, Shares, StepWork, pairs, profiles,
+    Costs, FittedFrom, Gpu, Model, Profile, ProfileOrigin, SCHEMA, Shares, StepWork, pairs,
 };
 
 /// Share of the memory that weights and KV may fill, as engines have it by default.
@@ -100,13 +102,6 @@ pub(crate) fn fitted(points: &[Point]) -> Result<Fit, FitError> {
     fit(points, &FitOptions::default())
 }
 
-/// The peaks that are stated for a GPU of this name, where a profile that comes along knows it.
-pub(crate) fn stated(name: &str) -> Option<Gpu> {
-    let plain =
-        |name: &str| name.to_ascii_lowercase().replace("nvidia", "").replace("geforce", "").replace(' ', "");
-    profiles().into_iter().map(|profile| profile.gpu).find(|gpu| plain(&gpu.name) == plain(name))
-}
-
 /// Bytes that a step reads of the weights.
 pub(crate) fn weight_bytes(shape: &Shape, weights: Weights) -> f64 {
     let last = (shape.vocabulary * shape.hidden) as f64;
@@ -118,14 +113,14 @@ pub(crate) fn weight_bytes(shape: &Shape, weights: Weights) -> f64 {
 }
 
 /// Bytes that a model takes of the memory: what a step reads, the norms, and a first matrix of its own.
-fn held_bytes(shape: &Shape, weights: Weights) -> f64 {
+pub(crate) fn held_bytes(shape: &Shape, weights: Weights) -> f64 {
     weight_bytes(shape, weights) + 2.0 * (shape.parameters() - shape.weights()) as f64
 }
 
 /// The profile of a GPU and a model that was probed.
 pub(crate) fn profile(
     name: &str,
-    stated: Gpu,
+    peaks: Accelerator,
     shape: &Shape,
     (weights, dtype): (Weights, &str),
     about: &About,
@@ -143,8 +138,8 @@ pub(crate) fn profile(
         context_tokens: shape.context,
         context_note: "as the model's configuration says".to_owned(),
     };
-    // Peaks as stated, memory as the driver says.
-    let gpu = Gpu { memory_gb: about.memory_bytes as f64 / 1e9, ..stated };
+    // Memory as the driver says it.
+    let gpu = Gpu { memory_gb: about.memory_bytes as f64 / 1e9, ..peaks.gpu };
     let room = about.memory_bytes as f64 * MEMORY_SHARE - held_bytes(shape, weights);
     let kv_tokens = (room / model.kv_bytes_per_token).max(1.0) as u64;
     // The costs are replaced at once: only the names of a base are kept.
@@ -172,9 +167,10 @@ pub(crate) fn profile(
     };
     made.source = format!(
         "non-negative least squares on {} timed steps of a probe with random weights; all as graphs, prompts one \
-         by one{unpacked}; peaks as stated, KV capacity: (memory × {MEMORY_SHARE} − weights) / KV bytes a token, memory as \
+         by one{unpacked}; {}; KV capacity: (memory × {MEMORY_SHARE} − weights) / KV bytes a token, memory as \
          the driver says it, weights with all that lies in it",
-        points_of(&made)
+        points_of(&made),
+        peaks.source
     );
     made
 }

@@ -6,8 +6,10 @@
 
 pub(crate) mod check;
 pub(crate) mod clocks;
+pub(crate) mod config;
 pub(crate) mod fit;
 pub(crate) mod measure;
+pub(crate) mod peaks;
 pub(crate) mod report;
 mod room;
 pub(crate) mod shape;

@@ -82,11 +82,7 @@ fn notes(shape: &Shape, weights: Weights) -> Vec<String> {
              from caches. Where its share of bandwidth is low, its time speaks for this kernel and not for an engine's."
         ));
     }
-    if let Some(scaling) = &shape.rope_scaling {
-        notes.push(format!(
-            "The model scales rotary positions (`{scaling}`), the probe does not: no time depends on it."
-        ));
-    }
+    notes.extend(shape.aside());
     notes
 }
 
@@ -129,8 +125,8 @@ fn model(shape: &Shape) -> ProbedModel {
 fn peaks(gpu: &str, results: &Probed) -> Peaks {
     let stated = fit::stated(gpu);
     Peaks {
-        stated_flops_per_s: stated.as_ref().map(|gpu| gpu.flops_per_s),
-        stated_bytes_per_s: stated.as_ref().map(|gpu| gpu.bytes_per_s),
+        stated_flops_per_s: stated.as_ref().map(|stated| stated.gpu.flops_per_s),
+        stated_bytes_per_s: stated.as_ref().map(|stated| stated.gpu.bytes_per_s),
         measured_flops_per_s: fit::fastest(results),
         measured_bytes_per_s: results.copy.bytes_per_s,
     }

@@ -1,7 +1,7 @@
-//! A model's shape, from the `config.json` that comes with it.
+//! A model's shape: what of it decides what its steps compute.
 
 use crate::gpu::op::SCALE_GROUP;
-use anyhow::Context;
+use atr_core::figure::units;
 use serde::{Deserialize, Serialize};
 
 /// What of a model decides what its steps compute.
@@ -28,66 +28,13 @@ pub(crate) struct Shape {
     /// How rotary positions are scaled, where they are: said, not done, since no time depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rope_scaling: Option<String>,
+    /// Numbers that a layer adds to its products: counted and said, not added.
+    #[serde(default)]
+    pub(crate) biases: u64,
+    /// How the model's own weights are packed, where they are: said, not followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) packing: Option<String>,
 }
-
-/// The keys of a `config.json` that are read.
-#[derive(Deserialize)]
-struct Config {
-    model_type: String,
-    num_hidden_layers: u64,
-    hidden_size: u64,
-    num_attention_heads: u64,
-    #[serde(default)]
-    num_key_value_heads: Option<u64>,
-    #[serde(default)]
-    head_dim: Option<u64>,
-    intermediate_size: u64,
-    vocab_size: u64,
-    #[serde(default)]
-    tie_word_embeddings: bool,
-    #[serde(default)]
-    rope_theta: Option<f64>,
-    #[serde(default)]
-    rope_parameters: Option<Rope>,
-    #[serde(default)]
-    rope_scaling: Option<Rope>,
-    #[serde(default)]
-    sliding_window: Option<u64>,
-    /// Without it a window that is stated holds.
-    #[serde(default = "yes")]
-    use_sliding_window: bool,
-    max_position_embeddings: u64,
-}
-
-#[derive(Deserialize)]
-struct Rope {
-    #[serde(default)]
-    rope_theta: Option<f64>,
-    #[serde(default, alias = "type")]
-    rope_type: Option<String>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl Config {
-    /// Whether some layer sees less than the whole context, which the probe's attention does not know.
-    fn window(&self) -> Option<u64> {
-        let window = self.sliding_window.filter(|_| self.use_sliding_window);
-        window.filter(|&window| window < self.max_position_embeddings)
-    }
-
-    /// How positions are scaled.
-    fn scaling(&self) -> Option<String> {
-        let said = self.rope_scaling.as_ref().or(self.rope_parameters.as_ref())?;
-        let unnamed = self.rope_scaling.as_ref().map(|_| "unnamed".to_owned());
-        said.rope_type.clone().filter(|name| name != "default").or(unnamed)
-    }
-}
-
-/// Kinds of models whose layers are those that the probe composes, and whether heads have norms.
-const KINDS: [(&str, bool); 4] = [("qwen3", true), ("qwen2", false), ("llama", false), ("mistral", false)];
 
 impl Shape {
     /// The shape of a model that comes along.
@@ -106,6 +53,8 @@ impl Shape {
             rope_base: 1e6,
             context: 40_960,
             rope_scaling: None,
+            biases: 0,
+            packing: None,
         };
         match name.to_ascii_lowercase().as_str() {
             "qwen3-4b" => Some(qwen3("Qwen3-4B", 2_560, 9_728, true)),
@@ -114,45 +63,11 @@ impl Shape {
         }
     }
 
-    /// Reads a `config.json`.
+    /// Checks that the sizes are some that kernels know.
     ///
     /// # Errors
-    /// When it is none, or the model has layers of another kind.
-    pub(crate) fn from_config(name: &str, text: &str) -> anyhow::Result<Shape> {
-        let config: Config = serde_json::from_str(text).context("not a model's `config.json`")?;
-        let kind = KINDS.iter().find(|(kind, _)| *kind == config.model_type);
-        let Some((_, head_norms)) = kind else {
-            let known = KINDS.map(|(kind, _)| kind).join(", ");
-            anyhow::bail!("`model_type` is `{}`, expected one of: {known}", config.model_type);
-        };
-        if let Some(window) = config.window() {
-            anyhow::bail!(
-                "`sliding_window` is {window}: attention that sees less than the context is not measured"
-            );
-        }
-        let heads = config.num_attention_heads;
-        let rope_scaling = config.scaling();
-        let rope = config.rope_parameters.and_then(|rope| rope.rope_theta).or(config.rope_theta);
-        let shape = Shape {
-            name: name.to_owned(),
-            layers: config.num_hidden_layers,
-            hidden: config.hidden_size,
-            heads,
-            kv_heads: config.num_key_value_heads.unwrap_or(heads),
-            dim: config.head_dim.unwrap_or(config.hidden_size.checked_div(heads).unwrap_or(0)),
-            inter: config.intermediate_size,
-            vocabulary: config.vocab_size,
-            head_norms: *head_norms,
-            tied: config.tie_word_embeddings,
-            rope_base: rope.unwrap_or(1e4),
-            context: config.max_position_embeddings,
-            rope_scaling,
-        };
-        shape.check()?;
-        Ok(shape)
-    }
-
-    fn check(&self) -> anyhow::Result<()> {
+    /// When one is not.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
         let sizes =
             [self.layers, self.hidden, self.heads, self.kv_heads, self.dim, self.inter, self.vocabulary];
         anyhow::ensure!(sizes.iter().all(|&size| size > 0 && size < 1 << 24), "a size is 0 or beyond reason");
@@ -200,12 +115,37 @@ impl Shape {
         self.layer_weights() + self.vocabulary * self.hidden
     }
 
-    /// All parameters: also the norms, and the first matrix where it is one of its own.
+    /// All parameters: also the norms, biases, and the first matrix where it is one of its own.
     pub(crate) fn parameters(&self) -> u64 {
         let head_norms = if self.head_norms { 2 * self.dim } else { 0 };
         let norms = self.layers * (2 * self.hidden + head_norms) + self.hidden;
         let first = if self.tied { 0 } else { self.vocabulary * self.hidden };
-        self.weights() + norms + first
+        self.weights() + norms + self.layers * self.biases + first
+    }
+
+    /// What of the model a probe does not do, in sentences.
+    pub(crate) fn aside(&self) -> Vec<String> {
+        let scaling = self.rope_scaling.as_ref().map(|scaling| {
+            format!(
+                "The model scales rotary positions (`{scaling}`), the probe does not: no time depends on it."
+            )
+        });
+        let biases = (self.biases > 0).then(|| {
+            let (all, weights) = (self.layers * self.biases, self.weights());
+            format!(
+                "The model adds {} biases to the products of its layers, the probe does not: they are {} of the weights that a \
+                 step reads.",
+                units::grouped(all),
+                units::percent(Some(all as f64 / weights as f64))
+            )
+        });
+        let packing = self.packing.as_ref().map(|method| {
+            format!(
+                "The model's file has a `quantization_config` (`{method}`), which the probe does not follow: its weights are as \
+                 `--dtype` says."
+            )
+        });
+        [scaling, biases, packing].into_iter().flatten().collect()
     }
 
     /// Bytes of keys and values a token, over all layers, with numbers of two bytes.
@@ -218,44 +158,12 @@ impl Shape {
 mod tests {
     use super::*;
 
-    const CONFIG: &str = r#"{"model_type":"qwen3","num_hidden_layers":36,"hidden_size":2560,"num_attention_heads":32,
-        "num_key_value_heads":8,"head_dim":128,"intermediate_size":9728,"vocab_size":151936,"rope_theta":1000000,
-        "tie_word_embeddings":true,"max_position_embeddings":40960,"torch_dtype":"bfloat16"}"#;
-
-    #[test]
-    fn a_config_reads_as_the_model_that_comes_along() {
-        let read = Shape::from_config("Qwen3-4B", CONFIG).unwrap();
-        assert_eq!(Some(read), Shape::by_name("qwen3-4b"));
-    }
-
     /// The sizes that Qwen publishes: 4,022,468,096 and 8,190,735,360 parameters; 147,456 bytes of keys and values a token.
     #[test]
     fn sizes_are_the_published_ones() {
         let (small, large) = (Shape::by_name("qwen3-4b").unwrap(), Shape::by_name("qwen3-8b").unwrap());
         assert_eq!(small.kv_bytes_per_token(), 147_456);
         assert_eq!([small.parameters(), large.parameters()], [4_022_468_096, 8_190_735_360]);
-    }
-
-    /// A window that is narrower than the context is another attention; scaled positions are only other angles.
-    #[test]
-    fn windows_are_refused_and_scaled_positions_said() {
-        let read = |more: &str| {
-            Shape::from_config("x", &CONFIG.replace("\"tie_word", &format!("{more},\"tie_word")))
-        };
-        let error = read(r#""sliding_window":4096"#).unwrap_err().to_string();
-        assert!(error.starts_with("`sliding_window` is 4096"), "{error}");
-        for unused in ["\"sliding_window\":null", "\"sliding_window\":40960"] {
-            assert!(read(unused).is_ok(), "{unused}");
-        }
-        assert!(read(r#""sliding_window":4096,"use_sliding_window":false"#).is_ok());
-        let scaling = |more: &str| read(more).unwrap().rope_scaling;
-        assert_eq!(
-            scaling(r#""rope_scaling":{"rope_type":"llama3","factor":8.0}"#).as_deref(),
-            Some("llama3")
-        );
-        assert_eq!(scaling(r#""rope_scaling":{"type":"yarn"}"#).as_deref(), Some("yarn"));
-        let default = r#""rope_parameters":{"rope_type":"default","rope_theta":5e5}"#;
-        assert_eq!((scaling(default), read(default).unwrap().rope_base), (None, 5e5));
     }
 
     /// 9 heads of 64 are 4.5 groups; 10 are 5.
@@ -274,16 +182,5 @@ mod tests {
         for name in ["qwen3-4b", "qwen3-8b"] {
             assert!(Shape::by_name(name).unwrap().check_packed().is_ok(), "{name}");
         }
-    }
-
-    #[test]
-    fn other_models_are_refused_by_name() {
-        let error = |text: &str| format!("{:#}", Shape::from_config("x", text).unwrap_err());
-        assert!(error(&CONFIG.replace("qwen3", "mamba")).contains("`model_type` is `mamba`"));
-        assert!(error("{}").contains("model_type"));
-        let uneven = CONFIG.replace("\"num_key_value_heads\":8", "\"num_key_value_heads\":7");
-        assert!(error(&uneven).contains("leave a rest"));
-        assert!(error(&CONFIG.replace("9728", "9729")).contains("multiples of 128"));
-        assert!(error(&CONFIG.replace(":36", ":0")).contains("size is 0"));
     }
 }

@@ -25,9 +25,21 @@ fn wrong_models_are_refused_before_anything_is_looked_for() {
     let folder = Folder::new("probe");
     let config = folder.file("config.json", br#"{"model_type":"mamba"}"#);
     let error = fails(&["probe", "--model", &config], 1);
-    assert!(error.contains("not a model's `config.json`"), "{error}");
+    assert!(
+        error.contains("`model_type` is `mamba`, expected one of: qwen3, qwen2, llama, mistral"),
+        "{error}"
+    );
+    let within = config.trim_end_matches("config.json");
+    assert_eq!(
+        fails(&["probe", "--model", within], 1).matches("`mamba`").count(),
+        1,
+        "a folder is read as its file"
+    );
+    let empty = Folder::new("probe-without-config");
+    let error = fails(&["probe", "--model", &empty.path("")], 1);
+    assert!(error.contains("no `config.json` in this folder"), "{error}");
     let odd = r#"{"model_type":"llama","num_hidden_layers":2,"hidden_size":768,"num_attention_heads":8,
-        "num_key_value_heads":8,"head_dim":96,"intermediate_size":1024,"vocab_size":1000,"max_position_embeddings":64}"#;
+        "num_key_value_heads":8,"head_dim":96,"intermediate_size":1024,"vocab_size":1000,"max_position_embeddings":4096}"#;
     let error = fails(&["probe", "--model", &folder.file("config.json", odd.as_bytes())], 2);
     assert!(error.contains("heads of 96, expected 64 or 128"), "{error}");
     // 9 heads of 64 are 4.5 groups with a scale.

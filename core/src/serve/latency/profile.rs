@@ -8,7 +8,7 @@ use std::fmt;
 /// The schema name that every profile file carries.
 pub const SCHEMA: &str = "atr-latency/1";
 
-/// An accelerator's published peaks.
+/// An accelerator's peaks: published, unless the profile's source says that they were measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gpu {
     /// Name.

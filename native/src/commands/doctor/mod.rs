@@ -1,14 +1,17 @@
-//! `doctor`: what is on this machine, and what each command would need. Starts nothing: files are looked for, libraries are
-//! loaded, the driver is asked which GPUs it knows.
+//! `doctor`: what is on this machine, and what each command would need. Starts no work: files are looked for, libraries are
+//! loaded, the driver is asked which GPUs it knows, and `nvidia-smi` how much of their memory is free.
 
 mod needs;
+mod room;
 mod servers;
 
 use crate::gpu::device::About;
 use crate::gpu::{self, libraries};
 use crate::output;
+use crate::probe::clocks;
 use atr_core::figure::units;
 use needs::Ready;
+use room::Weighed;
 use serde::Serialize;
 use servers::Server;
 use std::fs;
@@ -22,14 +25,26 @@ pub(crate) struct DoctorArgs {}
 #[derive(Serialize)]
 struct Answer {
     machine: Machine,
-    gpus: Vec<About>,
+    gpus: Vec<Card>,
     /// Why the driver did not list GPUs, where it is there and did not.
     driver_error: Option<String>,
     libraries: Vec<libraries::Looked>,
     /// Folders that the loader is told to look into before its own.
     library_path: Option<String>,
+    /// The file of `nvidia-smi`, without which a probe knows neither the driver's version nor clocks.
+    nvidia_smi: Option<String>,
+    /// Memory that the weights of the models take that come along.
+    models: Vec<Weighed>,
     servers: Vec<Server>,
     commands: Vec<Ready>,
+}
+
+/// A GPU, and how much of its memory is free; unknown without `nvidia-smi`.
+#[derive(Serialize)]
+struct Card {
+    #[serde(flatten)]
+    about: About,
+    free_bytes: Option<u64>,
 }
 
 /// The computer around the GPU.
@@ -55,10 +70,25 @@ pub(crate) fn run(_: &DoctorArgs, all: &clap::Command, json: bool) -> anyhow::Re
     };
     let servers = servers::look();
     let listed = driver_error.as_deref().map_or(Ok(gpus.as_slice()), Err);
-    let commands = needs::of_commands(all, listed, &libraries);
+    let models = room::weights();
+    let commands = needs::of_commands(all, listed, &libraries, &models);
+    let nvidia_smi = servers::program("nvidia-smi").map(|path| path.display().to_string());
+    let free = |about: &About| {
+        nvidia_smi.as_ref().and_then(|_| room::free_bytes(&clocks::ask(&about.bus_id, "memory.free")?))
+    };
+    let gpus = gpus.into_iter().map(|about| Card { free_bytes: free(&about), about }).collect();
     let library_path = std::env::var("LD_LIBRARY_PATH").ok().filter(|path| !path.is_empty());
-    let answer =
-        Answer { machine: machine(), gpus, driver_error, libraries, library_path, servers, commands };
+    let answer = Answer {
+        machine: machine(),
+        gpus,
+        driver_error,
+        libraries,
+        library_path,
+        nvidia_smi,
+        models,
+        servers,
+        commands,
+    };
     if json {
         output::emit_json(&answer)?;
     } else {
@@ -103,14 +133,15 @@ fn readable(answer: &Answer) -> String {
         known(memory_bytes),
         known(available_bytes)
     );
-    for gpu in &answer.gpus {
+    for Card { about: gpu, free_bytes } in &answer.gpus {
         let compute_capability = gpu.compute_capability();
         let About { name, memory_bytes, multiprocessors, .. } = gpu;
         let driver_cuda = gpu.driver_cuda();
         text.push_str(&format!(
             "GPU: {name}, {}, compute capability {compute_capability}, {multiprocessors} multiprocessors, driver for \
-             CUDA {driver_cuda}\n",
-            gb(*memory_bytes)
+             CUDA {driver_cuda}\n  {}\n",
+            gb(*memory_bytes),
+            room::readable(&answer.models, *memory_bytes, *free_bytes)
         ));
     }
     match &answer.driver_error {
@@ -135,6 +166,13 @@ fn readable(answer: &Answer) -> String {
     }
     let path = answer.library_path.as_deref().unwrap_or("not set");
     text.push_str(&format!("  looked where the system's loader looks; LD_LIBRARY_PATH: {path}\n"));
+    match &answer.nvidia_smi {
+        Some(path) => text.push_str(&format!("  nvidia-smi: {path} (the driver's version and clocks)\n")),
+        None => text.push_str(
+            "  nvidia-smi: not found; a probe runs, and says neither the driver's version nor clocks; comes with the driver; \
+             looked for on PATH\n",
+        ),
+    }
     text.push_str("\nservers, looked for and not started\n");
     for server in &answer.servers {
         let Server { name, path, looked } = server;
@@ -144,13 +182,8 @@ fn readable(answer: &Answer) -> String {
         }
     }
     text.push_str("\ncommands\n");
-    for Ready { name, needs, missing } in &answer.commands {
-        let state = if missing.is_empty() {
-            "ready".to_owned()
-        } else {
-            format!("not here: missing {}", missing.join(", "))
-        };
-        text.push_str(&format!("  {name}: {state}; needs {needs}\n"));
+    for command in &answer.commands {
+        text.push_str(&format!("  {}\n", command.readable()));
     }
     text
 }

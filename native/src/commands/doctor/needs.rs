@@ -1,8 +1,10 @@
 //! What each command needs beyond its own arguments.
 
-use crate::gpu::device::About;
+use super::room::Weighed;
+use crate::gpu::device::{self, About};
 use crate::gpu::libraries::{Library, Looked};
 use serde::Serialize;
+use std::path::Path;
 
 /// Whether a command could do its work here.
 #[derive(Serialize)]
@@ -10,13 +12,26 @@ pub(super) struct Ready {
     /// Its name.
     pub(super) name: String,
     /// What it needs, in words.
-    pub(super) needs: &'static str,
+    pub(super) needs: String,
+    /// Whether that is files which its arguments name, so that nobody can say beforehand whether they are here.
+    pub(super) named: bool,
     /// What of that is not here.
     pub(super) missing: Vec<String>,
 }
 
-/// What the commands need that need more than nothing.
-const NEEDS: &[(&str, &str)] = &[
+impl Ready {
+    pub(super) fn readable(&self) -> String {
+        let Ready { name, needs, named, missing } = self;
+        match missing.as_slice() {
+            [] if *named => format!("{name}: needs {needs}"),
+            [] => format!("{name}: ready; needs {needs}"),
+            missing => format!("{name}: not here: missing {}; needs {needs}", missing.join(", ")),
+        }
+    }
+}
+
+/// What the commands need whose arguments name files.
+const NAMED: &[(&str, &str)] = &[
     ("import", "trace files"),
     ("inspect", "trace files"),
     ("simulate", "trace files"),
@@ -24,22 +39,49 @@ const NEEDS: &[(&str, &str)] = &[
     ("sweep", "trace files and a grid"),
     ("calibrate", "trace files and what happened to their calls"),
     ("data", "the folder with the public sources"),
-    ("report", "the repository's data folder"),
 ];
+
+/// The bundled sets that reports are made of, from where the command is called.
+const BUNDLED: &str = "data/index.json";
 
 /// All commands, in the order of the help text.
 pub(super) fn of_commands(
     all: &clap::Command,
     gpus: Result<&[About], &str>,
     libraries: &[Looked],
+    models: &[Weighed],
 ) -> Vec<Ready> {
     let one = |name: &str| {
-        let needs = NEEDS.iter().find(|(known, _)| *known == name).map_or("nothing else", |(_, needs)| needs);
-        let missing = if name == "probe" { missing(gpus, libraries) } else { Vec::new() };
-        let needs = if name == "probe" { "an NVIDIA GPU, its driver and the libraries above" } else { needs };
-        Ready { name: name.to_owned(), needs, missing }
+        let ready = |needs: String, missing| Ready { name: name.to_owned(), needs, named: false, missing };
+        if let Some((_, needs)) = NAMED.iter().find(|(known, _)| *known == name) {
+            return Ready { named: true, ..ready((*needs).to_owned(), Vec::new()) };
+        }
+        match name {
+            "probe" => ready(of_probe(models), missing(gpus, libraries)),
+            "report" => ready(
+                "the repository's `data` folder, here or by `--data`".to_owned(),
+                no_sets(Path::new(BUNDLED)),
+            ),
+            "synth" => ready("nothing else; with `--fit` or `--against` trace files".to_owned(), Vec::new()),
+            _ => ready("nothing else".to_owned(), Vec::new()),
+        }
     };
     all.get_subcommands().map(|command| one(command.get_name())).collect()
+}
+
+/// What a probe needs, in words.
+fn of_probe(models: &[Weighed]) -> String {
+    let weights: Vec<String> = models.iter().map(Weighed::readable).collect();
+    format!(
+        "{}, the libraries above, and memory for weights ({}), for what a step computes and for pages of KV",
+        device::least(),
+        weights.join(", ")
+    )
+}
+
+/// What of the bundled sets is not here.
+fn no_sets(index: &Path) -> Vec<String> {
+    if index.is_file() { Vec::new() } else { vec![format!("`{}`", index.display())] }
 }
 
 /// What of CUDA is not here; GPUs as the driver lists them, or why it does not. One that a probe can run on is enough.
@@ -76,10 +118,27 @@ mod tests {
 
     #[test]
     fn needs_are_those_of_commands_that_exist() {
-        let commands = of_commands(&Cli::command(), Ok(&[]), &[]);
-        for (name, _) in NEEDS {
-            assert!(commands.iter().any(|command| command.name == *name), "{name}");
+        let commands = of_commands(&Cli::command(), Ok(&[]), &[], &super::super::room::weights());
+        for name in NAMED.iter().map(|(name, _)| *name).chain(["probe", "report", "synth", "doctor"]) {
+            assert!(commands.iter().any(|command| command.name == name), "{name}");
         }
+        let said = |name: &str| commands.iter().find(|command| command.name == name).unwrap().readable();
+        assert_eq!(said("doctor"), "doctor: ready; needs nothing else");
+        assert_eq!(said("inspect"), "inspect: needs trace files");
+        let needs = "an NVIDIA GPU of compute capability 8.0 or newer, its driver for CUDA 12.8 or newer, the libraries above, \
+                     and memory for weights (qwen3-4b 8.0 GB in bf16, 2.7 GB in w4, ";
+        assert!(
+            said("probe").starts_with(&format!("probe: not here: missing an NVIDIA GPU; needs {needs}")),
+            "{}",
+            said("probe")
+        );
+    }
+
+    #[test]
+    fn reports_need_the_bundled_sets() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(no_sets(&here.join("..").join(BUNDLED)), Vec::<String>::new());
+        assert_eq!(no_sets(Path::new("nowhere/index.json")), ["`nowhere/index.json`"]);
     }
 
     #[test]

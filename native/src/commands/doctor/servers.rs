@@ -29,14 +29,22 @@ const SERVERS: &[(&str, &str, Option<&str>, &str)] = &[
     ("llama.cpp", "llama-server", None, "the program `llama-server`"),
 ];
 
+/// Folders that programs are looked for in.
+fn on_path() -> Vec<PathBuf> {
+    env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect()
+}
+
+/// The file of a program on the search path.
+pub(super) fn program(name: &str) -> Option<PathBuf> {
+    on_path().into_iter().map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
 pub(super) fn look() -> Vec<Server> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    let folders = on_path();
     let packages: Vec<PathBuf> = folders.iter().flat_map(|folder| site_packages(folder)).collect();
     SERVERS
         .iter()
         .map(|&(name, program, package, looked)| {
-            let program = folders.iter().map(|folder| folder.join(program)).find(|file| file.is_file());
             let package = || {
                 let package = package?;
                 packages
@@ -44,7 +52,7 @@ pub(super) fn look() -> Vec<Server> {
                     .map(|folder| folder.join(package))
                     .find(|folder| folder.join("__init__.py").is_file())
             };
-            let path = program.or_else(package).map(|path| path.display().to_string());
+            let path = self::program(program).or_else(package).map(|path| path.display().to_string());
             Server { name, path, looked }
         })
         .collect()
