@@ -88,7 +88,7 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
         // Told before minutes are spent.
         stated(&about)?;
     }
-    let checks = check::kernels(&mut cuda, build)?;
+    let mut checks = check::kernels(&mut cuda, build)?;
     say_wrong(&checks);
     let plan = Plan::new(args.quick, shape.context);
     let model = Model::new(&mut cuda, &shape, weights, &plan.limits()).with_context(|| {
@@ -97,6 +97,9 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
         format!("{}, weights of {}, on a GPU with {}", shape.name, gb(weights), gb(memory))
     })?;
     output::progress(format_args!("{}: pages for {} tokens", shape.name, model.kv_tokens()));
+    let of_timed = check::timed(&mut cuda, &model, build, &plan)?;
+    say_wrong(&of_timed);
+    checks.extend(of_timed);
     let mut bench = Bench { device: &mut cuda, model: &model, build, plan: &plan };
     let mut results = bench.run()?;
     let under_load = clocks::under_load(&mut bench, &about.bus_id).unwrap_or_else(|error| {

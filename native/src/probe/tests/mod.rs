@@ -2,6 +2,7 @@
 
 mod kernels;
 mod packed;
+mod timed;
 
 use super::measure::{Bench, Plan};
 use super::report::{Found, readable, report};
