@@ -145,10 +145,10 @@ impl Fake {
             let (products, reading) = (flops / flops_per_s, bytes / bytes_per_s);
             let attention = matches!(op, Op::Prefill { .. } | Op::Decode(_));
             let hides = overlap == Overlap::Everywhere || overlap == Overlap::Attention && attention;
-            // Attention in parts is two kernels: the parts, and what joins them.
-            let joined =
+            // Attention in splits is two kernels: the splits, and what combines them.
+            let combined =
                 matches!(op, Op::Decode(_)) || matches!(op, Op::Prefill(prefill) if prefill.splits > 1);
-            let launches = if joined { 2.0 } else { 1.0 };
+            let launches = if combined { 2.0 } else { 1.0 };
             launches * launch_us + 1e6 * if hides { products.max(reading) } else { products + reading }
         });
         each.sum()

@@ -87,7 +87,7 @@ impl Check<'_> {
         pool.values = self.read(pool.cache.values, pool.values.len())?;
         self.prefills(&pool)?;
         self.decode(&pool, 1, "decode attention")?;
-        self.decode(&pool, 3, "decode attention in parts")
+        self.decode(&pool, 3, "decode attention in splits")
     }
 
     fn rotary(&mut self, pool: &mut Pool, head_norms: bool) -> anyhow::Result<()> {
@@ -175,7 +175,7 @@ impl Check<'_> {
                 let out = self.poisoned(expected.len() as u64)?;
                 let prefill = self.prompt(pool, (0, count), cached, splits, out)?;
                 self.device.run(&[prefill])?;
-                let what = format!("prefill attention of {count} behind {cached}, parts {splits}");
+                let what = format!("prefill attention of {count} behind {cached}, splits {splits}");
                 self.compare(&what, out, &expected)?;
             }
         }
