@@ -153,7 +153,7 @@ fn floats(name: &str) -> Option<Compute> {
         "sub.f32" | "sub.rn.f32" => |[a, b, _]| float(f(a) - f(b)),
         "mul.f32" | "mul.rn.f32" => |[a, b, _]| float(f(a) * f(b)),
         "fma.rn.f32" => |[a, b, c]| float(f(a).mul_add(f(b), f(c))),
-        "div.rn.f32" => |[a, b, _]| float(f(a) / f(b)),
+        "div.rn.f32" | "div.approx.f32" => |[a, b, _]| float(f(a) / f(b)),
         "rcp.rn.f32" | "rcp.approx.f32" => |[a, ..]| float(1.0 / f(a)),
         "rsqrt.approx.f32" => |[a, ..]| float(1.0 / f(a).sqrt()),
         "ex2.approx.f32" | "ex2.approx.ftz.f32" => |[a, ..]| float(f(a).exp2()),

@@ -84,7 +84,7 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut cuda = Cuda::open(i32::from(args.gpu), build)?;
     let about = cuda.about().clone();
     let before = seen(&about.bus_id);
-    let checks = check::kernels(&mut cuda, build)?;
+    let mut checks = check::kernels(&mut cuda, build)?;
     say_wrong(&checks);
     let plan = Plan::new(args.quick, shape.context);
     let model = Model::new(&mut cuda, &shape, weights, &plan.limits()).with_context(|| {
@@ -93,6 +93,9 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
         format!("{}, weights of {}, on a GPU with {}", shape.name, gb(weights), gb(memory))
     })?;
     output::progress(format_args!("{}: pages for {} tokens", shape.name, model.kv_tokens()));
+    let of_timed = check::timed(&mut cuda, &model, build, &plan)?;
+    say_wrong(&of_timed);
+    checks.extend(of_timed);
     let mut bench = Bench { device: &mut cuda, model: &model, build, plan: &plan };
     let mut results = bench.run()?;
     let under_load = clocks::under_load(&mut bench, &about.bus_id).unwrap_or_else(|error| {

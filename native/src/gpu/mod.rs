@@ -14,6 +14,7 @@ mod list;
 pub(crate) mod op;
 pub(crate) mod parts;
 pub(crate) mod reference;
+mod sizes;
 pub(crate) mod source;
 
 pub(crate) use list::list;

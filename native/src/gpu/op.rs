@@ -76,14 +76,14 @@ pub(crate) struct Prefill {
     pub(crate) cache: Cache,
     /// The prompt's pages.
     pub(crate) table: Ptr,
-    /// Room for what each part of the context comes to; none where there is one part.
+    /// Room for what each split of the context comes to; none where there is one.
     pub(crate) parts: Ptr,
     pub(crate) out: Ptr,
     /// New tokens, whose keys and values already lie in pages.
     pub(crate) count: u64,
     /// Tokens before them.
     pub(crate) cached: u64,
-    /// Parts that the context is cut into.
+    /// Splits that the context is cut into.
     pub(crate) splits: u64,
 }
 
@@ -96,17 +96,17 @@ pub(crate) struct Decode {
     pub(crate) table_width: u64,
     /// Tokens of each sequence, the new one included.
     pub(crate) lengths: Ptr,
-    /// Room for what each part of a context comes to.
+    /// Room for what each split of a context comes to.
     pub(crate) parts: Ptr,
     pub(crate) out: Ptr,
     pub(crate) batch: u64,
-    /// Parts that each context is cut into.
+    /// Splits that each context is cut into.
     pub(crate) splits: u64,
     /// Sum of the lengths, for the account.
     pub(crate) kv_tokens: u64,
 }
 
-/// Bytes of what a query head's row comes to in a part of a context: floats, the maximum and the sum of the weights, and six more
+/// Bytes of what a query head's row comes to in a split of a context: floats, the maximum and the sum of the weights, and six more
 /// that fill up a sector.
 pub(crate) fn part_bytes(dim: u64) -> u64 {
     4 * (dim + 8)

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "NVRTC's interface is C")]
 
 use super::libraries::Library;
+use super::sizes;
 use anyhow::{Context, bail};
 use cudarc::nvrtc::{result, sys};
 use std::ffi::{CStr, CString};
@@ -45,7 +46,7 @@ pub(crate) const SOURCES: [Source; 4] = [
         kernels: &["unpack4", "product4_8", "product4_16", "product4_32"],
     },
     Source { file: "prefill.cu", text: attention!("prefill.cu"), kernels: &["prefill"] },
-    Source { file: "decode.cu", text: attention!("decode.cu"), kernels: &["decode", "join"] },
+    Source { file: "decode.cu", text: attention!("decode.cu"), kernels: &["decode", "combine"] },
 ];
 
 /// Numbers of two bytes.
@@ -89,20 +90,14 @@ impl Build {
     }
 
     fn options(&self, arch: &str) -> Vec<String> {
-        vec![
-            format!("--gpu-architecture={arch}"),
-            format!("-DBF16={}", u8::from(self.half == Half::Bf16)),
-            format!("-DDIM={}", self.dim),
-            format!("-DGROUP={}", self.group),
-            "--std=c++17".to_owned(),
-        ]
+        let macros = sizes::macros(self).into_iter().map(|(name, value)| format!("-D{name}={value}"));
+        [format!("--gpu-architecture={arch}"), "--std=c++17".to_owned()].into_iter().chain(macros).collect()
     }
 }
 
-/// The compiler's name of a GPU's kind; Hopper's has instructions that only it has.
+/// The compiler's name of a GPU's kind, without the instructions that only this very kind has (`sm_90a`): no kernel uses one.
 pub(crate) fn arch(major: i32, minor: i32) -> String {
-    let own = if major >= 9 { "a" } else { "" };
-    format!("sm_{major}{minor}{own}")
+    format!("sm_{major}{minor}")
 }
 
 impl Source {
@@ -192,9 +187,10 @@ unsafe fn image(program: sys::nvrtcProgram, size: SizeOf, get: Get) -> Result<Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     /// Hopper, Ampere and the RTX 3090. The first alone is tried unless `ATR_KERNELS` is `all`, since each takes seconds.
-    const ARCHS: [&str; 3] = ["sm_90a", "sm_80", "sm_86"];
+    const ARCHS: [&str; 3] = ["sm_90", "sm_80", "sm_86"];
 
     fn builds() -> Vec<Build> {
         [(Half::Bf16, 128, 4), (Half::Fp16, 128, 4), (Half::Bf16, 64, 8), (Half::Bf16, 128, 1)]
@@ -256,7 +252,7 @@ mod tests {
             return;
         }
         let wrong = Source { file: "wrong.cu", text: "\n__global__ void f() { g(); }\n", kernels: &[] };
-        let error = wrong.compile(&builds()[0], "sm_90a").err().unwrap().to_string();
+        let error = wrong.compile(&builds()[0], "sm_90").err().unwrap().to_string();
         assert!(error.contains("wrong.cu(2)") && error.contains("\"g\" is undefined"), "{error}");
     }
 
@@ -265,6 +261,18 @@ mod tests {
         for source in &SOURCES {
             let defined = source.text.matches("extern \"C\" __global__").count();
             assert_eq!(source.kernels.len(), defined, "{}", source.file);
+        }
+    }
+
+    /// What is given is said nowhere else, and is of use.
+    #[test]
+    fn kernels_take_their_sizes_from_the_host() {
+        let sources: Vec<&str> = SOURCES.iter().map(|source| source.text).chain([NUMBER]).collect();
+        let text = sources.join("\n");
+        let words: BTreeSet<&str> = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+        for (name, _) in sizes::macros(&builds()[0]) {
+            assert!(words.contains(name.as_str()), "{name} is used");
+            assert!(!text.contains(&format!("#define {name} ")), "{name} is defined once");
         }
     }
 
@@ -279,6 +287,6 @@ mod tests {
 
     #[test]
     fn gpus_are_named_as_the_compiler_does() {
-        assert_eq!([arch(8, 6), arch(9, 0), arch(12, 0)], ["sm_86", "sm_90a", "sm_120a"]);
+        assert_eq!([arch(8, 6), arch(9, 0), arch(12, 0)], ["sm_86", "sm_90", "sm_120"]);
     }
 }

@@ -82,8 +82,8 @@ impl Blas {
         let float = sys::cudaDataType_t::CUDA_R_32F;
         let operation = result::create_matmul_desc(sys::cublasComputeType_t::CUBLAS_COMPUTE_32F, float)?;
         // CUBLAS_OP_T, which the bindings do not name.
-        let turned = 1_i32;
-        let transpose = sys::cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_TRANSA;
+        let transposed = 1_i32;
+        let attribute = sys::cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_TRANSA;
         let layout = |rows: u64, columns: u64| {
             result::create_matrix_layout(self.number, rows, columns, i64::try_from(rows).unwrap_or(i64::MAX))
         };
@@ -92,8 +92,8 @@ impl Blas {
         let most = sys::cublasLtMatmulPreferenceAttributes_t::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
         // SAFETY: all were made above; the attributes have the sizes that are said.
         let algorithm = unsafe {
-            let at = std::ptr::from_ref(&turned).cast();
-            result::set_matmul_desc_attribute(operation, transpose, at, size_of_val(&turned))?;
+            let at = std::ptr::from_ref(&transposed).cast();
+            result::set_matmul_desc_attribute(operation, attribute, at, size_of_val(&transposed))?;
             let at = std::ptr::from_ref(&WORKSPACE_BYTES).cast();
             result::set_matmul_pref_attribute(wish, most, at, size_of_val(&WORKSPACE_BYTES))?;
             let found = result::get_matmul_algo_heuristic(self.handle, operation, weight, x, out, out, wish)?;

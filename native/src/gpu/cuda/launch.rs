@@ -2,20 +2,21 @@
 
 use super::Cuda;
 use crate::gpu::op::{Decode, Op, Prefill, Rotary};
-use crate::gpu::parts::TILE_ROWS;
+use crate::gpu::sizes::{
+    ATTENTION_THREADS, NORM_PIECES, PACKED, Packed, TILE_PLACES, TILE_ROWS, TILE_TOKENS,
+};
 use crate::gpu::source::Build;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use cudarc::driver::result;
 
 /// What the models of the probe add under the root of a norm.
 const EPS: f32 = 1e-6;
-/// Tokens whose keys, or values, a block of prefill attention holds in one place, and how many places it has for them.
-const TILE_TOKENS: u64 = 64;
-const TILE_PLACES: u64 = 3;
-/// Threads of a block of attention.
-pub(super) const ATTENTION_THREADS: u32 = 128;
 /// Warps of a block where each warp works for itself.
 const WARPS: u64 = 4;
+/// Most threads of a block.
+const MOST_THREADS: u64 = 1_024;
+/// Numbers in a piece of 16 bytes.
+const PIECE: u64 = 8;
 
 /// An argument of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,8 +61,8 @@ impl Launch {
     }
 }
 
-fn launch(kernel: &'static str, grid: [u64; 3], threads: u32, args: &[Arg]) -> Launch {
-    Launch { kernel, grid, threads, shared_bytes: 0, args: args.to_vec() }
+fn launch(kernel: &'static str, grid: [u64; 3], threads: u64, args: &[Arg]) -> Launch {
+    Launch { kernel, grid, threads: threads as u32, shared_bytes: 0, args: args.to_vec() }
 }
 
 /// Shared memory that a kernel's launches ask for.
@@ -87,13 +88,12 @@ pub(crate) fn launches(op: &Op, build: &Build, multiprocessors: u32) -> Vec<Laun
         }
         Op::AddNorm { x, y, weight, out, rows, width } => {
             let args = [Long(x), Long(y), Long(weight), Long(out), Int(width), Float(EPS)];
-            launch("add_norm", [rows, 1, 1], 256, &args)
+            launch("add_norm", [rows, 1, 1], norm_threads(width), &args)
         }
         Op::Rotary(ref rotary) => of_rotary(rotary, build),
         Op::Silu { both, out, rows, width } => {
-            let words = rows * width / 2;
-            let blocks = words.div_ceil(256).clamp(1, all);
-            launch("silu", [blocks, 1, 1], 256, &[Long(both), Long(out), Int(width), Long(words)])
+            let grid = [rows, (width / PIECE).div_ceil(256), 1];
+            launch("silu", grid, 256, &[Long(both), Long(out), Int(width)])
         }
         Op::Gemm { .. } => return Vec::new(),
         Op::Unpack4 { packed, scales, out, weights } => {
@@ -103,18 +103,21 @@ pub(crate) fn launches(op: &Op, build: &Build, multiprocessors: u32) -> Vec<Laun
         Op::Product4 { x, packed, scales, out, rows, inner, columns } => {
             let memory = [x, packed, scales, out].map(Long);
             let args = [&memory[..], &[Int(rows), Int(inner), Int(columns)]].concat();
-            // Each block reads all rows: where they are more, it has more columns, which take registers.
-            let (kernel, of_block, warps) = match rows {
-                ..=8 => ("product4_8", 16, 8),
-                9..=16 => ("product4_16", 32, 6),
-                _ => ("product4_32", 32, 4),
-            };
-            launch(kernel, [columns.div_ceil(of_block), 1, 1], 32 * warps, &args)
+            let [.., last] = &PACKED;
+            let &Packed { kernel, strips, warps, .. } =
+                PACKED.iter().find(|packed| rows <= packed.rows).unwrap_or(last);
+            launch(kernel, [columns.div_ceil(16 * strips), 1, 1], 32 * warps, &args)
         }
         Op::Prefill(ref prefill) => return of_prefill(prefill, build),
         Op::Decode(ref decode) => return of_decode(decode, build),
     };
     vec![one]
+}
+
+/// Whole warps in which each thread keeps as few pieces of a row as there can be.
+fn norm_threads(width: u64) -> u64 {
+    let pieces = width / PIECE;
+    pieces.div_ceil(pieces.div_ceil(MOST_THREADS).max(1)).max(1).next_multiple_of(32)
 }
 
 fn of_rotary(rotary: &Rotary, build: &Build) -> Launch {
@@ -136,7 +139,7 @@ fn of_prefill(prefill: &Prefill, build: &Build) -> Vec<Launch> {
     let attend = launch("prefill", grid, ATTENTION_THREADS, &[&memory[..], &sizes].concat());
     let mut launches = vec![Launch { shared_bytes: shared_bytes("prefill", build), ..attend }];
     if splits > 1 {
-        launches.push(join(parts, out, (count, splits), cache.kv_heads, build));
+        launches.push(combine(parts, out, (count, splits), cache.kv_heads, build));
     }
     launches
 }
@@ -148,14 +151,19 @@ fn of_decode(decode: &Decode, build: &Build) -> Vec<Launch> {
     let grid = [splits, cache.kv_heads, batch];
     vec![
         launch("decode", grid, ATTENTION_THREADS, &[&memory[..], &sizes].concat()),
-        join(parts, out, (batch, splits), cache.kv_heads, build),
+        combine(parts, out, (batch, splits), cache.kv_heads, build),
     ]
 }
 
-/// Puts the parts of so many tokens' contexts together.
-fn join(parts: u64, out: u64, (tokens, splits): (u64, u64), kv_heads: u64, build: &Build) -> Launch {
+/// Puts the splits of so many tokens' contexts together.
+fn combine(parts: u64, out: u64, (tokens, splits): (u64, u64), kv_heads: u64, build: &Build) -> Launch {
     let heads = kv_heads * u64::from(build.group);
-    launch("join", [tokens, heads, 1], build.dim, &[Long(parts), Long(out), Int(splits), Int(kv_heads)])
+    launch(
+        "combine",
+        [tokens, heads, 1],
+        build.dim.into(),
+        &[Long(parts), Long(out), Int(splits), Int(kv_heads)],
+    )
 }
 
 /// One over the root of the head's size, for powers of two instead of e.
@@ -168,6 +176,10 @@ impl Cuda {
     pub(super) fn launch(&mut self, op: &Op) -> anyhow::Result<()> {
         if let Op::Gemm { x, weight, out, rows, inner, columns } = *op {
             return self.blas.product(x, weight, out, [rows, inner, columns]);
+        }
+        if let Op::AddNorm { width, .. } = *op {
+            let most = MOST_THREADS * NORM_PIECES * PIECE;
+            ensure!(width <= most, "a norm of {width} numbers, expected {most} at most");
         }
         let launches = launches(op, &self.build, self.about.multiprocessors);
         launches.iter().try_for_each(|launch| self.kernel(launch))
@@ -191,7 +203,7 @@ impl Cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::op::{Cache, SCALE_GROUP, part_bytes};
+    use crate::gpu::op::Cache;
     use crate::gpu::source::{Half, SOURCES};
     use std::collections::BTreeSet;
 
@@ -281,11 +293,16 @@ mod tests {
         assert_eq!([of(17, 2_560), of(32, 2_561)], [("product4_32", 80), ("product4_32", 81)]);
     }
 
-    /// What is said on both sides of the compiler.
+    /// By hand: 2,560 numbers are 320 pieces of 16 bytes, ten warps; 8,192 are 1,024, and beyond that a thread keeps two: 10,240
+    /// are 1,280, twice 640.
     #[test]
-    fn the_kernels_know_the_size_of_a_scale_group() {
-        let said = format!("#define SCALE_GROUP {SCALE_GROUP}\n");
-        assert!(SOURCES.iter().any(|source| source.text.contains(&said)));
+    fn norms_keep_a_row_in_as_few_pieces_a_thread_as_there_can_be() {
+        let widths = [128, 2_560, 4_096, 8_192, 10_240, 16_384];
+        assert_eq!(widths.map(norm_threads), [32, 320, 512, 1_024, 640, 1_024]);
+        let build = Build { half: Half::Bf16, dim: 128, group: 4 };
+        // 9,728 numbers are 1,216 pieces, for 256 threads each.
+        let silu = launches(&Op::Silu { both: 1, out: 1, rows: 3, width: 9_728 }, &build, 132);
+        assert_eq!((silu[0].grid, silu[0].threads), ([3, 5, 1], 256));
     }
 
     /// By hand: 70 tokens of four heads each are 280 rows, three tiles of 128; 128 rows of queries and three times 64 tokens
@@ -294,26 +311,11 @@ mod tests {
     fn grids_are_those_of_a_hand() {
         let build = Build { half: Half::Bf16, dim: 128, group: 4 };
         let prefill = every_op().into_iter().find(|op| matches!(op, Op::Prefill { .. })).unwrap();
-        let [attend, join] = &launches(&prefill, &build, 132)[..] else { panic!("two launches") };
+        let [attend, combine] = &launches(&prefill, &build, 132)[..] else { panic!("two launches") };
         assert_eq!((attend.grid, attend.shared_bytes), ([8, 3, 3], 80 * 1_024));
-        assert_eq!((join.grid, join.threads, join.shared_bytes), ([70, 32, 1], 128, 0));
+        assert_eq!((combine.grid, combine.threads, combine.shared_bytes), ([70, 32, 1], 128, 0));
         let Op::Prefill(prefill) = prefill else { panic!("another op") };
         let whole = launches(&Op::Prefill(Prefill { splits: 1, ..prefill }), &build, 132);
         assert_eq!((whole.len(), whole[0].grid), (1, [8, 3, 1]));
-    }
-
-    /// What host and kernels must agree on stands in both.
-    #[test]
-    fn sizes_are_those_of_the_sources() {
-        let text: String = SOURCES.iter().map(|source| source.text).collect();
-        let defined = |name: &str| {
-            let at = text.split_once(&format!("#define {name} ")).unwrap().1;
-            at.lines().next().unwrap().to_owned()
-        };
-        let sizes = [("ROWS", TILE_ROWS), ("TOKENS", TILE_TOKENS), ("THREADS", ATTENTION_THREADS.into())];
-        for (name, size) in sizes {
-            assert_eq!(defined(name), size.to_string(), "{name}");
-        }
-        assert_eq!((defined("PART_ROW").as_str(), part_bytes(128)), ("(DIM + 8)", 4 * 136));
     }
 }

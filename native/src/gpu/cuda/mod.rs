@@ -11,6 +11,7 @@ use super::device::{About, Device, Graph};
 use super::libraries::Library;
 use super::list;
 use super::op::{Op, Ptr};
+use super::sizes::ATTENTION_THREADS;
 use super::source::{self, Build, Compiled, SOURCES};
 use crate::output;
 use anyhow::{Context, bail, ensure};
@@ -152,7 +153,7 @@ impl Device for Cuda {
     }
 
     fn blocks_at_once(&mut self, kernel: &'static str) -> anyhow::Result<u64> {
-        let threads = i32::try_from(launch::ATTENTION_THREADS)?;
+        let threads = i32::try_from(ATTENTION_THREADS)?;
         let bytes = launch::shared_bytes(kernel, &self.build) as usize;
         let function = self.function(kernel)?;
         let asked = result::occupancy::max_active_block_per_multiprocessor;

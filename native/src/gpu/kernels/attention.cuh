@@ -1,11 +1,13 @@
 // What both kinds of attention are made of. Keys and values lie in pages: [page][KV head][token in page][DIM]; queries and
-// outputs: [token][query head][DIM]. Maxima and sums run along (flash attention), scores are powers of two.
+// outputs: [token][query head][DIM]. Online softmax, as in FlashAttention: a row's maximum and its sum of weights run along, and
+// what was summed before a new maximum is rescaled; scores are powers of two. Split-KV, as in Flash-Decoding: a context is cut into
+// splits, each a block of its own, whose results `combine` puts together.
 
 #define CHUNKS (DIM / 16)
 #define TILES (DIM / 8)
-// A row of what a part of a context comes to, in floats: sums over values, then the maximum and the sum of the weights; filled
-// up to whole sectors of memory. Parts: [token or sequence][KV head][part][GROUP][PART_ROW].
-#define PART_ROW (DIM + 8)
+// What a split comes to: [token or sequence][KV head][split][GROUP][PART_ROW] floats. A row is sums over values, then the maximum
+// and the sum of the weights, filled up to whole sectors of memory.
+static_assert(PART_ROW >= DIM + 2 && PART_ROW % 8 == 0, "a row's sums, maximum and sum of weights, in whole sectors");
 // The maximum of a row that has seen nothing.
 #define NOTHING (-1e30f)
 
@@ -19,7 +21,7 @@ __device__ __forceinline__ void load4(u32 (&r)[4], u32 at) {
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
 }
 
-__device__ __forceinline__ void load4_turned(u32 (&r)[4], u32 at) {
+__device__ __forceinline__ void load4_transposed(u32 (&r)[4], u32 at) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
 }
@@ -59,8 +61,8 @@ __device__ __forceinline__ float row_sum(float x) {
     return x + __shfl_xor_sync(ALL, x, 2);
 }
 
-// The running maximum takes in what was found in a row; gives what the old sums are to be multiplied by.
-__device__ __forceinline__ float raise(float &most, float found) {
+// The running maximum takes in what was found in a row; gives the factor by which the old sums are to be rescaled.
+__device__ __forceinline__ float update_max(float &most, float found) {
     float next = fmaxf(most, row_max(found)), factor = power(most - next);
     most = next;
     return factor;

@@ -1,4 +1,4 @@
-// Attention of one new token of each sequence, and what joins the parts of a context.
+// Attention of one new token of each sequence, and what combines the splits of a context, a prompt's too.
 
 // A row in shared memory: 16 bytes more than the numbers, so that eight rows lie in different banks.
 #define ROW (DIM + 8)
@@ -48,7 +48,7 @@ __device__ __forceinline__ void score(float (&s)[2][4], const Rows &rows, const 
     }
 }
 
-__device__ __forceinline__ void shrink(Rows &rows, float upper, float lower) {
+__device__ __forceinline__ void rescale(Rows &rows, float upper, float lower) {
     rows.sum[0] *= upper;
     rows.sum[1] *= lower;
 #pragma unroll
@@ -61,7 +61,7 @@ __device__ __forceinline__ void shrink(Rows &rows, float upper, float lower) {
 }
 
 // Adds the values of 16 tokens, weighted by what the scores come to.
-__device__ __forceinline__ void weigh(Rows &rows, float (&s)[2][4], const half_t *values) {
+__device__ __forceinline__ void accumulate(Rows &rows, float (&s)[2][4], const half_t *values) {
 #pragma unroll
     for (int tile = 0; tile < 2; tile++) {
 #pragma unroll
@@ -76,7 +76,7 @@ __device__ __forceinline__ void weigh(Rows &rows, float (&s)[2][4], const half_t
 #pragma unroll
     for (int tile = 0; tile < TILES; tile += 2) {
         u32 b[4];
-        load4_turned(b, shared_address(at + tile * 8));
+        load4_transposed(b, shared_address(at + tile * 8));
         multiply(rows.out[tile], p, b[0], b[1]);
         multiply(rows.out[tile + 1], p, b[2], b[3]);
     }
@@ -88,7 +88,7 @@ __device__ __forceinline__ void finish(Rows &rows) {
     rows.sum[1] = row_sum(rows.sum[1]);
 }
 
-#define DECODE_WARPS 4
+static_assert(ATTENTION_THREADS == DECODE_WARPS * WARP, "a block is all of its warps");
 
 __device__ __forceinline__ void fetch_page(half_t *to, const half_t *pages, int page, int left, int kv_heads, int kv_head) {
     const half_t *from = pages + ((u64)page * kv_heads + kv_head) * PAGE * DIM;
@@ -99,8 +99,9 @@ __device__ __forceinline__ void fetch_page(half_t *to, const half_t *pages, int 
 }
 
 // One new token of each sequence. A block (split, KV head, sequence): the query heads that share the KV head are rows of one
-// tile, warps take pages in turn, and the block writes what its part of the context comes to, for `join`.
-extern "C" __global__ void __launch_bounds__(128) decode(const half_t *q, const half_t *keys, const half_t *values,
+// tile, warps take pages in turn, and the block writes what its split comes to, for `combine`. Where there are as many pages no
+// split is empty, and none has more than a page more than another.
+extern "C" __global__ void __launch_bounds__(ATTENTION_THREADS) decode(const half_t *q, const half_t *keys, const half_t *values,
                                                          const int *tables, const int *lengths, float *parts, int table_width,
                                                          int kv_heads, float scale) {
     __shared__ __align__(16) half_t tiles[DECODE_WARPS][2][PAGE * ROW];
@@ -108,8 +109,7 @@ extern "C" __global__ void __launch_bounds__(128) decode(const half_t *q, const 
     int split = blockIdx.x, splits = gridDim.x, kv_head = blockIdx.y, sequence = blockIdx.z, q_heads = kv_heads * GROUP;
     int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP, length = lengths[sequence];
     const int *table = tables + (u64)sequence * table_width;
-    int pages = (length + PAGE - 1) / PAGE, share = (pages + splits - 1) / splits;
-    int from = split * share, to = min(from + share, pages);
+    int pages = (length + PAGE - 1) / PAGE, from = pages * split / splits, to = pages * (split + 1) / splits;
     half_t *k_tile = tiles[warp][0], *v_tile = tiles[warp][1];
     int upper = lane / 4, lower = upper + 8;
     const half_t *mine = q + ((u64)sequence * q_heads + kv_head * GROUP) * DIM;
@@ -139,11 +139,11 @@ extern "C" __global__ void __launch_bounds__(128) decode(const half_t *q, const 
                 s[half][i] = seen ? s[half][i] * scale : NOTHING;
                 found[i / 2] = fmaxf(found[i / 2], s[half][i]);
             }
-        float of_upper = raise(rows.most[0], found[0]), of_lower = raise(rows.most[1], found[1]);
-        shrink(rows, of_upper, of_lower);
+        float of_upper = update_max(rows.most[0], found[0]), of_lower = update_max(rows.most[1], found[1]);
+        rescale(rows, of_upper, of_lower);
         arrive<1>();
         __syncwarp();
-        weigh(rows, s, v_tile);
+        accumulate(rows, s, v_tile);
         __syncwarp();
     }
     arrive<0>();
@@ -160,20 +160,20 @@ extern "C" __global__ void __launch_bounds__(128) decode(const half_t *q, const 
         most[0] = fmaxf(most[0], mosts[other][upper]);
         most[1] = fmaxf(most[1], mosts[other][lower]);
     }
-    shrink(rows, power(rows.most[0] - most[0]), power(rows.most[1] - most[1]));
-    for (int turn = 0; turn < DECODE_WARPS; turn++) {
-        if (turn == warp) {
+    rescale(rows, power(rows.most[0] - most[0]), power(rows.most[1] - most[1]));
+    for (int adding = 0; adding < DECODE_WARPS; adding++) {
+        if (adding == warp) {
 #pragma unroll
-            for (int part = 0; part < TILES; part++)
+            for (int tile = 0; tile < TILES; tile++)
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
-                    float *cell = sums + (i < 2 ? upper : lower) * (DIM + 2) + part * 8 + (lane % 4) * 2 + i % 2;
-                    *cell = rows.out[part][i] + (turn == 0 ? 0.0f : *cell);
+                    float *cell = sums + (i < 2 ? upper : lower) * (DIM + 2) + tile * 8 + (lane % 4) * 2 + i % 2;
+                    *cell = rows.out[tile][i] + (adding == 0 ? 0.0f : *cell);
                 }
             if (lane % 4 == 0) {
                 float *a = sums + upper * (DIM + 2) + DIM, *b = sums + lower * (DIM + 2) + DIM;
-                a[1] = rows.sum[0] + (turn == 0 ? 0.0f : a[1]);
-                b[1] = rows.sum[1] + (turn == 0 ? 0.0f : b[1]);
+                a[1] = rows.sum[0] + (adding == 0 ? 0.0f : a[1]);
+                b[1] = rows.sum[1] + (adding == 0 ? 0.0f : b[1]);
                 a[0] = most[0];
                 b[0] = most[1];
             }
@@ -185,8 +185,8 @@ extern "C" __global__ void __launch_bounds__(128) decode(const half_t *q, const 
         for (int i = lane; i < DIM + 2; i += WARP) part[row * PART_ROW + i] = sums[row * (DIM + 2) + i];
 }
 
-// The parts of a context together. A block (sequence, or new token of a prompt; query head), DIM threads.
-extern "C" __global__ void join(const float *parts, half_t *out, int splits, int kv_heads) {
+// The splits of a context together. A block (sequence, or new token of a prompt; query head), DIM threads.
+extern "C" __global__ void combine(const float *parts, half_t *out, int splits, int kv_heads) {
     int token = blockIdx.x, head = blockIdx.y, kv_head = head / GROUP, row = head % GROUP, q_heads = kv_heads * GROUP;
     const float *first = parts + ((((u64)token * kv_heads + kv_head) * splits) * GROUP + row) * PART_ROW;
     u64 step = (u64)GROUP * PART_ROW;

@@ -41,29 +41,42 @@ extern "C" __global__ void copy(const uint4 *from, uint4 *to, u64 count) {
     for (; i < count; i += step) to[i] = from[i];
 }
 
-// x += y where there is a y; out = x / rms(x) * weight. A block a row.
-extern "C" __global__ void add_norm(half_t *x, const half_t *y, const half_t *weight, half_t *out, int width, float eps) {
-    u64 row = (u64)blockIdx.x * width;
-    u32 *xs = (u32 *)(x + row);
-    const u32 *ys = (const u32 *)(y + row), *ws = (const u32 *)weight;
-    u32 *outs = (u32 *)(out + row);
+// What eight pairs of numbers come to, four words of two each. By value: through references loads of 16 bytes become four.
+template <typename Of> __device__ __forceinline__ uint4 each(uint4 a, uint4 b, Of of) {
+    return make_uint4(of(a.x, b.x), of(a.y, b.y), of(a.z, b.z), of(a.w, b.w));
+}
+
+__device__ __forceinline__ float square(u32 word) { return low(word) * low(word) + high(word) * high(word); }
+
+// x += y where there is a y; out = x / rms(x) * weight. A block a row, in pieces of 16 bytes, of which a thread keeps up to
+// NORM_PIECES in registers, so that `x` is read once.
+extern "C" __global__ void __launch_bounds__(1024) add_norm(half_t *x, const half_t *y, const half_t *weight, half_t *out, int width,
+                                                            float eps) {
+    int pieces = width / 8;
+    u64 row = (u64)blockIdx.x * pieces;
+    uint4 *xs = (uint4 *)x + row, *outs = (uint4 *)out + row;
+    const uint4 *ys = (const uint4 *)y + row, *ws = (const uint4 *)weight;
+    uint4 kept[NORM_PIECES], weights[NORM_PIECES];
     float sum = 0.0f;
-    for (int i = threadIdx.x; i < width / 2; i += blockDim.x) {
-        u32 word = xs[i];
-        float a = low(word), b = high(word);
+#pragma unroll
+    for (int i = 0; i < NORM_PIECES; i++) {
+        int at = threadIdx.x + i * blockDim.x;
+        if (at >= pieces) break;
+        kept[i] = xs[at];
+        weights[i] = ws[at];
         if (y) {
-            u32 other = ys[i];
-            word = pack(a + low(other), b + high(other));
-            xs[i] = word;
-            a = low(word);
-            b = high(word);
+            kept[i] = each(kept[i], ys[at], [](u32 a, u32 b) { return pack(low(a) + low(b), high(a) + high(b)); });
+            xs[at] = kept[i];
         }
-        sum += a * a + b * b;
+        sum += square(kept[i].x) + square(kept[i].y) + square(kept[i].z) + square(kept[i].w);
     }
     float scale = rsqrtf(block_sum(sum) / width + eps);
-    for (int i = threadIdx.x; i < width / 2; i += blockDim.x) {
-        u32 word = xs[i], w = ws[i];
-        outs[i] = pack(low(word) * scale * low(w), high(word) * scale * high(w));
+#pragma unroll
+    for (int i = 0; i < NORM_PIECES; i++) {
+        int at = threadIdx.x + i * blockDim.x;
+        if (at >= pieces) break;
+        outs[at] = each(kept[i], weights[i],
+                        [scale](u32 a, u32 w) { return pack(low(a) * scale * low(w), high(a) * scale * high(w)); });
     }
 }
 
@@ -105,15 +118,14 @@ extern "C" __global__ void rotary(const half_t *qkv, half_t *q, half_t *keys, ha
     out[lane + DIM / 4] = second;
 }
 
-// silu(gate) * up; a row of `both` holds gate and up, each `width` wide.
-extern "C" __global__ void silu(const half_t *both, half_t *out, int width, u64 words) {
-    u64 step = (u64)gridDim.x * blockDim.x;
-    u64 half_row = width / 2;
-    for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < words; i += step) {
-        u64 row = i / half_row, column = i % half_row;
-        const u32 *from = (const u32 *)(both + row * 2 * width);
-        u32 gate = from[column], up = from[half_row + column];
-        float a = low(gate), b = high(gate);
-        ((u32 *)out)[i] = pack(a / (1.0f + __expf(-a)) * low(up), b / (1.0f + __expf(-b)) * high(up));
-    }
+__device__ __forceinline__ float gated(float gate) { return __fdividef(gate, 1.0f + __expf(-gate)); }
+
+// silu(gate) * up; a row of `both` holds gate and up, each `width` wide. A block (row, part of it), 16 bytes a thread.
+extern "C" __global__ void silu(const uint4 *both, uint4 *out, int width) {
+    int pieces = width / 8, at = blockIdx.y * blockDim.x + threadIdx.x;
+    if (at >= pieces) return;
+    const uint4 *from = both + (u64)blockIdx.x * 2 * pieces + at;
+    uint4 gate = from[0], up = from[pieces];
+    out[(u64)blockIdx.x * pieces + at] =
+        each(gate, up, [](u32 a, u32 b) { return pack(gated(low(a)) * low(b), gated(high(a)) * high(b)); });
 }

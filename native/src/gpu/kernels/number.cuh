@@ -1,11 +1,10 @@
-// Numbers of two bytes, without any header: bf16 where BF16 is 1, else fp16. Given by the host: BF16, DIM (size of a head, a
-// multiple of 64), GROUP (query heads that share a KV head, at most 16).
+// Numbers of two bytes, without any header: bf16 where BF16 is 1, else fp16. Given by the host (`sizes.rs`): BF16, DIM (size of
+// a head, a multiple of 64), GROUP (query heads that share a KV head, at most 16), and every other size that it counts with.
 
 typedef unsigned short half_t;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-#define PAGE 16
 #define WARP 32
 #define ALL 0xffffffffu
 

@@ -1,8 +1,6 @@
 // Weights of four bits: products of them, and the same as numbers of two bytes. A word holds eight of a row, the first in its
 // lowest bits, around 8; SCALE_GROUP of a row share a scale, and rows are multiples of it.
 
-#define SCALE_GROUP 128
-
 // a * b + c of two numbers each, rounded once.
 __device__ __forceinline__ u32 fma2(u32 a, u32 b, u32 c) {
     u32 y;
@@ -91,12 +89,12 @@ __device__ __forceinline__ void hold(Held &held, const u32 *quarters, const half
     }
 }
 
-// The words of a lane's quarter in the order in which it reads the rows.
-__device__ __forceinline__ void turn(Held &held, int turned) {
+// The words of a lane's quarter in the order in which it reads the rows: odd ones first where it is `swapped`.
+__device__ __forceinline__ void reorder(Held &held, int swapped) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         uint4 words = held.words[half];
-        if (turned) held.words[half] = make_uint4(words.y, words.x, words.w, words.z);
+        if (swapped) held.words[half] = make_uint4(words.y, words.x, words.w, words.z);
     }
 }
 
@@ -119,11 +117,11 @@ __device__ __forceinline__ void multiply_word(float (&sums)[TILES][4], u32 upper
 
 // Sums of all warps, always in the same order, to memory. `sums[strip][tile]`: 16 columns, 8 rows.
 template <int STRIPS, int TILES, int WARPS>
-__device__ __forceinline__ void join_warps(const float (&sums)[STRIPS][TILES][4], half_t *out, int rows, int columns) {
+__device__ __forceinline__ void combine_warps(const float (&sums)[STRIPS][TILES][4], half_t *out, int rows, int columns) {
     __shared__ float4 parts[WARPS][STRIPS * TILES][WARP];
     int warp = threadIdx.x / WARP, quad = threadIdx.x % WARP / 4, pair = threadIdx.x % 4;
-    // A lane's four sums: columns quad and quad + 8 of rows 2 pair and 2 pair + 1. So turned, neither stores nor loads meet
-    // in a bank.
+    // A lane's four sums: columns quad and quad + 8 of rows 2 pair and 2 pair + 1. With this XOR swizzle neither
+    // stores nor loads meet in a bank.
 #pragma unroll
     for (int strip = 0; strip < STRIPS; strip++)
 #pragma unroll
@@ -158,9 +156,9 @@ __device__ __forceinline__ uint4 piece_of(const Row &row, int further, int piece
 // further, if that is asked for.
 template <int TILES>
 __device__ __forceinline__ void multiply_chunk(float (&sums)[TILES][4], Held &held, uint4 (&ahead)[4][TILES],
-                                               const Row (&row)[TILES], int turned, bool reload, int further) {
+                                               const Row (&row)[TILES], int swapped, bool reload, int further) {
     float parts[TILES][4] = {};
-    turn(held, turned);
+    reorder(held, swapped);
 #pragma unroll
     for (int piece = 0; piece < 4; piece++) {
         multiply_word(parts, word_of(held.words[0], piece), word_of(held.words[1], piece), ahead[piece]);
@@ -186,7 +184,7 @@ __device__ __forceinline__ void product4(const half_t *x, const u32 *packed, con
     int quad = threadIdx.x % WARP / 4, quarter = threadIdx.x % 4;
     // Rows begin in the same bank, and so do the first quarter of a chunk and the third, the second and the fourth: these two
     // take each other's odd pieces when the others take their even ones.
-    int turned = quarter / 2;
+    int swapped = quarter / 2;
     const u32 *quarters = packed + quarter * 4;
     Columns from[STRIPS];
     Row row[TILES];
@@ -205,8 +203,8 @@ __device__ __forceinline__ void product4(const half_t *x, const u32 *packed, con
     for (int tile = 0; tile < TILES; tile++) {
         // The last row instead of one that does not exist: its sums are nobody's.
         const half_t *mine = x + (u64)min(tile * 8 + quad, rows - 1) * inner + warp * SCALE_GROUP + quarter * (SCALE_GROUP / 4);
-        row[tile].pieces[0] = mine + turned * 8;
-        row[tile].pieces[1] = mine + (1 - turned) * 8;
+        row[tile].pieces[0] = mine + swapped * 8;
+        row[tile].pieces[1] = mine + (1 - swapped) * 8;
 #pragma unroll
         for (int piece = 0; piece < 4; piece++)
             if (warp < chunks) ahead[piece][tile] = piece_of(row[tile], 0, piece);
@@ -224,7 +222,7 @@ __device__ __forceinline__ void product4(const half_t *x, const u32 *packed, con
             for (int strip = 0; strip < STRIPS; strip++) {
                 // The last strip is the last to use the rows.
                 bool reload = strip + 1 == STRIPS && chunk + WARPS < chunks;
-                multiply_chunk(sums[strip], held[slot][strip], ahead, row, turned, reload, (slot + 1) * WARPS);
+                multiply_chunk(sums[strip], held[slot][strip], ahead, row, swapped, reload, (slot + 1) * WARPS);
                 if (chunk + DEPTH * WARPS < chunks) hold(held[slot][strip], quarters, scales, from[strip], slot * WARPS);
             }
         }
@@ -233,23 +231,23 @@ __device__ __forceinline__ void product4(const half_t *x, const u32 *packed, con
 #pragma unroll
             for (int odd = 0; odd < 2; odd++) row[tile].pieces[odd] += DEPTH * WARPS * SCALE_GROUP;
     }
-    join_warps<STRIPS, TILES, WARPS>(sums, out, rows, columns);
+    combine_warps<STRIPS, TILES, WARPS>(sums, out, rows, columns);
 }
 
 // Up to 8 rows, of which a block of 16 columns reads twice the bytes of its weights.
-extern "C" __global__ void __launch_bounds__(256, 2) product4_8(const half_t *x, const u32 *packed, const half_t *scales,
+extern "C" __global__ void __launch_bounds__(WARPS_8 * WARP, 2) product4_8(const half_t *x, const u32 *packed, const half_t *scales,
                                                                 half_t *out, int rows, int inner, int columns) {
-    product4<1, 1, 8, 4>(x, packed, scales, out, rows, inner, columns);
+    product4<STRIPS_8, 1, WARPS_8, 4>(x, packed, scales, out, rows, inner, columns);
 }
 
 // Up to 16 rows: again twice, as a block has 32 columns.
-extern "C" __global__ void __launch_bounds__(192, 2) product4_16(const half_t *x, const u32 *packed, const half_t *scales,
+extern "C" __global__ void __launch_bounds__(WARPS_16 * WARP, 2) product4_16(const half_t *x, const u32 *packed, const half_t *scales,
                                                                  half_t *out, int rows, int inner, int columns) {
-    product4<2, 2, 6, 3>(x, packed, scales, out, rows, inner, columns);
+    product4<STRIPS_16, 2, WARPS_16, 3>(x, packed, scales, out, rows, inner, columns);
 }
 
 // Up to 32 rows: four times.
-extern "C" __global__ void __launch_bounds__(128, 2) product4_32(const half_t *x, const u32 *packed, const half_t *scales,
+extern "C" __global__ void __launch_bounds__(WARPS_32 * WARP, 2) product4_32(const half_t *x, const u32 *packed, const half_t *scales,
                                                                  half_t *out, int rows, int inner, int columns) {
-    product4<2, 4, 4, 3>(x, packed, scales, out, rows, inner, columns);
+    product4<STRIPS_32, 4, WARPS_32, 3>(x, packed, scales, out, rows, inner, columns);
 }

@@ -131,6 +131,23 @@ fn no_kernel_wastes_sectors_or_meets_in_banks() {
     });
 }
 
+/// By hand, in rows of 512 numbers: a norm reads `x`, the weights and, where there is one, `y`, each once, and writes `x` only with
+/// a `y`; an activation reads two rows for each that it writes. All by whole sectors.
+#[test]
+fn norms_and_activations_move_each_row_once() {
+    each(|name, op, counts| {
+        let (rows, reads, writes) = match *op {
+            Op::AddNorm { y: 0, rows, .. } => (rows, 2, 1),
+            Op::AddNorm { rows, .. } => (rows, 3, 2),
+            Op::Silu { rows, .. } => (rows, 2, 1),
+            _ => return,
+        };
+        assert_eq!(counts.reads.asked, reads * rows * 1_024, "{name}");
+        assert_eq!(counts.writes.asked, writes * rows * 1_024, "{name}");
+        assert_eq!((counts.reads.waste(), counts.writes.waste()), (1.0, 1.0), "{name}");
+    });
+}
+
 /// What prefill attention of 32 tokens, the last of so many, does, over two KV heads of 256 bytes a token.
 fn prefill(tokens: u64, splits: u64) -> Option<Counts> {
     let mut fake = Fake::with_kernels(BUILD, ROOFLINE)?;
@@ -193,20 +210,21 @@ fn parts_of_a_prompt_take_a_share_each() {
 /// pages, and a decode step behind it, come to what the prompt comes to at once.
 #[test]
 fn a_step_of_the_kernels_is_a_step_of_the_reference() {
-    let shape = tiny(true);
     let one = |tokens: usize| tokens * 128 * 2;
     let input =
         to_bytes(&(0..21 * 128).map(|i| (f64::from(i) * 0.7).sin()).collect::<Vec<f64>>(), Half::Bf16);
     let numbers = |bytes: Vec<u8>| from_bytes(&bytes, Half::Bf16);
     let whole = Batch::prompt(21, 0);
-    for weights in [Weights::Half, Weights::Four] {
+    let kinds = [(true, Weights::Half), (true, Weights::Four), (false, Weights::Half)];
+    for (head_norms, weights) in kinds {
+        let shape = tiny(head_norms);
         let Some(fake) = Fake::with_kernels(TINY_BUILD, ROOFLINE) else { return };
         let mut by_kernels = Computed::on(fake, &shape, weights);
         let mut by_reference = Computed::on(Fake::new(TINY_BUILD, ROOFLINE, true), &shape, weights);
         let expected = numbers(by_reference.logits(&whole, &input));
         let close = |found: Vec<u8>, what: &str| {
             let error = reference::error(&numbers(found), &expected);
-            assert!(error < 0.02, "{what}, {weights:?}: {error}");
+            assert!(error < 0.02, "{what}, {weights:?}, head norms {head_norms}: {error}");
         };
         close(by_kernels.logits(&whole, &input), "at once");
         by_kernels.logits(&Batch::prompt(12, 0), &input[..one(12)]);

@@ -2,6 +2,7 @@
 
 mod kernels;
 mod packed;
+mod timed;
 mod unstated;
 
 use super::measure::{Bench, Plan};
