@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Roofline {
     pub(crate) flops_per_s: f64,
+    /// Of attention's products.
+    pub(crate) attention_flops_per_s: f64,
     pub(crate) bytes_per_s: f64,
     pub(crate) launch_us: f64,
     pub(crate) graph_launch_us: f64,
@@ -49,6 +51,8 @@ pub(crate) struct Fake {
     graphs: Vec<Option<Vec<Op>>>,
     /// Prompts of so many new tokens fail.
     pub(crate) failing_prompt: Option<u64>,
+    /// Microseconds that it ran, with what hides the launch of each graph.
+    pub(crate) ran_us: f64,
     /// Replays fail, and so does what is asked behind them.
     pub(crate) dies: bool,
 }
@@ -60,6 +64,8 @@ struct Kernels {
 }
 
 const EPS: f64 = 1e-6;
+/// What a GPU waits before each graph, so that its launch does not show.
+const HIDING_US: f64 = 300.0;
 /// Multiprocessors where kernels are interpreted: few, since some grids grow with them.
 const FEW: u32 = 2;
 
@@ -86,8 +92,15 @@ impl Fake {
             sizes: BTreeMap::new(),
             graphs: Vec::new(),
             failing_prompt: None,
+            ran_us: 0.0,
             dies: false,
         }
+    }
+
+    /// Another amount of memory.
+    pub(crate) fn with_memory(mut self, bytes: u64) -> Self {
+        self.about.memory_bytes = bytes;
+        self
     }
 
     /// One that runs the kernels, as compiled for the oldest GPUs that a probe takes; matrix products, which are a library's,
@@ -136,11 +149,12 @@ impl Fake {
     }
 
     fn us(&self, ops: &[Op], launch_us: f64) -> f64 {
-        let Roofline { flops_per_s, bytes_per_s, overlap, .. } = self.roofline;
+        let Roofline { flops_per_s, attention_flops_per_s, bytes_per_s, overlap, .. } = self.roofline;
         let each = ops.iter().map(|op| {
             let Amount { flops, bytes } = op.amount(self.build.dim, self.build.group);
-            let (products, reading) = (flops / flops_per_s, bytes / bytes_per_s);
             let attention = matches!(op, Op::Prefill { .. } | Op::Decode(_));
+            let products = flops / if attention { attention_flops_per_s } else { flops_per_s };
+            let reading = bytes / bytes_per_s;
             let hides = overlap == Overlap::Everywhere || overlap == Overlap::Attention && attention;
             // Attention in parts is two kernels: the parts, and what joins them.
             let joined =
@@ -180,7 +194,7 @@ impl Fake {
 
     fn compute(&mut self, op: &Op) {
         match *op {
-            Op::Nothing => {}
+            Op::Nothing | Op::Spin { .. } => {}
             Op::Fill { out, count, seed, centre, scale } => {
                 let unit = |i| (mixed(i, seed) >> 40) as f64 / 16_777_216.0;
                 let one = |i| f64::from(centre) + (2.0 * unit(i) - 1.0) * f64::from(scale);
@@ -357,7 +371,9 @@ impl Device for Fake {
         if self.computes {
             ops.iter().try_for_each(|op| self.work(op))?;
         }
-        Ok(self.us(ops, self.roofline.launch_us))
+        let us = self.us(ops, self.roofline.launch_us);
+        self.ran_us += us;
+        Ok(us)
     }
 
     fn capture(&mut self, ops: &[Op]) -> anyhow::Result<Graph> {
@@ -369,8 +385,11 @@ impl Device for Fake {
     fn replay(&mut self, graph: Graph) -> anyhow::Result<f64> {
         anyhow::ensure!(!self.dies, "the work on the GPU failed");
         let ops = self.graphs[graph.0].clone().unwrap();
+        let before = self.ran_us;
         self.run(&ops)?;
-        Ok(self.us(&ops, self.roofline.graph_launch_us))
+        let us = self.us(&ops, self.roofline.graph_launch_us);
+        self.ran_us = before + HIDING_US + us;
+        Ok(us)
     }
 
     fn forget(&mut self, graph: Graph) -> anyhow::Result<()> {

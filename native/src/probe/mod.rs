@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod clocks;
 pub(crate) mod fit;
 pub(crate) mod measure;
+pub(crate) mod plan;
 pub(crate) mod report;
 mod room;
 pub(crate) mod shape;

@@ -67,7 +67,7 @@ fn notes(shape: &Shape, weights: Weights) -> Vec<String> {
          fastest product and a copy of this very run."
             .to_owned(),
         "Few new tokens behind a long prefix are held up by reading it, for which a profile has no term: such prompts, by the \
-         peaks of this run, are timed and no part of the fit."
+         copy and the fastest prefill attention of this run, are timed and no part of the fit."
             .to_owned(),
         "Bytes and operations are the fewest that the work needs; a share of bandwidth beyond 1 means that a cache served it."
             .to_owned(),
@@ -149,7 +149,7 @@ pub(crate) fn readable(report: &Report<Probe>) -> String {
         let verdict = if check.good { "good" } else { "WRONG" };
         text.push_str(&format!("{verdict}: {}, error {error}, limit {:.0e}\n", check.what, check.limit));
     }
-    let Probed { launches, left_out, .. } = results;
+    let Probed { launches, left_out, no_room, .. } = results;
     text.push_str(&format!(
         "\na launch: {:.2} µs alone, {:.2} µs in a graph\n\n{}",
         launches.single_us,
@@ -158,6 +158,9 @@ pub(crate) fn readable(report: &Report<Probe>) -> String {
     ));
     if !left_out.is_empty() {
         text.push_str(&format!("\nleft out: {}\n", left_out.join("; ")));
+    }
+    if !no_room.is_empty() {
+        text.push_str(&format!("\nno room in memory: {}\n", no_room.join("; ")));
     }
     text.push('\n');
     text.push_str(&prefixes(results));

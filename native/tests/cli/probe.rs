@@ -38,3 +38,28 @@ fn wrong_models_are_refused_before_anything_is_looked_for() {
     assert!(fails(&["probe", "--dtype", "fp8"], 2).contains("fp8"));
     assert!(fails(&["probe", "--date", "today"], 2).contains("2026-01-31"));
 }
+
+/// Before anything is looked for, and so before anything is measured: a run is not lost at its end.
+#[test]
+fn what_would_lose_a_run_is_refused_before_it() {
+    let folder = Folder::new("probe-out");
+    let here = folder.path().display().to_string();
+    let gone = format!("{here}/none/probe.json");
+    for argument in ["--out", "--profile-out"] {
+        assert!(fails(&["probe", argument, &gone], 1).contains(&format!("cannot write `{gone}`")), "{argument}");
+        assert!(fails(&["probe", argument, &here], 1).contains("it is a folder"), "{argument}");
+    }
+    let profile = format!("{here}/profile.json");
+    let model = folder.file("config.json", CONFIG.as_bytes());
+    let long = "x".repeat(81);
+    assert!(fails(&["probe", "--name", &long, "--profile-out", &profile], 2).contains("at most 80 of"));
+    // The name of a model's folder becomes one that a profile may have.
+    let odd = folder.path().join("Qwen3(4B)");
+    std::fs::create_dir(&odd).unwrap();
+    std::fs::copy(&model, odd.join("config.json")).unwrap();
+    let odd = odd.join("config.json").display().to_string();
+    let output = crate::harness::atr(&["probe", "--model", &odd, "--profile-out", &profile]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("expected at most"), "{output:?}");
+    assert!(!std::path::Path::new(&profile).exists(), "what was tried is gone");
+    assert!(fails(&["probe", "--quick", "--thorough"], 2).contains("--thorough"));
+}
