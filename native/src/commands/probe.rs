@@ -171,14 +171,20 @@ fn refuse_wrong(checks: &[Checked]) -> anyhow::Result<()> {
         format!("{} (error {error}, limit {:.0e})", check.what, check.limit)
     });
     let wrong = wrong.collect::<Vec<String>>().join(", ");
-    anyhow::ensure!(wrong.is_empty(), "computed otherwise than by the reference, so nothing is timed: {wrong}");
+    anyhow::ensure!(
+        wrong.is_empty(),
+        "computed otherwise than by the reference, so nothing is timed: {wrong}"
+    );
     Ok(())
 }
 
 /// Says the report, then writes it: what was measured is to be seen even where the file can no longer be written.
 fn say(args: &ProbeArgs, json: bool, report: &Report<Probe>) -> anyhow::Result<()> {
-    let said =
-        if json { output::emit_json(report) } else { output::emit(&readable(report)).map_err(anyhow::Error::from) };
+    let said = if json {
+        output::emit_json(report)
+    } else {
+        output::emit(&readable(report)).map_err(anyhow::Error::from)
+    };
     if let Some(out) = &args.out {
         output::write_file(out, &report.to_json()?)?;
     }

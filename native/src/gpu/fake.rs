@@ -5,34 +5,12 @@ use super::cuda::launches;
 use super::device::{About, Device, Graph};
 use super::half::{from_bytes, to_bytes};
 use super::libraries::Library;
-use super::op::{Amount, Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP};
+use super::op::{Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP};
 use super::reference::{self, Pages};
+pub(crate) use super::roofline::{Overlap, Roofline};
 use super::source::{Build, SOURCES};
 use atr_ptx::{Counts, Memory, Module};
 use std::collections::BTreeMap;
-
-/// Costs that are linear in the work, so that a fit can find them again.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Roofline {
-    pub(crate) flops_per_s: f64,
-    /// Of attention's products.
-    pub(crate) attention_flops_per_s: f64,
-    pub(crate) bytes_per_s: f64,
-    pub(crate) launch_us: f64,
-    pub(crate) graph_launch_us: f64,
-    pub(crate) overlap: Overlap,
-}
-
-/// Where reading hides behind products, or products behind reading; elsewhere the times of both add up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Overlap {
-    /// Nowhere.
-    Nowhere,
-    /// In attention, whose kernels read keys and values while they multiply.
-    Attention,
-    /// In every kernel: the roofline in the strict sense.
-    Everywhere,
-}
 
 /// A device that lies in the test's own memory.
 pub(crate) struct Fake {
@@ -146,23 +124,6 @@ impl Fake {
                 Ok(())
             }
         }
-    }
-
-    fn us(&self, ops: &[Op], launch_us: f64) -> f64 {
-        let Roofline { flops_per_s, attention_flops_per_s, bytes_per_s, overlap, .. } = self.roofline;
-        let each = ops.iter().map(|op| {
-            let Amount { flops, bytes } = op.amount(self.build.dim, self.build.group);
-            let attention = matches!(op, Op::Prefill { .. } | Op::Decode(_));
-            let products = flops / if attention { attention_flops_per_s } else { flops_per_s };
-            let reading = bytes / bytes_per_s;
-            let hides = overlap == Overlap::Everywhere || overlap == Overlap::Attention && attention;
-            // Attention in parts is two kernels: the parts, and what joins them.
-            let joined =
-                matches!(op, Op::Decode(_)) || matches!(op, Op::Prefill(prefill) if prefill.splits > 1);
-            let launches = if joined { 2.0 } else { 1.0 };
-            launches * launch_us + 1e6 * if hides { products.max(reading) } else { products + reading }
-        });
-        each.sum()
     }
 
     fn bytes(&self, at: Ptr, count: u64) -> Vec<u8> {
@@ -371,7 +332,7 @@ impl Device for Fake {
         if self.computes {
             ops.iter().try_for_each(|op| self.work(op))?;
         }
-        let us = self.us(ops, self.roofline.launch_us);
+        let us = self.roofline.us(ops, &self.build, self.roofline.launch_us);
         self.ran_us += us;
         Ok(us)
     }
@@ -387,7 +348,7 @@ impl Device for Fake {
         let ops = self.graphs[graph.0].clone().unwrap();
         let before = self.ran_us;
         self.run(&ops)?;
-        let us = self.us(&ops, self.roofline.graph_launch_us);
+        let us = self.roofline.us(&ops, &self.build, self.roofline.graph_launch_us);
         self.ran_us = before + HIDING_US + us;
         Ok(us)
     }

@@ -14,6 +14,8 @@ mod list;
 pub(crate) mod op;
 pub(crate) mod parts;
 pub(crate) mod reference;
+#[cfg(test)]
+mod roofline;
 pub(crate) mod source;
 
 pub(crate) use list::list;

@@ -227,8 +227,7 @@ fn repeated(
 ) -> anyhow::Result<Vec<f64>> {
     let (mut times, mut warm_us) = (Vec::new(), 0.0);
     let goes_on = |times: &[f64]| {
-        times.len() < plan.least
-            || (times.len() < plan.repeats && times.iter().sum::<f64>() < plan.budget_us)
+        times.len() < plan.least || (times.len() < plan.repeats && times.iter().sum::<f64>() < plan.budget_us)
     };
     for _ in 0..plan.warm_ups {
         let us = once(device)?;

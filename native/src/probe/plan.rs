@@ -121,7 +121,7 @@ impl Plan {
     }
 
     /// Takes out what a model on this device will have no room for: first steps of so many rows that what stands between their
-    /// pieces leaves too little for their own pages, then steps of more pages than are left.
+    /// pieces leaves none of them its pages, then steps of more pages than are left.
     ///
     /// # Errors
     /// When no step has room, or the device fails.
@@ -137,8 +137,8 @@ impl Plan {
             let limits = self.limits();
             let taken = room::bytes(shape, weights, &limits, places);
             let pages = room::for_pages(free).saturating_sub(taken) / page_bytes;
-            let widest = self.steps().into_iter().filter(|batch| batch.rows() == limits.rows);
-            if widest.map(|batch| batch.pages()).max().unwrap_or(1) <= pages {
+            let largest = self.steps().into_iter().filter(|batch| batch.rows() == limits.rows);
+            if largest.map(|batch| batch.pages()).min().unwrap_or(1) <= pages {
                 break pages;
             }
             let gb = |bytes: u64| bytes as f64 / 1e9;

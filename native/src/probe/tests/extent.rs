@@ -1,6 +1,6 @@
 //! How long a run takes and what of it small cards have room for, by devices that only pretend.
 
-use super::{ROOFLINE, build, ran};
+use super::{ROOFLINE, build, made, probed, ran};
 use crate::gpu::fake::{Fake, Overlap, Roofline};
 use crate::gpu::source::Half;
 use crate::probe::fit;
@@ -32,6 +32,7 @@ fn run(extent: Extent, weights: Weights, memory_bytes: u64) -> (Probed, f64) {
 fn a_usual_run_is_half_a_minute_of_an_h200() {
     for weights in [Weights::Half, Weights::Four] {
         let (results, s) = run(Extent::Usual, weights, 150_750_000_000);
+        eprintln!("{weights:?}: {s}");
         assert!((15.0..30.0).contains(&s), "{weights:?}: {s} s");
         assert!(results.left_out.is_empty(), "{:?}", results.left_out);
         let graphs = results.prefill_graphs.iter().chain(&results.decode_graphs);
@@ -64,6 +65,19 @@ fn small_cards_measure_what_they_have_room_for() {
     assert!(error.starts_with("weights and room for a step take 8."), "{error}");
 }
 
+/// By hand, for 62.9 MB of cache: attention of 64 tokens moves 36 · 64 · 4,096 · 5 bytes (47 MB), of 256 four times as many;
+/// a layer's activations of 1,024 rows 6 · 1,024 · 9,728 (60 MB), of 2,048 twice; of weights every repetition reads 0.7 GB.
+#[test]
+fn what_a_cache_may_hold_is_said() {
+    let (_, _, report) = made(Weights::Half, Overlap::Attention);
+    let said = report.body.notes.iter().find(|note| note.contains("second-level cache of 63 MB")).unwrap();
+    assert!(said.contains("activation (64, 256, 512, 1024, 1, 2,"), "{said}");
+    assert!(said.ends_with(", prefill attention (64)."), "{said}");
+    for beyond in ["2048/", "qkv", "vocabulary", "decode attention"] {
+        assert!(!said.contains(beyond), "{beyond}: {said}");
+    }
+}
+
 /// By hand: 346 TFLOP/s over 4.3 TB/s are 80 operations a byte, the products' 780 would be 181. 16 new tokens of eight heads
 /// make 128: their reading hides behind attention, and the fit may see them; of four heads 64, and it may not.
 #[test]
@@ -72,4 +86,22 @@ fn attention_says_which_readings_hide() {
     let seen = |group| fit::points(&fit::kinds(&results, Weights::Half, group)).len();
     let all = results.prefill_graphs.len() + results.decode_graphs.len();
     assert_eq!((seen(8), seen(4)), (all, all - 3));
+}
+
+#[test]
+fn what_has_no_room_is_left_out_and_said() {
+    let (_, _, results) = probed(Weights::Half, Overlap::Attention);
+    // 128 sequences of 24,576 tokens are 464 GB of keys and values, 64 are 232 GB, and 128 of 8,192 are 155 GB.
+    let expected = [(64, 24_576), (128, 8_192), (128, 24_576)];
+    assert_eq!(
+        results.no_room,
+        expected.map(|(batch, tokens)| format!("decoding {batch} sequences of {tokens}"))
+    );
+    assert_eq!(results.left_out, [""; 0], "what has no room has not failed");
+    assert_eq!(results.decode_graphs.len(), 32 - 3);
+    assert_eq!(
+        results.decodes.len(),
+        results.decode_graphs.iter().filter(|of| of.times.median_us < 1e4).count()
+    );
+    assert_eq!(results.copy.sizes[0], 4 << 30, "the copy comes before the pool");
 }

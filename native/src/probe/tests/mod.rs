@@ -207,18 +207,6 @@ fn the_strict_roofline_is_beyond_the_profiles_form() {
 }
 
 #[test]
-fn what_has_no_room_is_left_out_and_said() {
-    let (_, _, results) = probed(Weights::Half, Overlap::Attention);
-    // 128 sequences of 24,576 tokens are 464 GB of keys and values, 64 are 232 GB, and 128 of 8,192 are 155 GB.
-    let expected = [(64, 24_576), (128, 8_192), (128, 24_576)];
-    assert_eq!(results.no_room, expected.map(|(batch, tokens)| format!("decoding {batch} sequences of {tokens}")));
-    assert_eq!(results.left_out, [""; 0], "what has no room has not failed");
-    assert_eq!(results.decode_graphs.len(), 32 - 3);
-    assert_eq!(results.decodes.len(), results.decode_graphs.iter().filter(|of| of.times.median_us < 1e4).count());
-    assert_eq!(results.copy.sizes[0], 4 << 30, "the copy comes before the pool");
-}
-
-#[test]
 fn packed_weights_are_read_packed_by_few_rows_and_unpacked_for_many() {
     let shape = Shape { layers: 1, ..Shape::by_name("qwen3-4b").unwrap() };
     let build = build(Half::Bf16);
