@@ -231,6 +231,15 @@ mod tests {
         assert_eq!(bytes, 4_096.0 * 1_000.0 + 2.0 * 2.0 * 2.0 * 4_096.0);
     }
 
+    /// Addresses say nothing to who reads an error.
+    #[test]
+    fn words_name_sizes_and_no_addresses() {
+        let gemm = Op::Gemm { x: 777, weight: 777, out: 777, rows: 8, inner: 2_560, columns: 6_144 };
+        assert_eq!(gemm.to_string(), "a product of 8 rows of 2560 with 6144 columns");
+        let norm = Op::AddNorm { x: 777, y: 777, weight: 777, out: 777, rows: 3, width: 256 };
+        assert_eq!(norm.to_string(), "a norm of 3 rows of 256");
+    }
+
     #[test]
     fn a_prompt_behind_a_prefix_makes_the_pairs_of_both() {
         let cache = Cache { keys: 1, values: 2, kv_heads: 8 };

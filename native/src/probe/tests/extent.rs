@@ -6,7 +6,7 @@ use crate::gpu::source::Half;
 use crate::probe::fit;
 use crate::probe::plan::{Extent, Plan};
 use crate::probe::shape::Shape;
-use crate::probe::step::Weights;
+use crate::probe::step::{Batch, Weights};
 use atr_core::report::Probed;
 
 /// What is expected of an H200: products at 780 TFLOP/s, attention at 35 % of 990, a copy at 4.3 TB/s.
@@ -32,7 +32,6 @@ fn run(extent: Extent, weights: Weights, memory_bytes: u64) -> (Probed, f64) {
 fn a_usual_run_is_half_a_minute_of_an_h200() {
     for weights in [Weights::Half, Weights::Four] {
         let (results, s) = run(Extent::Usual, weights, 150_750_000_000);
-        eprintln!("{weights:?}: {s}");
         assert!((15.0..30.0).contains(&s), "{weights:?}: {s} s");
         assert!(results.left_out.is_empty(), "{:?}", results.left_out);
         let graphs = results.prefill_graphs.iter().chain(&results.decode_graphs);
@@ -104,4 +103,13 @@ fn what_has_no_room_is_left_out_and_said() {
         results.decode_graphs.iter().filter(|of| of.times.median_us < 1e4).count()
     );
     assert_eq!(results.copy.sizes[0], 4 << 30, "the copy comes before the pool");
+}
+
+#[test]
+fn steps_are_named_by_what_they_compute() {
+    let two = Batch { prompts: vec![(1_024, 8_192); 2], ..Batch::default() };
+    assert_eq!(two.to_string(), "prefill of 1024 behind 8192 and prefill of 1024 behind 8192");
+    let beside = Batch { prompts: vec![(1_024, 0)], decoding: 8, context: 2_048 };
+    assert_eq!(beside.to_string(), "prefill of 1024 behind 0 beside decoding 8 sequences of 2048");
+    assert_eq!(Batch::decoding(1, 512).to_string(), "decoding 1 sequences of 512");
 }
