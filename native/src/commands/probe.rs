@@ -109,6 +109,7 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     output::progress(format_args!("{}: pages for {} tokens", shape.name, model.kv_tokens()));
     let mut bench = Bench { device: &mut cuda, model: &model, build, plan: &plan };
     let mut results = bench.run(copy)?;
+    output::progress("looking at the clocks under load");
     let under_load = clocks::under_load(&mut bench, &about.bus_id).unwrap_or_else(|error| {
         results.left_out.push(format!("clocks under load: {error:#}"));
         None
