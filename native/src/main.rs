@@ -14,6 +14,7 @@ mod outcome;
 mod output;
 mod probe;
 mod profile;
+mod progress;
 mod scenario;
 mod stream;
 mod table;

@@ -89,6 +89,19 @@ pub(crate) fn end_cleanly_on_interrupt() {
     });
 }
 
+/// Checks that a file can be written, before work is done for it. Nothing is left behind.
+///
+/// # Errors
+/// When it cannot be made, or is a folder.
+pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!path.is_dir(), "cannot write `{}`: it is a folder", path.display());
+    // A pipe or a device is opened once, when there is something to write.
+    if path.exists() && !path.is_file() {
+        return Ok(());
+    }
+    OutFile::create(path).map(drop)
+}
+
 /// A file that is written beside its place and moved there when it is whole; gzip when its name
 /// ends so, standard output when it is `-`. Dropped unfinished, it leaves nothing behind.
 pub(crate) struct OutFile {

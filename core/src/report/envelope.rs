@@ -129,6 +129,11 @@ pub struct SetRef {
 pub trait Body: Serialize + DeserializeOwned {
     /// The kind.
     const KIND: Kind;
+
+    /// Why no figure may come from it, although it can be read.
+    fn flaw(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A report: the envelope and the body of its kind, in one JSON object.

@@ -37,6 +37,14 @@ pub enum ReportError {
         /// What was expected.
         expected: String,
     },
+    /// No figure may come from it.
+    #[error("{name}: {why}")]
+    Flawed {
+        /// The file.
+        name: String,
+        /// Why.
+        why: &'static str,
+    },
 }
 
 #[derive(Deserialize)]
@@ -71,7 +79,11 @@ struct Envelope {
 fn body<B: Body>(name: &str, text: &str) -> Result<Report<B>, ReportError> {
     let wrong = |source| ReportError::Json { name: name.to_owned(), kind: B::KIND.name(), source };
     let Envelope { origin, title, provenance } = serde_json::from_str(text).map_err(wrong)?;
-    Ok(Report::new(origin, title, provenance, serde_json::from_str(text).map_err(wrong)?))
+    let body: B = serde_json::from_str(text).map_err(wrong)?;
+    match body.flaw() {
+        Some(why) => Err(ReportError::Flawed { name: name.to_owned(), why }),
+        None => Ok(Report::new(origin, title, provenance, body)),
+    }
 }
 
 /// Reads a report of a known kind. `name` is what errors call it.

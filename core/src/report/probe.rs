@@ -199,8 +199,10 @@ pub struct Probed {
     pub decode_graphs: Vec<Measured>,
     /// Steps of several kinds of work as graphs, which no fit has seen.
     pub mixed: Vec<MixedStep>,
-    /// Points that could not be timed, with why.
+    /// Points that failed, with why.
     pub left_out: Vec<String>,
+    /// Points that the GPU's memory has no room for.
+    pub no_room: Vec<String>,
 }
 
 /// How a fit errs on the points of one kind.
@@ -218,6 +220,10 @@ pub struct FitOfKind {
 
 impl Body for Probe {
     const KIND: Kind = Kind::Probe;
+
+    fn flaw(&self) -> Option<&'static str> {
+        (!self.is_good()).then_some("a kernel computed something else than it should: its times mean nothing")
+    }
 }
 
 impl Times {

@@ -66,6 +66,7 @@ pub(crate) fn probe() -> Report<Probe> {
         decode_graphs: one("decode in a graph", 2.0),
         mixed: Vec::new(),
         left_out: Vec::new(),
+        no_room: Vec::new(),
     };
     let good = Checked { what: "norm".to_owned(), error: Some(1e-3), limit: 1e-2, good: true };
     let body = Probe {

@@ -127,8 +127,10 @@ impl Reader {
             Some(("%nctaid", axis)) => return special(Special::Blocks, axis),
             _ => {}
         }
-        if text == "%laneid" {
-            return Ok(Operand::Special(Special::Lane));
+        match text {
+            "%laneid" => return Ok(Operand::Special(Special::Lane)),
+            "%clock64" => return Ok(Operand::Special(Special::Clock)),
+            _ => {}
         }
         if let Some(at) = self.shared.get(text) {
             return Ok(Operand::Value(*at));

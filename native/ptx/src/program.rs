@@ -40,6 +40,8 @@ pub(crate) enum Special {
     Block(usize),
     Blocks(usize),
     Lane,
+    /// A clock that goes on with each instruction of its warp.
+    Clock,
 }
 
 /// An address in memory.

@@ -199,6 +199,24 @@ fn warps_must_be_whole_where_they_act_as_one() {
     assert!(error.contains("lanes 0x000000ff come here, 0xffffffff were to meet"), "{error}");
 }
 
+/// A loop of four instructions that waits for 30 of them: the first look at the clock and what ends it are not more than a round.
+#[test]
+fn a_clock_goes_on_with_each_instruction() {
+    let (found, counts) = made(&after(
+        "mov.u64 %rd5, %clock64;
+         wait:
+         mov.u64 %rd6, %clock64;
+         sub.s64 %rd6, %rd6, %rd5;
+         setp.lt.u64 %p1, %rd6, 30;
+         @%p1 bra wait;
+         cvt.u32.u64 %r4, %rd6;
+         st.global.u32 [%rd2], %r4;",
+    ))
+    .unwrap();
+    assert!(found.iter().all(|waited| (30..34).contains(waited)), "{found:?}");
+    assert!((60..110).contains(&counts.instructions), "{}", counts.instructions);
+}
+
 #[test]
 fn what_is_not_known_is_named() {
     let error = refused("tanh.approx.f32 %f1, %f2;");

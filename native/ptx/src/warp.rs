@@ -30,6 +30,8 @@ pub(crate) struct Warp {
     pub(crate) copies: Vec<Copies>,
     barriers: u32,
     warp_barriers: u32,
+    /// Instructions that it has run, which stand for clocks.
+    clock: u64,
 }
 
 /// The lanes of a mask.
@@ -52,6 +54,7 @@ impl Warp {
             copies: (0..WARP).map(|_| Copies::default()).collect(),
             barriers: 0,
             warp_barriers: 0,
+            clock: 0,
         }
     }
 
@@ -100,6 +103,7 @@ impl Warp {
             Operand::Special(Special::Block(axis)) => place.block[axis],
             Operand::Special(Special::Blocks(axis)) => place.blocks[axis],
             Operand::Special(Special::Lane) => lane as u64,
+            Operand::Special(Special::Clock) => self.clock,
         }
     }
 
@@ -126,6 +130,7 @@ impl Warp {
         world: &mut World,
     ) -> anyhow::Result<()> {
         world.counts.instructions += 1;
+        self.clock += 1;
         // Behind the last instruction a kernel ends, too.
         let Some(instruction) = place.kernel.code.get(at) else {
             self.alive &= !here;

@@ -6,7 +6,8 @@ use crate::gpu::cuda::Cuda;
 use crate::gpu::device::{About, Device};
 use crate::gpu::source::{Build, Half};
 use crate::output;
-use crate::probe::measure::{Bench, Plan};
+use crate::probe::measure::{self, Bench};
+use crate::probe::plan::{Extent, Plan};
 use crate::probe::report::{Found, readable, report};
 use crate::probe::shape::Shape;
 use crate::probe::step::{Model, Weights};
@@ -24,8 +25,10 @@ const WIDTH: usize = 110;
 /// Arguments of `probe`.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Weights are random: times are real, nothing is said of any text. Needs an NVIDIA GPU, its driver, \
-                        NVRTC and cuBLASLt; `atr-bench doctor` says which of them are here."
+    after_help = "Takes about half a minute for Qwen3-4B on an H200 by the rates that are expected of it, longer for other \
+                        models and on lesser cards; `--thorough` takes four times as long. Weights are random: times are \
+                        real, nothing is said of any text. Needs an NVIDIA GPU, its driver, NVRTC and cuBLASLt; `atr-bench \
+                        doctor` says which of them are here."
 )]
 pub(crate) struct ProbeArgs {
     /// The model: `qwen3-4b`, `qwen3-8b`, a `config.json`, or a folder with one.
@@ -43,9 +46,12 @@ pub(crate) struct ProbeArgs {
     /// Name of the fitted profile; default: the GPU's, the model's and the numbers' with `-probed` behind them.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Measure few points, each a few times.
+    /// Measure few points, in seconds.
     #[arg(long)]
     quick: bool,
+    /// Measure more and longer prompts, and each point 15 times however long it takes.
+    #[arg(long, conflicts_with = "quick")]
+    thorough: bool,
     /// Which GPU.
     #[arg(long, value_name = "N", default_value_t = 0)]
     gpu: u16,
@@ -75,6 +81,7 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     if weights == Weights::Four {
         shape.check_packed().map_err(|error| WrongCall(error.to_string()))?;
     }
+    tried(args)?;
     let missing = missing();
     anyhow::ensure!(
         missing.is_empty(),
@@ -84,9 +91,12 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut cuda = Cuda::open(i32::from(args.gpu), build)?;
     let about = cuda.about().clone();
     let before = seen(&about.bus_id);
+    output::progress("checking every kernel");
     let mut checks = check::kernels(&mut cuda, build)?;
-    say_wrong(&checks);
-    let plan = Plan::new(args.quick, shape.context);
+    refuse_wrong(&checks)?;
+    let mut plan = Plan::new(extent(args), shape.context);
+    let copy = measure::copy(&mut cuda, &build, &plan)?;
+    plan.cut(&mut cuda, &shape, weights).with_context(|| shape.name.clone())?;
     let model = Model::new(&mut cuda, &shape, weights, &plan.limits()).with_context(|| {
         let gb = |bytes: f64| format!("{:.1} GB", bytes / 1e9);
         let (weights, memory) = (fit::weight_bytes(&shape, weights), about.memory_bytes as f64);
@@ -94,10 +104,11 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     })?;
     output::progress(format_args!("{}: pages for {} tokens", shape.name, model.kv_tokens()));
     let of_timed = check::timed(&mut cuda, &model, build, &plan)?;
-    say_wrong(&of_timed);
+    refuse_wrong(&of_timed)?;
     checks.extend(of_timed);
     let mut bench = Bench { device: &mut cuda, model: &model, build, plan: &plan };
-    let mut results = bench.run()?;
+    let mut results = bench.run(copy)?;
+    output::progress("looking at the clocks under load");
     let under_load = clocks::under_load(&mut bench, &about.bus_id).unwrap_or_else(|error| {
         results.left_out.push(format!("clocks under load: {error:#}"));
         None
@@ -124,26 +135,47 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     finish(args, &report, &shape, weights, &about)
 }
 
-/// Says which kernels are wrong before minutes are spent; the times of the others are worth having.
-fn say_wrong(checks: &[Checked]) {
-    let wrong = checks.iter().filter(|check| !check.good).map(|check| check.what.as_str());
-    let wrong = wrong.collect::<Vec<&str>>().join(", ");
-    if !wrong.is_empty() {
-        output::note(format_args!("WRONG: {wrong}"));
+fn extent(args: &ProbeArgs) -> Extent {
+    match (args.quick, args.thorough) {
+        (true, _) => Extent::Quick,
+        (_, true) => Extent::Thorough,
+        _ => Extent::Usual,
     }
 }
 
-/// Writes the report.
+/// Tries what could lose a run at its end: the files, and the profile's name.
+fn tried(args: &ProbeArgs) -> anyhow::Result<()> {
+    for path in [&args.out, &args.profile_out].into_iter().flatten() {
+        output::check_writable(path)?;
+    }
+    args.name.as_deref().map_or(Ok(()), profile::check_name)
+}
+
+/// Nothing is timed where a kernel is wrong: it may leave out what takes the time.
+fn refuse_wrong(checks: &[Checked]) -> anyhow::Result<()> {
+    let wrong = checks.iter().filter(|check| !check.good).map(|check| {
+        let error = check.error.map_or("no number".to_owned(), |error| format!("{error:.1e}"));
+        format!("{} (error {error}, limit {:.0e})", check.what, check.limit)
+    });
+    let wrong = wrong.collect::<Vec<String>>().join(", ");
+    anyhow::ensure!(
+        wrong.is_empty(),
+        "computed otherwise than by the reference, so nothing is timed: {wrong}"
+    );
+    Ok(())
+}
+
+/// Says the report, then writes it: what was measured is to be seen even where the file can no longer be written.
 fn say(args: &ProbeArgs, json: bool, report: &Report<Probe>) -> anyhow::Result<()> {
+    let said = if json {
+        output::emit_json(report)
+    } else {
+        output::emit(&readable(report)).map_err(anyhow::Error::from)
+    };
     if let Some(out) = &args.out {
         output::write_file(out, &report.to_json()?)?;
     }
-    if json {
-        output::emit_json(report)?;
-    } else {
-        output::emit(&readable(report))?;
-    }
-    Ok(())
+    said
 }
 
 /// Writes the profile, where it was asked for.
@@ -154,10 +186,6 @@ fn finish(
     weights: Weights,
     about: &About,
 ) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(
-        report.body.is_good(),
-        "a kernel computes something else than it should: its times mean nothing"
-    );
     let Some(out) = &args.profile_out else { return Ok(ExitCode::SUCCESS) };
     let made = made(args, report, shape, weights, about)?;
     let text = join_numbers(&serde_json::to_string_pretty(&made)?, WIDTH);

@@ -106,7 +106,7 @@ pub(crate) trait Device {
     /// Keeps work to be run at one stroke. It is run once before.
     fn capture(&mut self, ops: &[Op]) -> anyhow::Result<Graph>;
 
-    /// Runs captured work, which may run once more before; microseconds as in [`Device::run`].
+    /// Runs captured work; microseconds as in [`Device::run`], without the time that its launch takes.
     fn replay(&mut self, graph: Graph) -> anyhow::Result<f64>;
 
     /// Lets captured work go.

@@ -5,32 +5,12 @@ use super::cuda::launches;
 use super::device::{About, Device, Graph};
 use super::half::{from_bytes, to_bytes};
 use super::libraries::Library;
-use super::op::{Amount, Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP};
+use super::op::{Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP};
 use super::reference::{self, Pages};
+pub(crate) use super::roofline::{Overlap, Roofline};
 use super::source::{Build, SOURCES};
 use atr_ptx::{Counts, Memory, Module};
 use std::collections::BTreeMap;
-
-/// Costs that are linear in the work, so that a fit can find them again.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Roofline {
-    pub(crate) flops_per_s: f64,
-    pub(crate) bytes_per_s: f64,
-    pub(crate) launch_us: f64,
-    pub(crate) graph_launch_us: f64,
-    pub(crate) overlap: Overlap,
-}
-
-/// Where reading hides behind products, or products behind reading; elsewhere the times of both add up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Overlap {
-    /// Nowhere.
-    Nowhere,
-    /// In attention, whose kernels read keys and values while they multiply.
-    Attention,
-    /// In every kernel: the roofline in the strict sense.
-    Everywhere,
-}
 
 /// A device that lies in the test's own memory.
 pub(crate) struct Fake {
@@ -51,6 +31,8 @@ pub(crate) struct Fake {
     graphs: Vec<Option<Vec<Op>>>,
     /// Prompts of so many new tokens fail.
     pub(crate) failing_prompt: Option<u64>,
+    /// Microseconds that it ran, with what hides the launch of each graph.
+    pub(crate) ran_us: f64,
     /// Replays fail, and so does what is asked behind them.
     pub(crate) dies: bool,
 }
@@ -62,6 +44,8 @@ struct Kernels {
 }
 
 const EPS: f64 = 1e-6;
+/// What a GPU waits before each graph, so that its launch does not show.
+const HIDING_US: f64 = 300.0;
 /// Multiprocessors where kernels are interpreted: few, since some grids grow with them.
 const FEW: u32 = 2;
 
@@ -89,8 +73,15 @@ impl Fake {
             sizes: BTreeMap::new(),
             graphs: Vec::new(),
             failing_prompt: None,
+            ran_us: 0.0,
             dies: false,
         }
+    }
+
+    /// Another amount of memory.
+    pub(crate) fn with_memory(mut self, bytes: u64) -> Self {
+        self.about.memory_bytes = bytes;
+        self
     }
 
     /// One that runs the kernels, as compiled for the oldest GPUs that a probe takes; matrix products, which are a library's,
@@ -138,22 +129,6 @@ impl Fake {
         }
     }
 
-    fn us(&self, ops: &[Op], launch_us: f64) -> f64 {
-        let Roofline { flops_per_s, bytes_per_s, overlap, .. } = self.roofline;
-        let each = ops.iter().map(|op| {
-            let Amount { flops, bytes } = op.amount(self.build.dim, self.build.group);
-            let (products, reading) = (flops / flops_per_s, bytes / bytes_per_s);
-            let attention = matches!(op, Op::Prefill { .. } | Op::Decode(_));
-            let hides = overlap == Overlap::Everywhere || overlap == Overlap::Attention && attention;
-            // Attention in splits is two kernels: the splits, and what combines them.
-            let combined =
-                matches!(op, Op::Decode(_)) || matches!(op, Op::Prefill(prefill) if prefill.splits > 1);
-            let launches = if combined { 2.0 } else { 1.0 };
-            launches * launch_us + 1e6 * if hides { products.max(reading) } else { products + reading }
-        });
-        each.sum()
-    }
-
     fn bytes(&self, at: Ptr, count: u64) -> Vec<u8> {
         self.memory.read(at, count).unwrap().to_vec()
     }
@@ -183,7 +158,7 @@ impl Fake {
 
     fn compute(&mut self, op: &Op) {
         match *op {
-            Op::Nothing => {}
+            Op::Nothing | Op::Spin { .. } => {}
             Op::Fill { out, count, seed, centre, scale } => {
                 let unit = |i| (mixed(i, seed) >> 40) as f64 / 16_777_216.0;
                 let one = |i| f64::from(centre) + (2.0 * unit(i) - 1.0) * f64::from(scale);
@@ -362,7 +337,9 @@ impl Device for Fake {
         if self.computes {
             ops.iter().try_for_each(|op| self.work(op))?;
         }
-        Ok(self.us(ops, self.roofline.launch_us))
+        let us = self.roofline.us(ops, &self.build, self.roofline.launch_us);
+        self.ran_us += us;
+        Ok(us)
     }
 
     fn capture(&mut self, ops: &[Op]) -> anyhow::Result<Graph> {
@@ -374,8 +351,11 @@ impl Device for Fake {
     fn replay(&mut self, graph: Graph) -> anyhow::Result<f64> {
         anyhow::ensure!(!self.dies, "the work on the GPU failed");
         let ops = self.graphs[graph.0].clone().unwrap();
+        let before = self.ran_us;
         self.run(&ops)?;
-        Ok(self.us(&ops, self.roofline.graph_launch_us))
+        let us = self.roofline.us(&ops, &self.build, self.roofline.graph_launch_us);
+        self.ran_us = before + HIDING_US + us;
+        Ok(us)
     }
 
     fn forget(&mut self, graph: Graph) -> anyhow::Result<()> {

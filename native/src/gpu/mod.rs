@@ -14,6 +14,8 @@ mod list;
 pub(crate) mod op;
 pub(crate) mod parts;
 pub(crate) mod reference;
+#[cfg(test)]
+mod roofline;
 mod sizes;
 pub(crate) mod source;
 

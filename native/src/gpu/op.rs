@@ -1,6 +1,8 @@
 //! The work that a probe asks of a GPU, as plain data: a device runs it, a test's device pretends to, and both can be asked
 //! what it comes to.
 
+use std::fmt;
+
 /// An address in the GPU's memory; 0 is none.
 pub(crate) type Ptr = u64;
 
@@ -15,6 +17,8 @@ pub(crate) const SCALE_GROUP: u64 = 128;
 pub(crate) enum Op {
     /// An empty kernel.
     Nothing,
+    /// A kernel that waits so many clocks: what is launched meanwhile does not wait for its launch.
+    Spin { clocks: u64 },
     /// Made-up numbers up to `scale` away from `centre`.
     Fill { out: Ptr, count: u64, seed: u32, centre: f32, scale: f32 },
     /// Random bits, for packed weights.
@@ -128,7 +132,7 @@ impl Op {
         let of = |flops: f64, bytes: f64| Amount { flops, bytes };
         let n = |count: u64| count as f64;
         match *self {
-            Op::Nothing => Amount::default(),
+            Op::Nothing | Op::Spin { .. } => Amount::default(),
             Op::Fill { count, .. } => of(0.0, 2.0 * n(count)),
             Op::Scatter { words, .. } => of(0.0, 4.0 * n(words)),
             Op::Copy { bytes, .. } => of(0.0, 2.0 * n(bytes)),
@@ -165,6 +169,35 @@ impl Op {
     }
 }
 
+/// In words, for errors: where things lie says nothing to who reads them.
+impl fmt::Display for Op {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Op::Nothing => write!(to, "an empty kernel"),
+            Op::Spin { clocks } => write!(to, "a wait of {clocks} clocks"),
+            Op::Fill { count, .. } => write!(to, "{count} made-up numbers"),
+            Op::Scatter { words, .. } => write!(to, "{words} words of random bits"),
+            Op::Copy { bytes, .. } => write!(to, "a copy of {bytes} bytes"),
+            Op::AddNorm { rows, width, .. } => write!(to, "a norm of {rows} rows of {width}"),
+            Op::Rotary(Rotary { tokens, .. }) => write!(to, "rotary positions of {tokens} tokens"),
+            Op::Silu { rows, width, .. } => write!(to, "an activation of {rows} rows of {width}"),
+            Op::Gemm { rows, inner, columns, .. } => {
+                write!(to, "a product of {rows} rows of {inner} with {columns} columns")
+            }
+            Op::Unpack4 { weights, .. } => write!(to, "unpacking {weights} weights"),
+            Op::Product4 { rows, inner, columns, .. } => {
+                write!(to, "a product of {rows} rows of {inner} with {columns} packed columns")
+            }
+            Op::Prefill(Prefill { count, cached, .. }) => {
+                write!(to, "prefill attention of {count} tokens behind {cached}")
+            }
+            Op::Decode(Decode { batch, kv_tokens, .. }) => {
+                write!(to, "decode attention of {batch} sequences, {kv_tokens} tokens together")
+            }
+        }
+    }
+}
+
 /// The sum over several.
 pub(crate) fn amount(ops: &[Op], dim: u32, group: u32) -> Amount {
     let each = ops.iter().map(|op| op.amount(dim, group));
@@ -196,6 +229,15 @@ mod tests {
             Decode { q, cache, tables, table_width: 64, lengths, parts, out, batch, splits, kv_tokens };
         let bytes = Op::Decode(decode).amount(128, 4).bytes;
         assert_eq!(bytes, 4_096.0 * 1_000.0 + 2.0 * 2.0 * 2.0 * 4_096.0);
+    }
+
+    /// Addresses say nothing to who reads an error.
+    #[test]
+    fn words_name_sizes_and_no_addresses() {
+        let gemm = Op::Gemm { x: 777, weight: 777, out: 777, rows: 8, inner: 2_560, columns: 6_144 };
+        assert_eq!(gemm.to_string(), "a product of 8 rows of 2560 with 6144 columns");
+        let norm = Op::AddNorm { x: 777, y: 777, weight: 777, out: 777, rows: 3, width: 256 };
+        assert_eq!(norm.to_string(), "a norm of 3 rows of 256");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(crate) const SOURCES: [Source; 4] = [
     Source {
         file: "layer.cu",
         text: include_str!("kernels/layer.cu"),
-        kernels: &["nothing", "fill", "scatter", "copy", "add_norm", "rotary", "silu"],
+        kernels: &["nothing", "spin", "fill", "scatter", "copy", "add_norm", "rotary", "silu"],
     },
     Source {
         file: "packed.cu",

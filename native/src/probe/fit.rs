@@ -33,7 +33,7 @@ pub(crate) struct Steps {
 /// beside or for decoding are left out: no engine takes them.
 pub(crate) fn kinds(results: &Probed, weights: Weights, group: u64) -> Vec<Steps> {
     // A byte of the prefix makes an operation for each query head that shares it, of each new token.
-    let ridge = fastest(results) / results.copy.bytes_per_s;
+    let ridge = fastest_attention(results) / results.copy.bytes_per_s;
     let few = |prompt: &Measured| prompt.sizes[1] > 0 && ((prompt.sizes[0] * group) as f64) < ridge;
     let prompts = |is: &dyn Fn(&Measured) -> bool| {
         let prompts = results.prefill_graphs.iter().filter(|prompt| is(prompt));
@@ -59,6 +59,11 @@ pub(crate) fn kinds(results: &Probed, weights: Weights, group: u64) -> Vec<Steps
 /// Rate of the fastest product of a layer.
 pub(super) fn fastest(results: &Probed) -> f64 {
     results.products.iter().map(|product| product.flops_per_s).fold(0.0, f64::max)
+}
+
+/// Rate of the fastest attention of a prompt: what hides the reading of a prefix, and less than products reach.
+fn fastest_attention(results: &Probed) -> f64 {
+    results.prefill_attention.iter().map(|attention| attention.flops_per_s).fold(0.0, f64::max)
 }
 
 /// A step's work and its time.

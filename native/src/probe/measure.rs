@@ -1,97 +1,12 @@
-//! The measuring: what is timed, how often, and what the times come to.
+//! The measuring: each point of a plan, timed, and what the times come to.
 
-use super::step::{Batch, Limits, Model};
+use super::plan::Plan;
+use super::step::{Batch, Model};
 use crate::gpu::device::Device;
 use crate::gpu::op::{self, Amount, Op};
 use crate::gpu::source::Build;
+use crate::progress::Progress;
 use atr_core::report::{Launches, Measured, MixedStep, Probed, Times};
-
-/// How much is measured.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// Times that each point is timed, after as many warm-ups as [`Plan::warm_ups`].
-    pub(crate) repeats: usize,
-    pub(crate) warm_ups: usize,
-    pub(crate) copy_bytes: u64,
-    /// Rows of the products.
-    pub(crate) rows: Vec<u64>,
-    /// New and cached tokens of a prompt.
-    pub(crate) prefills: Vec<(u64, u64)>,
-    /// Sequences, and tokens that each of them has.
-    pub(crate) decodes: Vec<(u64, u64)>,
-    /// Steps of several kinds of work, which no fit sees.
-    pub(crate) mixed: Vec<Batch>,
-    /// Empty kernels in a row.
-    pub(crate) launches: usize,
-}
-
-impl Plan {
-    /// The whole of it, or a part that takes seconds.
-    pub(crate) fn new(quick: bool, context: u64) -> Plan {
-        let mut plan = if quick {
-            Plan {
-                repeats: 5,
-                warm_ups: 2,
-                copy_bytes: 1 << 30,
-                rows: vec![1, 64, 2_048],
-                prefills: pairs(&[256, 1_024, 4_096], &[0, 4_096]),
-                decodes: pairs(&[1, 8, 32], &[1_024, 8_192]),
-                mixed: mixed(&[1_024], &[8]),
-                launches: 1_000,
-            }
-        } else {
-            Plan {
-                repeats: 15,
-                warm_ups: 3,
-                copy_bytes: 4 << 30,
-                rows: vec![1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192],
-                prefills: pairs(&[64, 256, 512, 1_024, 2_048, 4_096, 8_192], &[0, 2_048, 8_192, 24_576]),
-                decodes: pairs(&[1, 2, 4, 8, 16, 32, 64, 128], &[512, 2_048, 8_192, 24_576]),
-                mixed: mixed(&[1_024, 2_048, 4_096], &[8, 32]),
-                launches: 2_000,
-            }
-        };
-        // Few new tokens behind a prefix, as a short result of a tool is.
-        plan.prefills.extend([2_048, 8_192, 24_576].iter().filter(|_| !quick).map(|&cached| (16, cached)));
-        // The prompts of some prefixes and what follows them, computed as a whole.
-        plan.prefills.extend(WHOLE.iter().filter(|_| !quick).map(|&tokens| (tokens, 0)));
-        plan.prefills.retain(|(new, cached)| new + cached <= context);
-        plan.decodes.retain(|&(_, tokens)| tokens <= context);
-        plan.mixed.retain(|batch| batch.longest() <= context);
-        plan
-    }
-
-    /// What a model must have room for.
-    pub(crate) fn limits(&self) -> Limits {
-        let prompts = self.prefills.iter().map(|&(new, cached)| Batch::prompt(new, cached));
-        let decodes = self.decodes.iter().map(|&(sequences, tokens)| Batch::decoding(sequences, tokens));
-        let all: Vec<Batch> = prompts.chain(decodes).chain(self.mixed.iter().cloned()).collect();
-        let most = |of: fn(&Batch) -> u64| all.iter().map(of).max().unwrap_or(1);
-        Limits {
-            rows: self.rows.iter().copied().max().unwrap_or(1).max(most(Batch::rows)),
-            batch: most(Batch::sequences),
-            context: most(Batch::longest),
-            pages: most(Batch::pages),
-        }
-    }
-}
-
-/// 1,024 tokens behind 8,192 and behind 24,576.
-const WHOLE: [u64; 2] = [9_216, 25_600];
-
-fn pairs(first: &[u64], second: &[u64]) -> Vec<(u64, u64)> {
-    first.iter().flat_map(|&first| second.iter().map(move |&second| (first, second))).collect()
-}
-
-/// Two prompts of so many tokens, alone and behind a prefix; one of them beside so many sequences that decode.
-fn mixed(prompts: &[u64], decoding: &[u64]) -> Vec<Batch> {
-    let two = pairs(prompts, &[0, 8_192])
-        .into_iter()
-        .map(|prompt| Batch { prompts: vec![prompt; 2], ..Batch::default() });
-    let beside = pairs(prompts, decoding).into_iter();
-    let beside = beside.map(|(new, decoding)| Batch { prompts: vec![(new, 0)], decoding, context: 2_048 });
-    two.chain(beside).collect()
-}
 
 /// A device with a model on it, timed.
 pub(crate) struct Bench<'a> {
@@ -108,13 +23,15 @@ type Is = fn(&Op) -> bool;
 const PRODUCTS: [&str; 4] = ["qkv", "attention output", "gate and up", "down"];
 
 impl Bench<'_> {
-    /// Measures everything of the plan that memory has room for. A point that fails is left out, with why.
+    /// Measures everything of the plan that memory has room for, beside a copy that was timed before. A point that fails is
+    /// left out, with why.
     ///
     /// # Errors
-    /// When not even a copy and launches can be timed, without which nothing has a peak to be held against.
-    pub(crate) fn run(&mut self) -> anyhow::Result<Probed> {
+    /// When not even launches can be timed.
+    pub(crate) fn run(&mut self, copy: Measured) -> anyhow::Result<Probed> {
+        let plan = self.plan;
         let mut results = Probed {
-            copy: self.copy()?,
+            copy,
             launches: self.launches()?,
             products: Vec::new(),
             pieces: Vec::new(),
@@ -126,27 +43,49 @@ impl Bench<'_> {
             decode_graphs: Vec::new(),
             mixed: Vec::new(),
             left_out: Vec::new(),
+            no_room: plan.no_room.clone(),
         };
-        let plan = self.plan;
+        let mut progress = Progress::new(plan.points(PRODUCTS.len()));
         for (which, name) in PRODUCTS.iter().enumerate() {
             for &rows in &plan.rows {
+                let what = format!("{name} of {rows} rows");
+                progress.next(&what);
                 let made = self.product(which, rows).map(|made| results.products.push(made));
-                note(&mut results, format!("{name} of {rows} rows"), made);
+                note(&mut results, what, made);
             }
         }
         for &(new, cached) in &plan.prefills {
-            let made = self.prompt(&mut results, new, cached);
-            note(&mut results, format!("prefill of {new} behind {cached}"), made);
+            let batch = Batch::prompt(new, cached);
+            progress.next(&batch.to_string());
+            self.point(&mut results, &batch, |bench, results| bench.prompt(results, new, cached));
         }
-        for &(batch, tokens) in &plan.decodes {
-            let made = self.decoding(&mut results, batch, tokens);
-            note(&mut results, format!("decoding {batch} sequences of {tokens}"), made);
+        for &(sequences, tokens) in &plan.decodes {
+            let batch = Batch::decoding(sequences, tokens);
+            progress.next(&batch.to_string());
+            self.point(&mut results, &batch, |bench, results| bench.decoding(results, sequences, tokens));
         }
         for batch in &plan.mixed {
-            let made = self.mixed(batch).map(|made| results.mixed.push(made));
-            note(&mut results, format!("{batch:?}"), made);
+            progress.next(&batch.to_string());
+            self.point(&mut results, batch, |bench, results| {
+                bench.mixed(batch).map(|made| results.mixed.push(made))
+            });
         }
         Ok(results)
+    }
+
+    /// A step's point, where the pool has pages for it.
+    fn point(
+        &mut self,
+        results: &mut Probed,
+        batch: &Batch,
+        time: impl FnOnce(&mut Self, &mut Probed) -> anyhow::Result<()>,
+    ) {
+        if self.model.fits(batch) {
+            let made = time(self, results);
+            note(results, batch.to_string(), made);
+        } else {
+            results.no_room.push(batch.to_string());
+        }
     }
 
     fn prompt(&mut self, results: &mut Probed, new: u64, cached: u64) -> anyhow::Result<()> {
@@ -157,8 +96,10 @@ impl Bench<'_> {
         if cached == 0 {
             self.between(results, new, &ops)?;
         }
-        results.prefills.push(self.time("prefill", sizes, &ops)?);
-        results.prefill_graphs.push(self.time_graph("prefill in a graph", sizes, &ops)?);
+        let graph = self.time_graph("prefill in a graph", sizes, &ops)?;
+        let launched = self.time_launched("prefill", sizes, &ops, &graph)?;
+        results.prefill_graphs.push(graph);
+        results.prefills.extend(launched);
         Ok(())
     }
 
@@ -175,8 +116,10 @@ impl Bench<'_> {
             let last = self.time_graph("vocabulary", [batch, vocabulary], last.as_slice())?;
             results.pieces.push(last);
         }
-        results.decodes.push(self.time("decode", sizes, &ops)?);
-        results.decode_graphs.push(self.time_graph("decode in a graph", sizes, &ops)?);
+        let graph = self.time_graph("decode in a graph", sizes, &ops)?;
+        let launched = self.time_launched("decode", sizes, &ops, &graph)?;
+        results.decode_graphs.push(graph);
+        results.decodes.extend(launched);
         Ok(())
     }
 
@@ -218,17 +161,6 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn copy(&mut self) -> anyhow::Result<Measured> {
-        let free = self.device.free_bytes()?;
-        let bytes = self.plan.copy_bytes.min(free / 4) / 16 * 16;
-        anyhow::ensure!(bytes > 0, "no memory is free for a copy");
-        let (from, to) = (self.device.alloc(bytes)?, self.device.alloc(bytes)?);
-        self.device.run(&[Op::Fill { out: from, count: bytes / 2, seed: 1, centre: 0.0, scale: 1.0 }])?;
-        let measured = self.time("copy", [bytes, 0], &[Op::Copy { from, to, bytes }]);
-        let freed = self.device.free(from).and_then(|()| self.device.free(to));
-        first(measured, freed)
-    }
-
     fn launches(&mut self) -> anyhow::Result<Launches> {
         let count = self.plan.launches;
         let ops = vec![Op::Nothing; count];
@@ -243,33 +175,77 @@ impl Bench<'_> {
         self.time_graph(PRODUCTS[which], [rows, columns], &ops)
     }
 
+    /// A step again, kernel by kernel, where launches may show beside its time as a graph.
+    fn time_launched(
+        &mut self,
+        what: &str,
+        sizes: [u64; 2],
+        ops: &[Op],
+        graph: &Measured,
+    ) -> anyhow::Result<Option<Measured>> {
+        (graph.times.median_us < SHORT_US).then(|| self.time(what, sizes, ops)).transpose()
+    }
+
     fn time(&mut self, what: &str, sizes: [u64; 2], ops: &[Op]) -> anyhow::Result<Measured> {
-        let times = self.repeated(|device| device.run(ops))?;
-        Ok(self.measured(what, sizes, times, ops))
+        let times = repeated(self.device, self.plan, |device| device.run(ops))?;
+        Ok(measured(&self.build, what, sizes, times, ops))
     }
 
     fn time_graph(&mut self, what: &str, sizes: [u64; 2], ops: &[Op]) -> anyhow::Result<Measured> {
         let graph = self.device.capture(ops)?;
-        let times = self.repeated(|device| device.replay(graph));
+        let times = repeated(self.device, self.plan, |device| device.replay(graph));
         let forgotten = self.device.forget(graph);
-        Ok(self.measured(what, sizes, first(times, forgotten)?, ops))
+        Ok(measured(&self.build, what, sizes, first(times, forgotten)?, ops))
     }
+}
 
-    /// Times of some work, which is done a few times before.
-    fn repeated(
-        &mut self,
-        once: impl Fn(&mut dyn Device) -> anyhow::Result<f64>,
-    ) -> anyhow::Result<Vec<f64>> {
-        for _ in 0..self.plan.warm_ups {
-            once(self.device)?;
+/// Beyond it the kernels of a step, each some microseconds in launching, are launched while those before them run.
+const SHORT_US: f64 = 1e4;
+
+/// Times a copy within the device's memory, while there is still room for one that no cache holds.
+///
+/// # Errors
+/// When it cannot be timed, without which nothing has a peak to be held against.
+pub(crate) fn copy(device: &mut dyn Device, build: &Build, plan: &Plan) -> anyhow::Result<Measured> {
+    let free = device.free_bytes()?;
+    let bytes = plan.copy_bytes.min(free / 4) / 16 * 16;
+    anyhow::ensure!(bytes > 0, "no memory is free for a copy");
+    let (from, to) = (device.alloc(bytes)?, device.alloc(bytes)?);
+    device.run(&[Op::Fill { out: from, count: bytes / 2, seed: 1, centre: 0.0, scale: 1.0 }])?;
+    let ops = [Op::Copy { from, to, bytes }];
+    let times = repeated(device, plan, |device| device.run(&ops));
+    let freed = device.free(from).and_then(|()| device.free(to));
+    Ok(measured(build, "copy", [bytes, 0], first(times, freed)?, &ops))
+}
+
+/// Times of some work, which is done a few times before. A warm-up that takes all the time there is counts: what is that long
+/// is as warm when it ends as later.
+fn repeated(
+    device: &mut dyn Device,
+    plan: &Plan,
+    once: impl Fn(&mut dyn Device) -> anyhow::Result<f64>,
+) -> anyhow::Result<Vec<f64>> {
+    let (mut times, mut warm_us) = (Vec::new(), 0.0);
+    let goes_on = |times: &[f64]| {
+        times.len() < plan.least || (times.len() < plan.repeats && times.iter().sum::<f64>() < plan.budget_us)
+    };
+    for _ in 0..plan.warm_ups {
+        let us = once(device)?;
+        warm_us += us;
+        if plan.least < plan.repeats && warm_us > plan.budget_us / 3.0 {
+            times.extend((us > plan.budget_us).then_some(us));
+            break;
         }
-        (0..self.plan.repeats).map(|_| once(self.device)).collect()
     }
+    while goes_on(&times) {
+        times.push(once(device)?);
+    }
+    Ok(times)
+}
 
-    fn measured(&self, what: &str, sizes: [u64; 2], times: Vec<f64>, ops: &[Op]) -> Measured {
-        let Amount { flops, bytes } = op::amount(ops, self.build.dim, self.build.group);
-        Measured::new(what, sizes, Times::of(times), flops, bytes)
-    }
+fn measured(build: &Build, what: &str, sizes: [u64; 2], times: Vec<f64>, ops: &[Op]) -> Measured {
+    let Amount { flops, bytes } = op::amount(ops, build.dim, build.group);
+    Measured::new(what, sizes, Times::of(times), flops, bytes)
 }
 
 /// What was made, or the first of two errors: once work has failed, clearing up behind it fails too and says less.
@@ -287,17 +263,5 @@ fn only(ops: &[Op], is: Is) -> Vec<Op> {
 fn note(results: &mut Probed, what: String, made: anyhow::Result<()>) {
     if let Err(error) = made {
         results.left_out.push(format!("{what}: {error:#}"));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_longer_than_the_models_context() {
-        let plan = Plan::new(false, 8_192);
-        assert!(plan.prefills.iter().all(|(new, cached)| new + cached <= 8_192));
-        assert!(plan.decodes.contains(&(128, 8_192)) && !plan.decodes.contains(&(1, 24_576)));
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod config;
 pub(crate) mod fit;
 pub(crate) mod measure;
 pub(crate) mod peaks;
+pub(crate) mod plan;
 pub(crate) mod report;
 mod room;
 pub(crate) mod shape;

@@ -44,6 +44,8 @@ pub(crate) fn report(found: Found, command: String, date: String) -> Report<Prob
         machine: Some(format!("{}, driver for CUDA {}", about.name, about.driver_cuda())),
         created: Some(date),
     };
+    let mut notes = notes(&shape, weights);
+    notes.extend(from_cache(&results, about.l2_bytes, shape.layers));
     let body = Probe {
         label: LABEL.to_owned(),
         peaks: peaks(&about.name, &results),
@@ -55,7 +57,7 @@ pub(crate) fn report(found: Found, command: String, date: String) -> Report<Prob
         fit,
         no_fit,
         fit_by_kind,
-        notes: notes(&shape, weights),
+        notes,
     };
     Report::new(Origin::Measured, title, provenance, body)
 }
@@ -67,7 +69,7 @@ fn notes(shape: &Shape, weights: Weights) -> Vec<String> {
          fastest product and a copy of this very run."
             .to_owned(),
         "Few new tokens behind a long prefix are held up by reading it, for which a profile has no term: such prompts, by the \
-         peaks of this run, are timed and no part of the fit."
+         copy and the fastest prefill attention of this run, are timed and no part of the fit."
             .to_owned(),
         "Bytes and operations are the fewest that the work needs; a share of bandwidth beyond 1 means that a cache served it."
             .to_owned(),
@@ -84,6 +86,35 @@ fn notes(shape: &Shape, weights: Weights) -> Vec<String> {
     }
     notes.extend(shape.aside());
     notes
+}
+
+/// Says which repetitions go through no more bytes than the second-level cache holds. What stands between products and
+/// attention has the same numbers in each layer, all else has weights, keys and values of its own.
+fn from_cache(results: &Probed, l2_bytes: u64, layers: u64) -> Option<String> {
+    let Probed { products, pieces, prefill_attention, decode_attention, .. } = results;
+    let (again, own): (Vec<&Measured>, _) = pieces.iter().partition(|piece| piece.sizes[1] == 0);
+    let own = own.into_iter().chain(products).chain(prefill_attention).chain(decode_attention);
+    let each = again.into_iter().map(|piece| (piece, piece.bytes / layers as f64));
+    let all = each.chain(own.map(|measured| (measured, measured.bytes)));
+    let within = all.filter(|(_, bytes)| *bytes <= l2_bytes as f64);
+    let mut kinds: Vec<(&str, Vec<String>)> = Vec::new();
+    for (Measured { what, sizes: [first, second], .. }, _) in within {
+        let place = kinds.iter().position(|(kind, _)| kind == what);
+        let place = place.unwrap_or_else(|| {
+            kinds.push((what, Vec::new()));
+            kinds.len() - 1
+        });
+        let size = if *second == 0 { first.to_string() } else { format!("{first}/{second}") };
+        kinds[place].1.push(size);
+    }
+    let names = kinds.iter().map(|(kind, sizes)| format!("{kind} ({})", sizes.join(", ")));
+    let (names, mb) = (names.collect::<Vec<String>>().join(", "), l2_bytes as f64 / 1e6);
+    (!names.is_empty()).then(|| {
+        format!(
+            "The second-level cache of {mb:.0} MB may hold all that these repetitions go through, so that they are no measure \
+             of the memory: {names}."
+        )
+    })
 }
 
 fn gpu(about: About, [before, after]: [Option<String>; 2], under_load: Option<UnderLoad>) -> ProbedGpu {
@@ -145,7 +176,7 @@ pub(crate) fn readable(report: &Report<Probe>) -> String {
         let verdict = if check.good { "good" } else { "WRONG" };
         text.push_str(&format!("{verdict}: {}, error {error}, limit {:.0e}\n", check.what, check.limit));
     }
-    let Probed { launches, left_out, .. } = results;
+    let Probed { launches, left_out, no_room, .. } = results;
     text.push_str(&format!(
         "\na launch: {:.2} µs alone, {:.2} µs in a graph\n\n{}",
         launches.single_us,
@@ -154,6 +185,9 @@ pub(crate) fn readable(report: &Report<Probe>) -> String {
     ));
     if !left_out.is_empty() {
         text.push_str(&format!("\nleft out: {}\n", left_out.join("; ")));
+    }
+    if !no_room.is_empty() {
+        text.push_str(&format!("\nno room in memory: {}\n", no_room.join("; ")));
     }
     text.push('\n');
     text.push_str(&prefixes(results));

@@ -1,5 +1,6 @@
 //! What a model takes of a device's memory: layers with random weights, and room for the numbers between the pieces of a step.
 
+use super::fit;
 use super::shape::Shape;
 use crate::gpu::device::Device;
 use crate::gpu::op::{Cache, Op, Ptr, SCALE_GROUP, part_bytes};
@@ -89,27 +90,48 @@ impl Room {
         places: Places,
         seed: &mut u32,
     ) -> anyhow::Result<Self> {
-        let rows = limits.rows.max(limits.batch);
-        let q = shape.heads * shape.dim;
-        let qkv = q + 2 * shape.kv_heads * shape.dim;
-        let mut room = |numbers: u64| filled(device, numbers, 0.0, 1.0, seed);
-        let largest = shape.products().iter().map(|(columns, inner)| columns * inner).max().unwrap_or(0);
-        let parts = places.rows(limits.batch, shape.kv_heads, shape.heads / shape.kv_heads);
-        let widest = q.max(shape.inter).max(shape.hidden);
-        Ok(Room {
-            x: room(rows * shape.hidden)?,
-            normed: room(rows * shape.hidden)?,
-            qkv: room(rows * qkv)?,
-            q: room(rows * q)?,
-            attended: room(rows * q)?,
-            added: room(rows * shape.hidden)?,
-            both: room(rows * (2 * shape.inter).max(qkv).max(shape.hidden))?,
-            active: room(rows * widest)?,
-            logits: room(limits.batch * shape.vocabulary)?,
-            unpacked: if weights == Weights::Four { room(largest)? } else { 0 },
-            parts: device.alloc(parts * part_bytes(shape.dim))?,
-        })
+        let mut at = numbers(shape, weights, limits).into_iter().map(|count| match count {
+            0 => Ok(0),
+            _ => filled(device, count, 0.0, 1.0, seed),
+        });
+        let mut next = || at.next().unwrap_or(Ok(0));
+        let (x, normed, qkv, q, attended) = (next()?, next()?, next()?, next()?, next()?);
+        let (added, both, active, logits, unpacked) = (next()?, next()?, next()?, next()?, next()?);
+        let parts = device.alloc(of_parts(shape, limits, places))?;
+        Ok(Room { x, normed, qkv, q, attended, added, both, active, logits, unpacked, parts })
     }
+}
+
+/// Numbers that each place of a [`Room`] holds, in the order in which they stand there; sums of parts are no numbers.
+fn numbers(shape: &Shape, weights: Weights, limits: &Limits) -> [u64; 10] {
+    let rows = limits.rows.max(limits.batch);
+    let q = shape.heads * shape.dim;
+    let qkv = q + 2 * shape.kv_heads * shape.dim;
+    let largest = shape.products().iter().map(|(columns, inner)| columns * inner).max().unwrap_or(0);
+    let both = rows * (2 * shape.inter).max(qkv).max(shape.hidden);
+    let active = rows * q.max(shape.inter).max(shape.hidden);
+    let (x, logits) = (rows * shape.hidden, limits.batch * shape.vocabulary);
+    let unpacked = if weights == Weights::Four { largest } else { 0 };
+    [x, x, rows * qkv, rows * q, rows * q, x, both, active, logits, unpacked]
+}
+
+fn of_parts(shape: &Shape, limits: &Limits, places: Places) -> u64 {
+    places.rows(limits.batch, shape.kv_heads, shape.heads / shape.kv_heads) * part_bytes(shape.dim)
+}
+
+/// Bytes that a model takes beside its pages.
+pub(super) fn bytes(shape: &Shape, weights: Weights, limits: &Limits, places: Places) -> u64 {
+    let between: u64 = numbers(shape, weights, limits).iter().map(|count| count * 2).sum();
+    let angles = limits.context * shape.dim * 4;
+    fit::weight_bytes(shape, weights) as u64 + between + of_parts(shape, limits, places) + angles
+}
+
+/// What is left for libraries, for graphs, and for what rounding takes of each piece of memory.
+const SPARE_BYTES: u64 = 2 << 30;
+
+/// What a model may take of memory that is free.
+pub(super) fn for_pages(free: u64) -> u64 {
+    free - SPARE_BYTES.min(free / 3)
 }
 
 /// A random matrix; what it is multiplied with keeps its length.

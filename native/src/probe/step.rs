@@ -4,13 +4,14 @@
 //! last norm and the product with the vocabulary for the one token of a sequence that is sampled. What is left out: looking
 //! embeddings up, sampling, and everything that an engine does on the CPU.
 
-use super::room::{Layer, Matrix, Room, filled, matrix};
+use super::room::{Layer, Matrix, Room, filled, for_pages, matrix};
 pub(crate) use super::room::{Limits, Weights};
 use super::shape::Shape;
 use crate::gpu::device::{Device, upload_ints, uploaded};
 use crate::gpu::op::{Cache, Decode, Op, PAGE, Prefill, Ptr, Rotary};
 use crate::gpu::parts::Places;
 use crate::gpu::reference;
+use std::fmt;
 
 /// A model with random weights and a pool of pages, on a device.
 pub(crate) struct Model {
@@ -76,6 +77,22 @@ impl Batch {
     }
 }
 
+/// In words, as reports name a point.
+impl fmt::Display for Batch {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (new, cached)) in self.prompts.iter().enumerate() {
+            let begin = if place == 0 { "" } else { " and " };
+            write!(to, "{begin}prefill of {new} behind {cached}")?;
+        }
+        let Batch { prompts, decoding, context } = self;
+        match (prompts.is_empty(), decoding) {
+            (_, 0) => Ok(()),
+            (true, _) => write!(to, "decoding {decoding} sequences of {context}"),
+            (false, _) => write!(to, " beside decoding {decoding} sequences of {context}"),
+        }
+    }
+}
+
 /// Rows that the kernel over packed weights takes.
 pub(crate) const FEW_ROWS: u64 = 32;
 
@@ -116,9 +133,8 @@ impl Model {
         let sequences = ints(device, limits.rows.max(limits.batch))?;
         let lengths = ints(device, limits.batch)?;
         let page_bytes = PAGE * shape.kv_bytes_per_token();
-        // Some is left for the copy that is timed, and for what libraries take for themselves.
         let free = device.free_bytes()?;
-        let pages = limits.pages.min((free - (9 << 30).min(free / 3)) / page_bytes);
+        let pages = limits.pages.min(for_pages(free) / page_bytes);
         anyhow::ensure!(pages > 0, "no room for a page of keys and values, {free} bytes are free");
         let tables = ints(device, pages)?;
         for layer in &mut layers {

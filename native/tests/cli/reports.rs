@@ -141,6 +141,11 @@ fn a_probe_that_is_there_gets_its_roofline() {
         "{drawn}"
     );
     assert_eq!(run(&["report", "probe", "--out", &out, "--check"]).code, Some(0));
+    let mut wrong = made_up::probe();
+    wrong.body.checks[0].good = false;
+    fs::write(format!("{out}/probe-made-up.json"), wrong.to_json().unwrap()).unwrap();
+    let error = fails(&["report", "probe", "--out", &out], 1);
+    assert!(error.contains("probe-made-up.json: a kernel computed something else"), "{error}");
 }
 
 #[test]

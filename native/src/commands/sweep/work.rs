@@ -3,17 +3,15 @@
 
 use super::grid::Point;
 use super::store::Row;
-use crate::output;
+use crate::progress::Progress;
 use anyhow::Context;
 use atr_core::metrics;
 use atr_core::policy::{self, PolicyRun, Prompts, PromptsKey, ScenarioError, Shelf};
 use atr_core::trace::Session;
 use serde_json::value::to_raw_value;
 use std::collections::VecDeque;
-use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
-use std::time::{Duration, Instant};
 
 /// Prompts that were used last, for all threads.
 struct SharedShelf {
@@ -114,32 +112,5 @@ fn one(
         Err(error @ ScenarioError::NoSessions) => Err(error.into()),
         // Each value is good, together they are not.
         Err(error) => Ok((Row { error: Some(error.to_string()), ..row }, 0)),
-    }
-}
-
-/// Says now and then how far the work is: often on a terminal, seldom in a log.
-struct Progress {
-    done: usize,
-    of: usize,
-    begun: Instant,
-    said: Instant,
-    pause: Duration,
-}
-
-impl Progress {
-    fn new(of: usize) -> Self {
-        let now = Instant::now();
-        let pause = Duration::from_secs(if io::stderr().is_terminal() { 2 } else { 60 });
-        Progress { done: 0, of, begun: now, said: now, pause }
-    }
-
-    fn step(&mut self) {
-        self.done += 1;
-        if self.said.elapsed() < self.pause || self.done == self.of {
-            return;
-        }
-        self.said = Instant::now();
-        let left_s = self.begun.elapsed().as_secs_f64() / self.done as f64 * (self.of - self.done) as f64;
-        output::note(format_args!("{} of {} points, about {left_s:.0} s left", self.done, self.of));
     }
 }

@@ -48,7 +48,7 @@ impl Blas {
     /// `out` = `x` · `weight`ᵀ, all row by row. cuBLASLt reads columns first, so it is told `outᵀ` = `weight` · `xᵀ`.
     pub(super) fn product(&mut self, x: Ptr, weight: Ptr, out: Ptr, sizes: Sizes) -> anyhow::Result<()> {
         if !self.prepared.contains_key(&sizes) {
-            let prepared = self.prepare(sizes).with_context(|| format!("a product of {sizes:?}"))?;
+            let prepared = self.prepare(sizes).context("cuBLASLt has no algorithm for it")?;
             self.prepared.insert(sizes, prepared);
         }
         let prepared = &self.prepared[&sizes];
@@ -75,7 +75,7 @@ impl Blas {
                 self.stream.cast(),
             )
         }
-        .with_context(|| format!("a product of {sizes:?}"))
+        .context("cuBLASLt does not start it")
     }
 
     fn prepare(&self, [rows, inner, columns]: Sizes) -> anyhow::Result<Prepared> {

@@ -76,6 +76,7 @@ pub(crate) fn launches(op: &Op, build: &Build, multiprocessors: u32) -> Vec<Laun
     let all = u64::from(multiprocessors) * 8;
     let one = match *op {
         Op::Nothing => launch("nothing", [1, 1, 1], 32, &[]),
+        Op::Spin { clocks } => launch("spin", [1, 1, 1], 32, &[Long(clocks)]),
         Op::Fill { out, count, seed, centre, scale } => {
             let args = [Long(out), Long(count), Int(seed.into()), Float(centre), Float(scale)];
             launch("fill", [all, 1, 1], 256, &args)
@@ -246,6 +247,7 @@ mod tests {
         let (packed, scales, inner, columns) = (1, 1, 256, 128);
         vec![
             Op::Nothing,
+            Op::Spin { clocks: 1 },
             Op::Fill { out, count: 1, seed: 1, centre: 0.0, scale: 1.0 },
             Op::Scatter { out, words: 1, seed: 1 },
             Op::Copy { from: x, to: out, bytes: 16 },

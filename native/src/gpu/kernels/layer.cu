@@ -2,6 +2,18 @@
 
 extern "C" __global__ void nothing() {}
 
+__device__ __forceinline__ u64 clocks_now() {
+    u64 now;
+    asm volatile("mov.u64 %0, %%clock64;" : "=l"(now));
+    return now;
+}
+
+// Waits so many clocks of its multiprocessor; all others are idle.
+extern "C" __global__ void spin(u64 clocks) {
+    u64 begin = clocks_now();
+    while (clocks_now() - begin < clocks) {}
+}
+
 // Made-up numbers from -scale to scale around `centre`: never zeros, which are faster than any real data.
 extern "C" __global__ void fill(half_t *out, u64 count, u32 seed, float centre, float scale) {
     u64 step = (u64)gridDim.x * blockDim.x;

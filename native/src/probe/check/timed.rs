@@ -6,7 +6,7 @@ use crate::gpu::device::Device;
 use crate::gpu::op::{Cache, Decode, Op, PAGE, Prefill, Ptr, SCALE_GROUP};
 use crate::gpu::reference::{self, Pages};
 use crate::gpu::source::Build;
-use crate::probe::measure::Plan;
+use crate::probe::plan::Plan;
 use crate::probe::step::{Batch, Model};
 use atr_core::report::Checked;
 use atr_core::synth::Chance;

@@ -84,6 +84,16 @@ fn every_op(fake: &mut Fake) -> Vec<Op> {
     ]
 }
 
+/// What hides a graph's launch waits as long as it should, touches nothing, and ends: each look at the clock is four instructions.
+#[test]
+fn a_wait_is_as_long_as_it_was_asked_to_be() {
+    let Some(mut fake) = Fake::with_kernels(BUILD, ROOFLINE) else { return };
+    fake.run(&[Op::Spin { clocks: 1_000 }]).unwrap();
+    let counts = fake.counts();
+    assert!((1_000..1_030).contains(&counts.instructions), "{}", counts.instructions);
+    assert_eq!(counts.reads.asked + counts.writes.asked, 0);
+}
+
 /// What a kernel did, beside what the account says of its work.
 fn each(check: impl Fn(&str, &Op, &Counts)) {
     let Some(mut fake) = Fake::with_kernels(BUILD, ROOFLINE) else { return };

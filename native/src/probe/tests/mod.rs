@@ -1,11 +1,13 @@
 //! The probe's own logic, against a device that only pretends.
 
+mod extent;
 mod kernels;
 mod packed;
 mod timed;
 mod unstated;
 
-use super::measure::{Bench, Plan};
+use super::measure::{self, Bench};
+use super::plan::{Extent, Plan};
 use super::report::{Found, readable, report};
 use super::shape::Shape;
 use super::step::{Batch, Limits, Model, Weights};
@@ -21,6 +23,7 @@ use atr_core::serve::latency::{Costs, FittedFrom, Profile};
 
 const ROOFLINE: Roofline = Roofline {
     flops_per_s: 500e12,
+    attention_flops_per_s: 500e12,
     bytes_per_s: 4e12,
     launch_us: 3.0,
     graph_launch_us: 1.0,
@@ -66,10 +69,24 @@ fn probed(weights: Weights, overlap: Overlap) -> (Fake, Shape, Probed) {
 fn probed_on(mut fake: Fake, weights: Weights) -> (Fake, Shape, Probed) {
     let shape = Shape::by_name("qwen3-4b").unwrap();
     let build = build(Half::Bf16);
-    let plan = Plan { repeats: 3, warm_ups: 1, launches: 10, ..Plan::new(false, shape.context) };
-    let model = Model::new(&mut fake, &shape, weights, &plan.limits()).unwrap();
-    let results = Bench { device: &mut fake, model: &model, build, plan: &plan }.run().unwrap();
+    let all = Plan::new(Extent::Thorough, shape.context);
+    let mut plan = Plan { repeats: 3, least: 3, warm_ups: 1, launches: 10, ..all };
+    let results = ran(&mut fake, &shape, weights, build, &mut plan).unwrap();
     (fake, shape, results)
+}
+
+/// All that is timed between the checks and the report.
+fn ran(
+    fake: &mut Fake,
+    shape: &Shape,
+    weights: Weights,
+    build: Build,
+    plan: &mut Plan,
+) -> anyhow::Result<Probed> {
+    let copy = measure::copy(fake, &build, plan)?;
+    plan.cut(fake, shape, weights)?;
+    let model = Model::new(fake, shape, weights, &plan.limits())?;
+    Bench { device: fake, model: &model, build, plan }.run(copy)
 }
 
 fn made(weights: Weights, overlap: Overlap) -> (Fake, Shape, Report<Probe>) {
@@ -192,21 +209,6 @@ fn the_strict_roofline_is_beyond_the_profiles_form() {
 }
 
 #[test]
-fn what_has_no_room_is_left_out_and_said() {
-    let (_, _, results) = probed(Weights::Half, Overlap::Attention);
-    // 128 sequences of 24,576 tokens are 464 GB of keys and values.
-    assert!(
-        results
-            .left_out
-            .iter()
-            .any(|point| point.starts_with("decoding 128 sequences of 24576: no room for ")),
-        "{:?}",
-        results.left_out
-    );
-    assert!(!results.decodes.is_empty() && results.decodes.len() == results.decode_graphs.len());
-}
-
-#[test]
 fn packed_weights_are_read_packed_by_few_rows_and_unpacked_for_many() {
     let shape = Shape { layers: 1, ..Shape::by_name("qwen3-4b").unwrap() };
     let build = build(Half::Bf16);
@@ -239,6 +241,9 @@ fn the_report_follows_its_schema() {
             (report.body.checks.len(), &report.body.notes)
         );
         assert_eq!(again.body.results.left_out, report.body.results.left_out);
+        value["checks"][0]["good"] = false.into();
+        let error = load_any("probe.json", &value.to_string()).unwrap_err().to_string();
+        assert!(error.starts_with("probe.json: a kernel computed something else"), "{error}");
         value["origin"] = "simulated".into();
         assert!(!validator.is_valid(&value));
     }
@@ -252,7 +257,7 @@ fn words_say_origin_weights_and_what_was_left_out() {
         text.starts_with("measured: Qwen3-4B in bf16 on NVIDIA H200 (probe, random weights)\n"),
         "{text}"
     );
-    assert!(text.contains("left out: decoding 64 sequences of 24576: no room for "), "{text}");
+    assert!(text.contains("no room in memory: decoding 64 sequences of 24576; "), "{text}");
     assert!(text.contains("under load: clocks.sm 1410–1980 MHz, median 1755"), "{text}");
     assert!(text.contains("prefix of 24,576 tokens before 1,024: computed again "), "{text}");
     assert!(text.contains("fit, decoding, points ") && report.body.is_good(), "{text}");
@@ -290,11 +295,10 @@ fn a_point_that_fails_is_left_out_and_the_rest_is_measured() {
 #[test]
 fn what_failed_first_is_what_is_said() {
     let mut fake = Fake::new(build(Half::Bf16), ROOFLINE, false);
-    let (shape, plan) = (Shape::by_name("qwen3-4b").unwrap(), Plan::new(true, 40_960));
-    let model = Model::new(&mut fake, &shape, Weights::Half, &plan.limits()).unwrap();
+    let (shape, mut plan) = (Shape::by_name("qwen3-4b").unwrap(), Plan::new(Extent::Quick, 40_960));
     fake.dies = true;
-    let mut bench = Bench { device: &mut fake, model: &model, build: build(Half::Bf16), plan: &plan };
-    assert_eq!(bench.run().unwrap_err().to_string(), "the work on the GPU failed");
+    let failed = ran(&mut fake, &shape, Weights::Half, build(Half::Bf16), &mut plan);
+    assert_eq!(failed.unwrap_err().to_string(), "the work on the GPU failed");
 }
 
 /// A model that is small enough to be computed here.

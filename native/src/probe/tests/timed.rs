@@ -3,15 +3,19 @@
 use super::{ROOFLINE, TINY_BUILD, tiny};
 use crate::gpu::fake::Fake;
 use crate::probe::check;
-use crate::probe::measure::Plan;
+use crate::probe::plan::{Extent, Plan};
 use crate::probe::step::{Limits, Model, Weights};
 use atr_core::report::Checked;
 
 /// Sizes that packed weights take unpacked and packed, and contexts of several pages.
 fn checked(mut fake: Fake, weights: Weights) -> Vec<Checked> {
     let prefills = vec![(9, 0), (5, 40), (12, 40)];
-    let plan =
-        Plan { rows: vec![1, 8, 40], prefills, decodes: vec![(1, 60), (2, 60)], ..Plan::new(true, 64) };
+    let plan = Plan {
+        rows: vec![1, 8, 40],
+        prefills,
+        decodes: vec![(1, 60), (2, 60)],
+        ..Plan::new(Extent::Quick, 64)
+    };
     let limits = Limits { rows: 40, pages: 16, ..plan.limits() };
     let model = Model::new(&mut fake, &tiny(true), weights, &limits).unwrap();
     check::timed(&mut fake, &model, TINY_BUILD, &plan).unwrap()
