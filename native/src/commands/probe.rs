@@ -4,14 +4,14 @@ use crate::args::WrongCall;
 use crate::commands::doctor::missing;
 use crate::gpu::cuda::Cuda;
 use crate::gpu::device::{About, Device};
-use crate::gpu::source::{Build, Half};
+use crate::gpu::sizes::{Build, Half};
 use crate::output;
 use crate::probe::measure::{self, Bench};
 use crate::probe::plan::{Extent, Plan};
 use crate::probe::report::{Found, readable, report};
 use crate::probe::shape::Shape;
 use crate::probe::step::{Model, Weights};
-use crate::probe::{check, clocks, config, fit, peaks};
+use crate::probe::{check, clocks, config, fit, peaks, room};
 use crate::profile;
 use anyhow::Context;
 use atr_core::report::{Checked, Probe, Report, join_numbers};
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     plan.cut(&mut cuda, &shape, weights).with_context(|| shape.name.clone())?;
     let model = Model::new(&mut cuda, &shape, weights, &plan.limits()).with_context(|| {
         let gb = |bytes: f64| format!("{:.1} GB", bytes / 1e9);
-        let (weights, memory) = (fit::weight_bytes(&shape, weights), about.memory_bytes as f64);
+        let (weights, memory) = (room::weight_bytes(&shape, weights), about.memory_bytes as f64);
         format!("{}, weights of {}, on a GPU with {}", shape.name, gb(weights), gb(memory))
     })?;
     output::progress(format_args!("{}: pages for {} tokens", shape.name, model.kv_tokens()));

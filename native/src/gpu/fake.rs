@@ -8,7 +8,8 @@ use super::libraries::Library;
 use super::op::{Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP};
 use super::reference::{self, Pages};
 pub(crate) use super::roofline::{Overlap, Roofline};
-use super::source::{Build, SOURCES};
+use super::sizes::Build;
+use super::source::SOURCES;
 use atr_ptx::{Counts, Memory, Module};
 use std::collections::BTreeMap;
 

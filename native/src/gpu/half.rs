@@ -1,6 +1,6 @@
 //! Numbers of two bytes on the CPU.
 
-use super::source::Half;
+use super::sizes::Half;
 use half::{bf16, f16};
 
 /// What two bytes stand for.

@@ -16,7 +16,7 @@ pub(crate) mod parts;
 pub(crate) mod reference;
 #[cfg(test)]
 mod roofline;
-mod sizes;
+pub(crate) mod sizes;
 pub(crate) mod source;
 
 pub(crate) use list::list;

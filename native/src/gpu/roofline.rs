@@ -1,7 +1,7 @@
 //! The clock of a device for tests.
 
 use super::op::{Amount, Op};
-use super::source::Build;
+use super::sizes::Build;
 
 /// Costs that are linear in the work, so that a fit can find them again.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,39 @@
 //! Sizes on which the host and the kernels must agree: they stand here, and kernels get them when they are compiled.
 
 use super::op::{PAGE, SCALE_GROUP, part_bytes};
-use super::source::{Build, Half};
+
+/// Numbers of two bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Half {
+    /// Eight bits of exponent.
+    Bf16,
+    /// Five bits of exponent.
+    Fp16,
+}
+
+/// What kernels are compiled for, besides the GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Build {
+    /// Numbers.
+    pub(crate) half: Half,
+    /// Size of a head.
+    pub(crate) dim: u32,
+    /// Query heads that share a KV head.
+    pub(crate) group: u32,
+}
+
+impl Build {
+    /// Checks that the kernels can be compiled so.
+    ///
+    /// # Errors
+    /// When a head or a group of heads has a size that they do not take.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let Build { dim, group, .. } = self;
+        anyhow::ensure!([64, 128].contains(dim), "heads of {dim}, expected 64 or 128");
+        anyhow::ensure!((1..=16).contains(group), "{group} query heads share a KV head, expected 1 to 16");
+        Ok(())
+    }
+}
 
 /// Warps of a block of decode attention, each of which has pages of its own.
 pub(crate) const DECODE_WARPS: u64 = 4;

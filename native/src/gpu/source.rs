@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "NVRTC's interface is C")]
 
 use super::libraries::Library;
-use super::sizes;
+use super::sizes::{self, Build};
 use anyhow::{Context, bail};
 use cudarc::nvrtc::{result, sys};
 use std::ffi::{CStr, CString};
@@ -49,26 +49,6 @@ pub(crate) const SOURCES: [Source; 4] = [
     Source { file: "decode.cu", text: attention!("decode.cu"), kernels: &["decode", "combine"] },
 ];
 
-/// Numbers of two bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Half {
-    /// Eight bits of exponent.
-    Bf16,
-    /// Five bits of exponent.
-    Fp16,
-}
-
-/// What kernels are compiled for, besides the GPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Build {
-    /// Numbers.
-    pub(crate) half: Half,
-    /// Size of a head.
-    pub(crate) dim: u32,
-    /// Query heads that share a KV head.
-    pub(crate) group: u32,
-}
-
 /// What a compilation came to.
 pub(crate) struct Compiled {
     /// Machine code.
@@ -77,22 +57,10 @@ pub(crate) struct Compiled {
     pub(crate) log: String,
 }
 
-impl Build {
-    /// Checks that the kernels can be compiled so.
-    ///
-    /// # Errors
-    /// When a head or a group of heads has a size that they do not take.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let Build { dim, group, .. } = self;
-        anyhow::ensure!([64, 128].contains(dim), "heads of {dim}, expected 64 or 128");
-        anyhow::ensure!((1..=16).contains(group), "{group} query heads share a KV head, expected 1 to 16");
-        Ok(())
-    }
-
-    fn options(&self, arch: &str) -> Vec<String> {
-        let macros = sizes::macros(self).into_iter().map(|(name, value)| format!("-D{name}={value}"));
-        [format!("--gpu-architecture={arch}"), "--std=c++17".to_owned()].into_iter().chain(macros).collect()
-    }
+/// What the compiler is told, for GPUs of this kind.
+fn options(build: &Build, arch: &str) -> Vec<String> {
+    let macros = sizes::macros(build).into_iter().map(|(name, value)| format!("-D{name}={value}"));
+    [format!("--gpu-architecture={arch}"), "--std=c++17".to_owned()].into_iter().chain(macros).collect()
 }
 
 /// The compiler's name of a GPU's kind, without the instructions that only this very kind has (`sm_90a`): no kernel uses one.
@@ -143,7 +111,7 @@ impl Source {
         let text = CString::new(format!("{NUMBER}\n#line 1 \"{}\"\n{}", self.file, self.text))?;
         let name = CString::new(self.file)?;
         let more = more.iter().map(|&option| option.to_owned());
-        let options: Vec<String> = build.options(arch).into_iter().chain(more).collect();
+        let options: Vec<String> = options(build, arch).into_iter().chain(more).collect();
         let program = result::create_program(&text, Some(&name)).context("NVRTC takes no program")?;
         // SAFETY: the program was just made, and is let go below and nowhere else.
         let made = unsafe {
@@ -187,6 +155,7 @@ unsafe fn image(program: sys::nvrtcProgram, size: SizeOf, get: Get) -> Result<Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::sizes::Half;
     use std::collections::BTreeSet;
 
     /// Hopper, Ampere and the RTX 3090. The first alone is tried unless `ATR_KERNELS` is `all`, since each takes seconds.

@@ -2,10 +2,10 @@
 
 use super::peaks::Accelerator;
 pub(crate) use super::peaks::stated;
+use super::room::{held_bytes, weight_bytes};
 use super::shape::Shape;
 use super::step::{FEW_ROWS, Weights};
 use crate::gpu::device::About;
-use crate::gpu::op::SCALE_GROUP;
 use atr_core::report::{FitOfKind, Measured, MixedStep, Probed};
 use atr_core::serve::latency::fit::{Fit, FitError, FitOptions, Point, fit};
 use atr_core::serve::latency::{
@@ -56,11 +56,6 @@ pub(crate) fn kinds(results: &Probed, weights: Weights, group: u64) -> Vec<Steps
     ]
 }
 
-/// Rate of the fastest product of a layer.
-pub(super) fn fastest(results: &Probed) -> f64 {
-    results.products.iter().map(|product| product.flops_per_s).fold(0.0, f64::max)
-}
-
 /// Rate of the fastest attention of a prompt: what hides the reading of a prefix, and less than products reach.
 fn fastest_attention(results: &Probed) -> f64 {
     results.prefill_attention.iter().map(|attention| attention.flops_per_s).fold(0.0, f64::max)
@@ -105,21 +100,6 @@ pub(crate) fn by_kind(kinds: &[Steps], fit: &Fit) -> Vec<FitOfKind> {
 /// When the points cannot tell the terms apart.
 pub(crate) fn fitted(points: &[Point]) -> Result<Fit, FitError> {
     fit(points, &FitOptions::default())
-}
-
-/// Bytes that a step reads of the weights.
-pub(crate) fn weight_bytes(shape: &Shape, weights: Weights) -> f64 {
-    let last = (shape.vocabulary * shape.hidden) as f64;
-    let layers = shape.layer_weights() as f64;
-    match weights {
-        Weights::Half => 2.0 * (layers + last),
-        Weights::Four => layers * (0.5 + 2.0 / SCALE_GROUP as f64) + 2.0 * last,
-    }
-}
-
-/// Bytes that a model takes of the memory: what a step reads, the norms, and a first matrix of its own.
-pub(crate) fn held_bytes(shape: &Shape, weights: Weights) -> f64 {
-    weight_bytes(shape, weights) + 2.0 * (shape.parameters() - shape.weights()) as f64
 }
 
 /// The profile of a GPU and a model that was probed.

@@ -4,7 +4,7 @@ use super::plan::Plan;
 use super::step::{Batch, Model};
 use crate::gpu::device::Device;
 use crate::gpu::op::{self, Amount, Op};
-use crate::gpu::source::Build;
+use crate::gpu::sizes::Build;
 use crate::progress::Progress;
 use atr_core::report::{Launches, Measured, MixedStep, Probed, Times};
 

@@ -12,7 +12,7 @@ pub(crate) mod measure;
 pub(crate) mod peaks;
 pub(crate) mod plan;
 pub(crate) mod report;
-mod room;
+pub(crate) mod room;
 pub(crate) mod shape;
 pub(crate) mod step;
 

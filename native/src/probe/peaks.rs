@@ -1,6 +1,5 @@
 //! Peaks of GPUs: as NVIDIA states them for the names that drivers say, or as a probe measured them.
 
-use super::fit::fastest;
 use crate::gpu::device::About;
 use atr_core::report::Probed;
 use atr_core::serve::latency::{Gpu, profiles};
@@ -95,6 +94,11 @@ pub(crate) fn measured(about: &About, results: &Probed) -> Accelerator {
              GPU of this name: shares are shares of those; the link to the host is assumed to be PCIe {version}.0 with 16 lanes"
         ),
     }
+}
+
+/// Rate of the fastest product of a layer.
+pub(super) fn fastest(results: &Probed) -> f64 {
+    results.products.iter().map(|product| product.flops_per_s).fold(0.0, f64::max)
 }
 
 #[cfg(test)]

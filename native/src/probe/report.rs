@@ -1,5 +1,6 @@
 //! What a probe says: everything it measured, and under which circumstances.
 
+use super::peaks::fastest;
 use super::shape::Shape;
 use super::step::{FEW_ROWS, Weights};
 use super::{clocks, fit};
@@ -158,7 +159,7 @@ fn peaks(gpu: &str, results: &Probed) -> Peaks {
     Peaks {
         stated_flops_per_s: stated.as_ref().map(|stated| stated.gpu.flops_per_s),
         stated_bytes_per_s: stated.as_ref().map(|stated| stated.gpu.bytes_per_s),
-        measured_flops_per_s: fit::fastest(results),
+        measured_flops_per_s: fastest(results),
         measured_bytes_per_s: results.copy.bytes_per_s,
     }
 }

@@ -1,6 +1,5 @@
 //! What a model takes of a device's memory: layers with random weights, and room for the numbers between the pieces of a step.
 
-use super::fit;
 use super::shape::Shape;
 use crate::gpu::device::Device;
 use crate::gpu::op::{Cache, Op, Ptr, SCALE_GROUP, part_bytes};
@@ -123,7 +122,7 @@ fn of_parts(shape: &Shape, limits: &Limits, places: Places) -> u64 {
 pub(super) fn bytes(shape: &Shape, weights: Weights, limits: &Limits, places: Places) -> u64 {
     let between: u64 = numbers(shape, weights, limits).iter().map(|count| count * 2).sum();
     let angles = limits.context * shape.dim * 4;
-    fit::weight_bytes(shape, weights) as u64 + between + of_parts(shape, limits, places) + angles
+    weight_bytes(shape, weights) as u64 + between + of_parts(shape, limits, places) + angles
 }
 
 /// What is left for libraries, for graphs, and for what rounding takes of each piece of memory.
@@ -132,6 +131,21 @@ const SPARE_BYTES: u64 = 2 << 30;
 /// What a model may take of memory that is free.
 pub(super) fn for_pages(free: u64) -> u64 {
     free - SPARE_BYTES.min(free / 3)
+}
+
+/// Bytes that a step reads of the weights.
+pub(crate) fn weight_bytes(shape: &Shape, weights: Weights) -> f64 {
+    let last = (shape.vocabulary * shape.hidden) as f64;
+    let layers = shape.layer_weights() as f64;
+    match weights {
+        Weights::Half => 2.0 * (layers + last),
+        Weights::Four => layers * (0.5 + 2.0 / SCALE_GROUP as f64) + 2.0 * last,
+    }
+}
+
+/// Bytes that a model takes of the memory: what a step reads, the norms, and a first matrix of its own.
+pub(crate) fn held_bytes(shape: &Shape, weights: Weights) -> f64 {
+    weight_bytes(shape, weights) + 2.0 * (shape.parameters() - shape.weights()) as f64
 }
 
 /// A random matrix; what it is multiplied with keeps its length.

@@ -1,7 +1,7 @@
 //! Memory that a probe's models take, against what GPUs have free.
 
 use super::gb;
-use crate::probe::fit::held_bytes;
+use crate::probe::room::held_bytes;
 use crate::probe::shape::Shape;
 use crate::probe::step::Weights;
 use serde::Serialize;

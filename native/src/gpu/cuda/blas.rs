@@ -1,7 +1,7 @@
 //! Matrix products by cuBLASLt, prepared once for every size.
 
 use crate::gpu::op::Ptr;
-use crate::gpu::source::Half;
+use crate::gpu::sizes::Half;
 use anyhow::Context;
 use cudarc::cublaslt::{result, sys};
 use cudarc::driver::{result as driver, sys as driver_sys};

@@ -2,10 +2,10 @@
 
 use super::Cuda;
 use crate::gpu::op::{Decode, Op, Prefill, Rotary};
+use crate::gpu::sizes::Build;
 use crate::gpu::sizes::{
     ATTENTION_THREADS, NORM_PIECES, PACKED, Packed, TILE_PLACES, TILE_ROWS, TILE_TOKENS,
 };
-use crate::gpu::source::Build;
 use anyhow::{Context, ensure};
 use cudarc::driver::result;
 
@@ -205,7 +205,8 @@ impl Cuda {
 mod tests {
     use super::*;
     use crate::gpu::op::Cache;
-    use crate::gpu::source::{Half, SOURCES};
+    use crate::gpu::sizes::Half;
+    use crate::gpu::source::SOURCES;
     use std::collections::BTreeSet;
 
     /// The arguments of a kernel as its source declares them: `p` for what has eight bytes, `i`, `f`.

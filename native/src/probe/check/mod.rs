@@ -10,7 +10,7 @@ use crate::gpu::device::{Device, uploaded};
 use crate::gpu::half::{from_bytes, to_bytes};
 use crate::gpu::op::{Op, Ptr, SCALE_GROUP};
 use crate::gpu::reference;
-use crate::gpu::source::{Build, Half};
+use crate::gpu::sizes::{Build, Half};
 use atr_core::report::Checked;
 use atr_core::synth::Chance;
 

@@ -5,7 +5,7 @@ use super::Check;
 use crate::gpu::device::Device;
 use crate::gpu::op::{Cache, Decode, Op, PAGE, Prefill, Ptr, SCALE_GROUP};
 use crate::gpu::reference::{self, Pages};
-use crate::gpu::source::Build;
+use crate::gpu::sizes::Build;
 use crate::probe::plan::Plan;
 use crate::probe::step::{Batch, Model};
 use atr_core::report::Checked;

@@ -2,7 +2,7 @@
 
 use super::{ROOFLINE, build, made, probed, ran};
 use crate::gpu::fake::{Fake, Overlap, Roofline};
-use crate::gpu::source::Half;
+use crate::gpu::sizes::Half;
 use crate::probe::fit;
 use crate::probe::plan::{Extent, Plan};
 use crate::probe::shape::Shape;

@@ -6,7 +6,7 @@ use crate::gpu::fake::Fake;
 use crate::gpu::half::{from_bytes, to_bytes};
 use crate::gpu::op::{Cache, Decode, Op, PAGE, Prefill, Ptr, Rotary, SCALE_GROUP, part_bytes};
 use crate::gpu::reference;
-use crate::gpu::source::{Build, Half};
+use crate::gpu::sizes::{Build, Half};
 use crate::probe::check;
 use crate::probe::step::{Batch, Weights};
 use atr_ptx::Counts;

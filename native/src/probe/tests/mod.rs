@@ -16,7 +16,7 @@ use crate::gpu::device::Device;
 use crate::gpu::fake::{Fake, Overlap, Roofline};
 use crate::gpu::half::to_bytes;
 use crate::gpu::op::Op;
-use crate::gpu::source::{Build, Half};
+use crate::gpu::sizes::{Build, Half};
 use atr_core::report::{AnyReport, Checked, Measured, Probe, Probed, Report, UnderLoad, load_any};
 use atr_core::serve::latency::fit::Fit;
 use atr_core::serve::latency::{Costs, FittedFrom, Profile};

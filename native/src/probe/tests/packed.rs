@@ -4,7 +4,7 @@ use super::ROOFLINE;
 use crate::gpu::device::Device;
 use crate::gpu::fake::Fake;
 use crate::gpu::op::{Op, SCALE_GROUP};
-use crate::gpu::source::{Build, Half};
+use crate::gpu::sizes::{Build, Half};
 use atr_ptx::Counts;
 
 /// A device that runs kernels and counts.

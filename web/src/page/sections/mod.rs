@@ -11,6 +11,7 @@ mod player;
 mod policies;
 mod published;
 pub(super) mod results;
+mod results_asked;
 mod results_controls;
 pub(super) mod results_words;
 mod session_list;

@@ -4,6 +4,7 @@
 use super::live::{Live, Wish};
 use super::policies::PolicyList;
 use super::published::PublishedFigures;
+use super::results_asked::{Published, is_live, result_set, scenario};
 use super::results_controls::Controls;
 use super::results_words::{
     command, computed_source, from_report, live_finding, profile_note, status, sweep_command,
@@ -13,20 +14,12 @@ use crate::page::context::{Context, context};
 use crate::page::reports;
 use atr_core::figure::Quantity;
 use atr_core::policy::Scenario;
-use atr_core::report::{Origin, Policies, Report, Sweep};
-use atr_web::state::ViewState;
+use atr_core::report::{Origin, Policies, Sweep};
 use atr_web::tables;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// The reports of one set.
-#[derive(Clone, Default)]
-pub(super) struct Published {
-    pub(super) policies: Option<(String, Arc<Report<Policies>>)>,
-    pub(super) sweep: Option<(String, Arc<Report<Sweep>>)>,
-}
 
 /// The second section.
 #[component]
@@ -156,23 +149,6 @@ fn SweepView(live: Live, published: RwSignal<Published>, quantity: RwSignal<Quan
     }
 }
 
-/// Whether a control differs from its default.
-pub(super) fn is_live(context: Context) -> bool {
-    context.view.with(ViewState::changes_scenario)
-}
-
-/// The set of the figures: the address's where there is a report of it, else the first report's.
-pub(super) fn result_set(context: Context) -> Option<String> {
-    context.data.with(|data| {
-        let chosen = context.view.with(|view| view.set.clone());
-        let full = |name: &str| data.set(name).filter(|set| !set.is_sample()).map(|set| set.name.clone());
-        chosen
-            .as_deref()
-            .and_then(full)
-            .or_else(|| data.sets.iter().find(|set| !set.is_sample()).map(|set| set.name.clone()))
-    })
-}
-
 fn load(
     context: Context,
     set: Memo<Option<String>>,
@@ -214,10 +190,6 @@ fn base(published: RwSignal<Published>) -> Scenario {
     published
         .with(|all| all.policies.as_ref().map(|(_, report)| report.body.scenario.scenario.clone()))
         .unwrap_or_default()
-}
-
-pub(super) fn scenario(context: Context, base: Memo<Scenario>) -> Scenario {
-    context.view.with(|view| base.with(|base| view.scenario(base)))
 }
 
 /// Wishes whatever the controls say, as soon as the set is there.

@@ -1,6 +1,6 @@
 //! The controls of the results: load, cache, replicas, router, profile; all of them in the address.
 
-use super::results::{is_live, scenario};
+use super::results_asked::{is_live, scenario};
 use crate::page::components::{Choice, Slider};
 use crate::page::context::context;
 use atr_core::policy::{Arrivals, Scenario};

@@ -1,7 +1,7 @@
 //! What the results say in words: what was computed from what, and the command that computes the same.
 
 use super::live::{Live, SAMPLE_CALLS, SWEEP_CONCURRENCY, rejected};
-use super::results::{Published, is_live, result_set};
+use super::results_asked::{Published, is_live, result_set};
 use crate::page::components::Source;
 use crate::page::context::Context;
 use atr_core::policy::{Arrivals, Scenario};
