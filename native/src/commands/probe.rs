@@ -81,7 +81,7 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
     if weights == Weights::Four {
         shape.check_packed().map_err(|error| WrongCall(error.to_string()))?;
     }
-    tried(args)?;
+    try_files(args)?;
     let missing = missing();
     anyhow::ensure!(
         missing.is_empty(),
@@ -118,14 +118,13 @@ pub(crate) fn run(args: &ProbeArgs, json: bool) -> anyhow::Result<ExitCode> {
         cuda.run(&[]).context("the GPU failed while it was measured; only what was timed before stands");
     let date = args.date.clone().unwrap_or_else(today);
     let seen = [before, seen(&about.bus_id)];
-    let (dtype, shape) = (args.dtype.clone(), shape.clone());
     let found = Found {
         about: about.clone(),
         seen,
         under_load,
         shape: shape.clone(),
         weights,
-        dtype,
+        dtype: args.dtype.clone(),
         checks,
         results,
     };
@@ -143,12 +142,9 @@ fn extent(args: &ProbeArgs) -> Extent {
     }
 }
 
-/// Tries what could lose a run at its end: the files, and the profile's name.
-fn tried(args: &ProbeArgs) -> anyhow::Result<()> {
-    for path in [&args.out, &args.profile_out].into_iter().flatten() {
-        output::check_writable(path)?;
-    }
-    args.name.as_deref().map_or(Ok(()), profile::check_name)
+/// Tries the files whose refusal would lose a run at its end.
+fn try_files(args: &ProbeArgs) -> anyhow::Result<()> {
+    [&args.out, &args.profile_out].into_iter().flatten().try_for_each(|path| output::check_writable(path))
 }
 
 /// Nothing is timed where a kernel is wrong: it may leave out what takes the time.
