@@ -14,7 +14,7 @@ pub(crate) fn run(shell: &Shell, with_browser: bool, keep_going: bool) -> Result
     let mut steps: Vec<(&str, Work<'_>)> = vec![
         ("tidy", Box::new(|| tidy::run(shell))),
         ("format", Box::new(|| run_command(shell.cargo().args(["fmt", "--all", "--check"])))),
-        ("tools", Box::new(|| tools::ensure(shell).map(drop))),
+        ("tools", Box::new(|| get_tools(shell))),
         ("lint native", Box::new(|| lint_native(shell))),
         ("lint wasm32", Box::new(|| lint_wasm(shell))),
         ("native tests", Box::new(|| native_tests(shell))),
@@ -85,6 +85,13 @@ fn lint_wasm(shell: &Shell) -> Result<()> {
 
 /// The page's library is free of any browser, so it is tested here too; its programs are not. GPU kernels are compiled where
 /// their compiler was fetched.
+/// What later steps need, and where it can be had the compiler of GPU kernels, without which their tests are skipped.
+fn get_tools(shell: &Shell) -> Result<()> {
+    tools::ensure(shell)?;
+    kernels::fetch_if_possible(shell);
+    Ok(())
+}
+
 fn native_tests(shell: &Shell) -> Result<()> {
     let mut cargo = shell.cargo();
     cargo.args(["test", "--workspace", "--exclude", "atr-web"]);
